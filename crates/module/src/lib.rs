@@ -1,0 +1,13 @@
+//! WebAssembly modules as data: parsing and validation (`wasmparser`), stable points, liveness. No engine, no host, no
+//! `unsafe`.
+#![forbid(unsafe_code)]
+
+pub mod module;
+pub mod parse;
+pub mod stable_points;
+pub mod types;
+
+pub use module::*;
+pub use parse::{LoadError, parse};
+pub use stable_points::{FuncPoints, PointKind, StablePoint, stable_points};
+pub use types::*;

@@ -1,0 +1,183 @@
+//! The Wasm view: a stopped program described by what the WebAssembly specification names, and nothing else. No
+//! register, no native address, no endianness, no engine.
+
+use serde::{Deserialize, Serialize};
+pub use wayfarer_module::PointKind;
+
+/// A value of a local, an operand stack entry, a global or a table element. Floats are bit patterns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Value {
+    /// i32.
+    I32(u32),
+    /// i64.
+    I64(u64),
+    /// f32 bits.
+    F32(u32),
+    /// f64 bits.
+    F64(u64),
+    /// v128, lane 0 in the low bits.
+    V128(u128),
+    /// funcref.
+    FuncRef(Option<FuncId>),
+    /// externref: index in the image's table of host references.
+    ExternRef(Option<u32>),
+}
+
+/// A function, named by an instance that can name it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct FuncId {
+    /// Index into [`StoreView::instances`].
+    pub instance: u32,
+    /// Function index in that instance's module (may be an import).
+    pub func: u32,
+}
+
+/// Where a frame stands. `offset` is a byte offset in the module's code section (see `wayfarer_module::StablePoint`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Position {
+    /// Kind of stable point.
+    pub kind: PointKind,
+    /// Byte offset relative to the start of the code section's payload.
+    pub offset: u32,
+}
+
+/// One activation of a function.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Frame {
+    /// The function.
+    pub func: FuncId,
+    /// Where it stands.
+    pub position: Position,
+    /// All locals, parameters first; dead ones are zero of their type.
+    pub locals: Vec<Value>,
+    /// Operand stack entries the stable point saves, bottom first.
+    pub stack: Vec<Value>,
+}
+
+/// Why the outermost frame of a thread was called: decides what happens once it returns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Entry {
+    /// The module's start function, during instantiation.
+    Start,
+    /// `_initialize`, during instantiation.
+    Initialize,
+    /// `__post_instantiate`, during instantiation.
+    PostInstantiate,
+    /// `__wasm_call_ctors`, during instantiation.
+    CallCtors,
+    /// The program's main entry (`_start`, `main`).
+    Main,
+    /// Any other call from the host.
+    Call,
+}
+
+/// One thread: its stack, and how it was entered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Thread {
+    /// Why the outermost frame was called.
+    pub entry: Entry,
+    /// Frames, outermost first.
+    pub frames: Vec<Frame>,
+    /// WASI thread id (0 for the main thread).
+    pub tid: u32,
+}
+
+/// Which module an instance runs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ModuleId {
+    /// SHA-256 of the module's binary.
+    pub sha256: [u8; 32],
+    /// Size of the binary in bytes.
+    pub size: u64,
+    /// Name given by the host, for messages.
+    pub name: String,
+}
+
+/// A global.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GlobalView {
+    /// Value; its variant is the type.
+    pub value: Value,
+    /// Whether it may change.
+    pub mutable: bool,
+}
+
+/// A table.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TableView {
+    /// True for funcref, false for externref.
+    pub funcref: bool,
+    /// Elements, all of them.
+    pub elems: Vec<Value>,
+    /// Maximum size in elements.
+    pub max: Option<u64>,
+}
+
+/// A linear memory, without its content.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MemoryView {
+    /// Size in bytes.
+    pub len: u64,
+    /// Maximum size in bytes.
+    pub max: u64,
+    /// Bytes a Wasm page stands for (65536, or the whole memory where upstream merges pages).
+    pub page_size: u64,
+    /// Shared between threads.
+    pub shared: bool,
+}
+
+/// One instance; indices are into the store's lists, in the order of the module's index spaces.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceView {
+    /// Index into [`StoreView::modules`].
+    pub module: u32,
+    /// Memories, imported first.
+    pub memories: Vec<u32>,
+    /// Tables, imported first.
+    pub tables: Vec<u32>,
+    /// Globals, imported first.
+    pub globals: Vec<u32>,
+    /// One per data segment: dropped?
+    pub dropped_datas: Vec<bool>,
+    /// One per element segment: dropped?
+    pub dropped_elems: Vec<bool>,
+    /// One per imported function: the function of another instance that it is linked to, or `None` for a host function.
+    pub imported_funcs: Vec<Option<FuncId>>,
+}
+
+/// Everything the specification calls the store.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct StoreView {
+    /// Modules in use.
+    pub modules: Vec<ModuleId>,
+    /// Memories; their bytes travel apart.
+    pub memories: Vec<MemoryView>,
+    /// Tables.
+    pub tables: Vec<TableView>,
+    /// Globals.
+    pub globals: Vec<GlobalView>,
+    /// Instances.
+    pub instances: Vec<InstanceView>,
+}
+
+/// State a part of the host contributes under a name of its own (`wasi`, a native module's save hook, ...).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HostSection {
+    /// Who wrote it.
+    pub name: String,
+    /// The writer's own format version.
+    pub version: u32,
+    /// The writer's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A whole stopped program except the bytes of its memories.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ProgramView {
+    /// The store.
+    pub store: StoreView,
+    /// The threads, main first. Empty if the program is between two calls from the host.
+    pub threads: Vec<Thread>,
+    /// The host's contributions.
+    pub host: Vec<HostSection>,
+}
