@@ -2,11 +2,15 @@
 //! `unsafe`.
 #![forbid(unsafe_code)]
 
+mod features;
+mod load_error;
 pub mod module;
 pub mod parse;
+mod sections;
 pub mod stable_points;
 pub mod types;
 
+pub use features::FEATURES;
 pub use module::*;
 pub use parse::{LoadError, parse};
 pub use stable_points::{FuncPoints, PointKind, StablePoint, stable_points};

@@ -3,6 +3,7 @@
 use crate::types::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use std::ops::Range;
 use std::sync::Arc;
+use wasmparser::ValidatorResources;
 
 /// A parsed and validated module. Immutable; shared by all its instances.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub struct Module {
     pub code_start: usize,
     /// Whether any function contains `memory.grow` or `memory.size`.
     pub uses_memory_grow_or_size: bool,
+    /// What `wasmparser` needs to know of the module to walk a body again; `None` if there are no bodies.
+    pub(crate) resources: Option<ValidatorResources>,
 }
 
 /// A function: type, and for a local one where its body is.

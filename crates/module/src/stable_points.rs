@@ -52,7 +52,10 @@ pub struct FuncPoints {
 impl FuncPoints {
     /// The point of this kind at this offset.
     pub fn find(&self, kind: PointKind, offset: u32) -> Option<&StablePoint> {
-        self.points.binary_search_by(|p| (p.offset, p.kind).cmp(&(offset, kind))).ok().map(|i| &self.points[i])
+        self.points
+            .binary_search_by(|p| (p.offset, p.kind).cmp(&(offset, kind)))
+            .ok()
+            .map(|i| &self.points[i])
     }
 }
 

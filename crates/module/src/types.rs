@@ -29,6 +29,20 @@ impl ValType {
         }
     }
 
+    /// The type `wasmparser` calls `ty`, if it is one of ours.
+    pub fn from_wasmparser(ty: wasmparser::ValType) -> Option<ValType> {
+        Some(match ty {
+            wasmparser::ValType::I32 => ValType::I32,
+            wasmparser::ValType::I64 => ValType::I64,
+            wasmparser::ValType::F32 => ValType::F32,
+            wasmparser::ValType::F64 => ValType::F64,
+            wasmparser::ValType::V128 => ValType::V128,
+            wasmparser::ValType::FUNCREF => ValType::FuncRef,
+            wasmparser::ValType::EXTERNREF => ValType::ExternRef,
+            wasmparser::ValType::Ref(_) => return None,
+        })
+    }
+
     /// Whether this is a reference type.
     pub const fn is_ref(self) -> bool {
         matches!(self, ValType::FuncRef | ValType::ExternRef)

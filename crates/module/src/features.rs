@@ -1,0 +1,7 @@
+//! Which WebAssembly is accepted.
+
+use wasmparser::WasmFeatures;
+
+/// WebAssembly 2.0 with tail calls and extended constant expressions.
+pub const FEATURES: WasmFeatures =
+    WasmFeatures::WASM2.union(WasmFeatures::TAIL_CALL).union(WasmFeatures::EXTENDED_CONST);
