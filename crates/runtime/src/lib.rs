@@ -1,1 +1,38 @@
-//! placeholder
+//! What every engine runs on: the store and what is in it, execution environments, traps, host functions, requests.
+//!
+//! - [`store`]: the owner of everything; [`instance`], [`instantiate`]: modules at work
+//! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
+//! - [`exec`]: a guest thread's stacks; [`engine`]: the interface between runtime and engines
+//! - [`control`]: requests to a running program; [`trap`]: why it stopped
+//! - [`capture`], [`restore`]: the store to and from the Wasm view
+
+pub mod capture;
+mod const_eval;
+pub mod control;
+pub mod engine;
+pub mod exec;
+pub mod func;
+pub mod global;
+pub mod instance;
+pub mod instantiate;
+pub mod memory;
+pub mod region;
+pub mod restore;
+pub mod store;
+pub mod table;
+pub mod trap;
+pub mod types;
+pub mod values;
+
+pub use control::{Control, PollAction};
+pub use engine::{AfterCheckpoint, CaptureError, Checkpointer, Engine, ModuleCode, ResumeError};
+pub use exec::ExecEnv;
+pub use func::{Caller, Func, HostError, HostFunc};
+pub use global::Global;
+pub use instance::{Extern, Instance, LoadedModule};
+pub use instantiate::{InstantiateError, InstantiateOptions};
+pub use memory::{Memory, MemoryPlan};
+pub use store::{Runtime, Store};
+pub use table::Table;
+pub use trap::{Trap, TrapCode};
+pub use types::{TypeId, TypeRegistry};

@@ -1,0 +1,147 @@
+//! The store as a Wasm view.
+
+use crate::engine::CaptureError;
+use crate::func::Func;
+use crate::store::{Objects, Store};
+use crate::values::{NULL_REF, slot_to_func};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use wayfarer_module::ValType;
+use wayfarer_snapshot::view::{
+    FuncId, GlobalView, InstanceView, MemoryView, ModuleId, StoreView, TableView, Value,
+};
+
+/// Names functions of a store for a view.
+#[derive(Debug)]
+pub struct FuncIds(HashMap<*const Func, FuncId>);
+
+impl FuncIds {
+    /// The id of a function; `None` if no instance can name it.
+    pub fn get(&self, func: *const Func) -> Option<FuncId> {
+        self.0.get(&func).copied()
+    }
+
+    /// A value of type `ty` from its slots; `None` for a function that no instance can name.
+    pub fn value(&self, ty: ValType, slots: &[u64]) -> Option<Value> {
+        let lo = slots[0];
+        Some(match ty {
+            ValType::I32 => Value::I32(lo as u32),
+            ValType::I64 => Value::I64(lo),
+            ValType::F32 => Value::F32(lo as u32),
+            ValType::F64 => Value::F64(lo),
+            ValType::V128 => Value::V128(u128::from(lo) | u128::from(slots[1]) << 64),
+            ValType::FuncRef if lo == NULL_REF => Value::FuncRef(None),
+            ValType::FuncRef => Value::FuncRef(Some(self.get(slot_to_func(lo))?)),
+            ValType::ExternRef if lo == NULL_REF => Value::ExternRef(None),
+            ValType::ExternRef => Value::ExternRef(Some(lo as u32)),
+        })
+    }
+}
+
+impl Store {
+    /// Names of all functions that instances of this store can name. A function that several instances share is named by
+    /// the one that defines it, else by the first that imports it.
+    pub fn func_ids(&self) -> FuncIds {
+        let objects = self.objects();
+        let mut ids = HashMap::new();
+        for (instance, inst) in objects.instances.iter().enumerate() {
+            for func in &inst.own_funcs {
+                ids.insert(func as *const Func, FuncId { instance: instance as u32, func: func.index });
+            }
+        }
+        for (instance, inst) in objects.instances.iter().enumerate() {
+            for (func, &address) in inst.funcs.iter().enumerate() {
+                ids.entry(address).or_insert(FuncId { instance: instance as u32, func: func as u32 });
+            }
+        }
+        FuncIds(ids)
+    }
+
+    /// Everything in the store but the bytes of its memories. All threads must stand still.
+    ///
+    /// # Errors
+    /// [`CaptureError::ForeignFunction`].
+    pub fn capture(&self) -> Result<StoreView, CaptureError> {
+        let ids = self.func_ids();
+        let objects = self.objects();
+        let mut view = StoreView::default();
+        for memory in &objects.memories {
+            let plan = memory.plan();
+            view.memories.push(MemoryView {
+                len: plan.len,
+                max: plan.max,
+                page_size: plan.page_size,
+                shared: plan.shared,
+            });
+        }
+        for (index, table) in objects.tables.iter().enumerate() {
+            let elems = table.elems().iter().map(|&slot| ids.value(table.elem_type(), &[slot])).collect::<Option<_>>();
+            view.tables.push(TableView {
+                funcref: table.elem_type() == ValType::FuncRef,
+                elems: elems.ok_or_else(|| CaptureError::ForeignFunction { place: format!("table {index}") })?,
+                max: table.max(),
+            });
+        }
+        for (index, global) in objects.globals.iter().enumerate() {
+            let value = ids.value(global.ty().val, &global.get());
+            view.globals.push(GlobalView {
+                value: value.ok_or_else(|| CaptureError::ForeignFunction { place: format!("global {index}") })?,
+                mutable: global.ty().mutable,
+            });
+        }
+        let positions = Positions::new(&objects);
+        let mut modules: Vec<*const ()> = Vec::new();
+        for instance in &objects.instances {
+            let key = Arc::as_ptr(&instance.loaded).cast();
+            let module = modules.iter().position(|&m| m == key).unwrap_or_else(|| {
+                modules.push(key);
+                view.modules.push(ModuleId {
+                    sha256: instance.module().sha256,
+                    size: instance.module().bytes.len() as u64,
+                    name: instance.loaded.name.lock().unwrap_or_else(|e| e.into_inner()).clone(),
+                });
+                modules.len() - 1
+            });
+            let imported = instance.module().num_imported_funcs as usize;
+            view.instances.push(InstanceView {
+                module: module as u32,
+                memories: positions.all(&positions.memories, &instance.memories),
+                tables: positions.all(&positions.tables, &instance.tables),
+                globals: positions.all(&positions.globals, &instance.globals),
+                dropped_datas: instance.dropped_datas.iter().map(|d| d.load(Ordering::Relaxed)).collect(),
+                dropped_elems: instance.dropped_elems.iter().map(|d| d.load(Ordering::Relaxed)).collect(),
+                imported_funcs: instance.funcs[..imported]
+                    .iter()
+                    // SAFETY: functions of an instance live as long as the store.
+                    .map(|&f| if unsafe { (*f).host.is_some() } { None } else { ids.get(f) })
+                    .collect(),
+            });
+        }
+        Ok(view)
+    }
+}
+
+/// Where each object is in its store's list.
+struct Positions {
+    memories: HashMap<*const (), u32>,
+    tables: HashMap<*const (), u32>,
+    globals: HashMap<*const (), u32>,
+}
+
+impl Positions {
+    fn new(objects: &Objects) -> Positions {
+        fn of<T>(list: &[Box<T>]) -> HashMap<*const (), u32> {
+            list.iter().enumerate().map(|(i, o)| ((&raw const **o).cast(), i as u32)).collect()
+        }
+        Positions {
+            memories: of(&objects.memories),
+            tables: of(&objects.tables),
+            globals: of(&objects.globals),
+        }
+    }
+
+    fn all<T>(&self, positions: &HashMap<*const (), u32>, list: &[*const T]) -> Vec<u32> {
+        list.iter().map(|&o| positions[&o.cast()]).collect()
+    }
+}

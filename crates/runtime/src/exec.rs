@@ -1,0 +1,74 @@
+//! Execution environments: one guest thread's stacks.
+
+use crate::engine::Checkpointer;
+use crate::func::Func;
+use crate::region::Region;
+use crate::store::Store;
+use std::ffi::c_void;
+use std::io;
+use std::sync::Arc;
+use wayfarer_snapshot::view::Entry;
+
+/// No operand stack is smaller than this, whatever the host asked for: pages are only used once touched, and a guest
+/// that ran under another runtime's accounting must not overflow here.
+const MIN_STACK: usize = 8 << 20;
+
+/// One thread's stacks. Engines decide what is in them; the embedder decides who runs on them.
+#[derive(Debug)]
+pub struct ExecEnv {
+    store: Arc<Store>,
+    /// Operand stack: locals and operands of all frames, in 64-bit slots.
+    pub values: Region,
+    /// Frame records of the engine.
+    pub frames: Region,
+    /// Slots of `values` in use by calls that are suspended by a host function on top of them.
+    pub values_used: usize,
+    /// Bytes of `frames` in use likewise.
+    pub frames_used: usize,
+    /// Host functions on this thread's stack, outermost first: each is suspended between two runs of guest code, or
+    /// running now.
+    pub host_stack: Vec<*const Func>,
+    /// How many calls from the host into the guest are active.
+    pub depth: u32,
+    /// Why the outermost active call was made.
+    pub entry: Entry,
+    /// WASI thread id; 0 for a main thread.
+    pub tid: u32,
+    /// For the embedder.
+    pub user_data: *mut c_void,
+}
+
+// SAFETY: an environment may move to another thread between calls; the raw pointers are to objects of its store.
+unsafe impl Send for ExecEnv {}
+
+impl ExecEnv {
+    /// An environment whose operand stack holds at least `stack_size` bytes.
+    ///
+    /// # Errors
+    /// mmap(2)'s.
+    pub fn new(store: Arc<Store>, stack_size: usize) -> io::Result<ExecEnv> {
+        let size = stack_size.max(MIN_STACK);
+        Ok(ExecEnv {
+            store,
+            values: Region::zeroed(size)?,
+            frames: Region::zeroed(size)?,
+            values_used: 0,
+            frames_used: 0,
+            host_stack: Vec::new(),
+            depth: 0,
+            entry: Entry::Call,
+            tid: 0,
+            user_data: std::ptr::null_mut(),
+        })
+    }
+
+    /// The store whose guest runs here.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Who takes checkpoints of this store.
+    pub fn checkpointer(&self) -> Option<Arc<dyn Checkpointer>> {
+        self.store.checkpointer()
+    }
+}

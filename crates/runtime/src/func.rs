@@ -1,0 +1,86 @@
+//! Functions: of a guest module, or of the host.
+
+use crate::exec::ExecEnv;
+use crate::instance::Instance;
+use crate::trap::Trap;
+use crate::types::TypeId;
+use std::any::Any;
+use std::fmt;
+use wayfarer_guest::GuestMemory;
+
+/// A function of the store. References to functions are pointers to these; they stay where they are for the store's
+/// life.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Func {
+    /// Its type; equal ids mean equal types.
+    pub ty: TypeId,
+    /// Index in the module of `instance`.
+    pub index: u32,
+    /// The instance whose function this is: the importing one for a host function that was given as an import, null for
+    /// a host function made on its own.
+    pub instance: *const Instance,
+    /// The engine's code, null for a host function.
+    pub code: *const (),
+    /// The host function, if it is one.
+    pub host: Option<Box<HostFunc>>,
+}
+
+// SAFETY: the pointers are to objects of the same store, which outlive the function and are themselves shareable.
+unsafe impl Send for Func {}
+// SAFETY: as above.
+unsafe impl Sync for Func {}
+
+/// A function implemented by the host.
+pub struct HostFunc {
+    /// Import module and name, for messages.
+    pub name: (Box<str>, Box<str>),
+    /// Whether it may be interrupted and made again ([`HostError::Interrupted`]), or called again in a restored program
+    /// if a checkpoint finds it on the stack.
+    pub restartable: bool,
+    /// The implementation. Reads its arguments from the slots and writes its results over them, from slot 0.
+    pub call: Box<HostCall>,
+    /// Whatever its owner wants to find again.
+    pub data: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// Signature of a host function's implementation: caller, argument and result slots.
+pub type HostCall = dyn Fn(&mut Caller<'_>, &mut [u64]) -> Result<(), HostError> + Send + Sync;
+
+impl fmt::Debug for HostFunc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HostFunc({}.{})", self.name.0, self.name.1)
+    }
+}
+
+/// Why a host function did not return normally.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HostError {
+    /// The guest traps.
+    Trap(Trap),
+    /// It waited, was interrupted by a request, and had no effect yet: it will be called again with the same arguments,
+    /// in this process or in a restored one.
+    Interrupted,
+}
+
+impl<T: Into<Trap>> From<T> for HostError {
+    fn from(trap: T) -> HostError {
+        HostError::Trap(trap.into())
+    }
+}
+
+/// Who called a host function.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    /// The thread's execution environment.
+    pub env: &'a mut ExecEnv,
+    /// The calling instance.
+    pub instance: &'a Instance,
+}
+
+impl Caller<'_> {
+    /// Memory 0 of the calling instance; empty if it has none.
+    pub fn memory(&self) -> GuestMemory<'_> {
+        self.instance.guest_memory()
+    }
+}

@@ -1,0 +1,170 @@
+//! Instances: a module's code with its own memories, tables and globals.
+
+use crate::engine::ModuleCode;
+use crate::func::Func;
+use crate::global::Global;
+use crate::memory::Memory;
+use crate::store::Store;
+use crate::table::Table;
+use crate::types::TypeId;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Arc, Weak};
+use wayfarer_guest::GuestMemory;
+use wayfarer_module::{ExternKind, Module};
+
+/// A module ready to be instantiated: parsed, its types interned, prepared by the engine.
+#[derive(Debug)]
+pub struct LoadedModule {
+    /// The module.
+    pub module: Arc<Module>,
+    /// Interned ids of [`Module::types`].
+    pub types: Box<[TypeId]>,
+    /// The engine's side of it.
+    pub code: Box<dyn ModuleCode>,
+    /// Name the host gave it.
+    pub name: std::sync::Mutex<String>,
+}
+
+/// Something that can be imported or exported. Pointers are to objects of one store and live as long as it does.
+#[derive(Clone, Copy, Debug)]
+pub enum Extern {
+    /// Function.
+    Func(*const Func),
+    /// Table.
+    Table(*const Table),
+    /// Memory.
+    Memory(*const Memory),
+    /// Global.
+    Global(*const Global),
+}
+
+/// An instance. Lives at a fixed address, owned by its store.
+#[derive(Debug)]
+pub struct Instance {
+    pub(crate) store: Weak<Store>,
+    pub(crate) loaded: Arc<LoadedModule>,
+    pub(crate) funcs: Box<[*const Func]>,
+    pub(crate) tables: Box<[*const Table]>,
+    pub(crate) memories: Box<[*const Memory]>,
+    pub(crate) globals: Box<[*const Global]>,
+    pub(crate) dropped_datas: Box<[AtomicBool]>,
+    pub(crate) dropped_elems: Box<[AtomicBool]>,
+    pub(crate) own_funcs: Box<[Func]>,
+    /// What the embedder wants to find from an instance; null at first.
+    pub owner: AtomicPtr<()>,
+    pub(crate) index: Cell<u32>,
+}
+
+// SAFETY: the pointers are to objects of the instance's store; see `Table` and `Global` for who may use those.
+unsafe impl Send for Instance {}
+// SAFETY: as above.
+unsafe impl Sync for Instance {}
+
+impl Instance {
+    /// The store it belongs to.
+    pub fn store(&self) -> Option<Arc<Store>> {
+        self.store.upgrade()
+    }
+
+    /// Its module, as loaded.
+    pub fn loaded(&self) -> &Arc<LoadedModule> {
+        &self.loaded
+    }
+
+    /// Its module.
+    pub fn module(&self) -> &Module {
+        &self.loaded.module
+    }
+
+    /// Position in the store's list of instances.
+    pub fn index(&self) -> u32 {
+        self.index.get()
+    }
+
+    /// The function index space.
+    #[inline]
+    pub fn funcs(&self) -> &[*const Func] {
+        &self.funcs
+    }
+
+    /// The global index space.
+    #[inline]
+    pub fn globals(&self) -> &[*const Global] {
+        &self.globals
+    }
+
+    /// Function `index`.
+    pub fn func(&self, index: u32) -> Option<&Func> {
+        // SAFETY: the pointers in an instance are valid for the store's life.
+        self.funcs.get(index as usize).map(|&f| unsafe { &*f })
+    }
+
+    /// Table `index`.
+    #[inline]
+    pub fn table(&self, index: u32) -> Option<&Table> {
+        // SAFETY: as above.
+        self.tables.get(index as usize).map(|&t| unsafe { &*t })
+    }
+
+    /// Memory `index`.
+    #[inline]
+    pub fn memory(&self, index: u32) -> Option<&Memory> {
+        // SAFETY: as above.
+        self.memories.get(index as usize).map(|&m| unsafe { &*m })
+    }
+
+    /// Global `index`.
+    pub fn global(&self, index: u32) -> Option<&Global> {
+        // SAFETY: as above.
+        self.globals.get(index as usize).map(|&g| unsafe { &*g })
+    }
+
+    /// The export called `name`.
+    pub fn export(&self, name: &str) -> Option<Extern> {
+        let export = self.module().export(name)?;
+        let index = export.index as usize;
+        Some(match export.kind {
+            ExternKind::Func => Extern::Func(self.funcs[index]),
+            ExternKind::Table => Extern::Table(self.tables[index]),
+            ExternKind::Memory => Extern::Memory(self.memories[index]),
+            ExternKind::Global => Extern::Global(self.globals[index]),
+        })
+    }
+
+    /// Memory 0, for host functions; empty if there is none.
+    pub fn guest_memory(&self) -> GuestMemory<'_> {
+        match self.memory(0) {
+            // SAFETY: a memory stays mapped for the store's life and no Rust references into it are made.
+            Some(memory) => unsafe { GuestMemory::new(memory.base(), memory.len() as u64) },
+            None => GuestMemory::from_slice(&mut []),
+        }
+    }
+
+    /// Bytes of data segment `index`; empty once it was dropped.
+    pub fn data(&self, index: u32) -> &[u8] {
+        if self.dropped_datas[index as usize].load(Ordering::Relaxed) {
+            return &[];
+        }
+        &self.module().bytes[self.module().datas[index as usize].data.clone()]
+    }
+
+    /// `data.drop`.
+    pub fn drop_data(&self, index: u32) {
+        self.dropped_datas[index as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// Values of element segment `index` as slots; empty once it was dropped.
+    pub fn elem(&self, index: u32) -> Vec<u64> {
+        if self.dropped_elems[index as usize].load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let items = &self.module().elems[index as usize].items;
+        items.iter().map(|item| crate::const_eval::eval(item, &self.globals, &self.funcs)[0]).collect()
+    }
+
+    /// `elem.drop`.
+    pub fn drop_elem(&self, index: u32) {
+        self.dropped_elems[index as usize].store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,159 @@
+//! Linear memories. A memory reserves its whole address space at once, so its base never moves.
+
+use crate::region::Region;
+use crate::trap::TrapCode;
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes in a WebAssembly page.
+pub const WASM_PAGE: u64 = 65536;
+
+/// Address space a 32-bit memory reserves: every `base + u32 + u32` lies inside.
+const FULL_RESERVATION: usize = 8 << 30;
+
+/// How large a memory is and may become. Sizes in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoryPlan {
+    /// Initial size.
+    pub len: u64,
+    /// Largest size.
+    pub max: u64,
+    /// What the host is told a page is; 65536 unless the memory was given another size for WAMR's app heap.
+    pub page_size: u64,
+    /// Shared between threads.
+    pub shared: bool,
+}
+
+impl MemoryPlan {
+    /// The plan a memory type asks for. Without a declared maximum it may grow to 4 GiB.
+    pub fn of(ty: &wayfarer_module::MemoryType) -> MemoryPlan {
+        MemoryPlan {
+            len: ty.limits.min * WASM_PAGE,
+            max: ty.limits.max.unwrap_or(65536).min(65536) * WASM_PAGE,
+            page_size: WASM_PAGE,
+            shared: ty.shared,
+        }
+    }
+}
+
+/// A linear memory.
+#[derive(Debug)]
+pub struct Memory {
+    region: Region,
+    len: AtomicUsize,
+    max: u64,
+    page_size: u64,
+    shared: bool,
+    growing: Mutex<()>,
+}
+
+impl Memory {
+    /// Allocates a zeroed memory.
+    ///
+    /// # Errors
+    /// The operating system's, if address space or memory is short.
+    pub fn new(plan: MemoryPlan) -> io::Result<Memory> {
+        // Where address space is limited (RLIMIT_AS), take what the memory can ever use.
+        let region = Region::reserve(FULL_RESERVATION).or_else(|_| Region::reserve(plan.max.max(plan.len) as usize))?;
+        if plan.len > 0 {
+            region.commit(plan.len as usize)?;
+        }
+        Ok(Memory {
+            region,
+            len: AtomicUsize::new(plan.len as usize),
+            max: plan.max,
+            page_size: plan.page_size,
+            shared: plan.shared,
+            growing: Mutex::new(()),
+        })
+    }
+
+    /// First byte; stays the same for the memory's life.
+    pub fn base(&self) -> *mut u8 {
+        self.region.base()
+    }
+
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The sizes now: what a memory like this one would be planned as.
+    pub fn plan(&self) -> MemoryPlan {
+        MemoryPlan { len: self.len() as u64, max: self.max, page_size: self.page_size, shared: self.shared }
+    }
+
+    /// Size in WebAssembly pages, as `memory.size` gives it.
+    pub fn pages(&self) -> u32 {
+        (self.len() as u64 / WASM_PAGE) as u32
+    }
+
+    /// Grows by `pages` of 64 KiB. Returns the old size in pages, or `None` if the maximum or the operating system
+    /// forbids it.
+    pub fn grow(&self, pages: u64) -> Option<u32> {
+        let _one_at_a_time = self.growing.lock().unwrap_or_else(|e| e.into_inner());
+        let old = self.len() as u64;
+        let old_pages = (old / WASM_PAGE) as u32;
+        if pages == 0 {
+            return Some(old_pages);
+        }
+        let new = pages.checked_mul(WASM_PAGE)?.checked_add(old)?;
+        if new > self.max || self.region.commit(usize::try_from(new).ok()?).is_err() {
+            return None;
+        }
+        self.len.store(new as usize, Ordering::Release);
+        Some(old_pages)
+    }
+
+    /// Pointer to `size` bytes at `addr`.
+    ///
+    /// # Errors
+    /// `MemoryOutOfBounds` unless the whole range is inside.
+    pub fn range(&self, addr: u64, size: u64) -> Result<*mut u8, TrapCode> {
+        match addr.checked_add(size) {
+            // SAFETY: `addr <= len`, which is inside the reservation.
+            Some(end) if end <= self.len() as u64 => Ok(unsafe { self.base().add(addr as usize) }),
+            _ => Err(TrapCode::MemoryOutOfBounds),
+        }
+    }
+
+    /// Copies `bytes` to `addr`.
+    ///
+    /// # Errors
+    /// `MemoryOutOfBounds`; nothing is written then.
+    pub fn write(&self, addr: u64, bytes: &[u8]) -> Result<(), TrapCode> {
+        let to = self.range(addr, bytes.len() as u64)?;
+        // SAFETY: `range` checked the destination; `bytes` is a Rust slice outside linear memory.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        Ok(())
+    }
+
+    /// `memory.copy` between two memories, or within one.
+    ///
+    /// # Errors
+    /// `MemoryOutOfBounds`; nothing is written then.
+    pub fn copy(dst: &Memory, to: u64, src: &Memory, from: u64, size: u64) -> Result<(), TrapCode> {
+        let from = src.range(from, size)?;
+        let to = dst.range(to, size)?;
+        // SAFETY: both ranges were checked; `copy` allows overlap.
+        unsafe { std::ptr::copy(from, to, size as usize) };
+        Ok(())
+    }
+
+    /// `memory.fill`.
+    ///
+    /// # Errors
+    /// `MemoryOutOfBounds`; nothing is written then.
+    pub fn fill(&self, addr: u64, byte: u8, size: u64) -> Result<(), TrapCode> {
+        let to = self.range(addr, size)?;
+        // SAFETY: the range was checked.
+        unsafe { std::ptr::write_bytes(to, byte, size as usize) };
+        Ok(())
+    }
+}
