@@ -2,13 +2,16 @@
 //! `unsafe`.
 #![forbid(unsafe_code)]
 
+mod cfg;
 mod features;
+mod liveness;
 mod load_error;
 pub mod module;
 pub mod parse;
 mod sections;
 pub mod stable_points;
 pub mod types;
+mod walk;
 
 pub use features::FEATURES;
 pub use module::*;
