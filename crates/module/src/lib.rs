@@ -7,14 +7,17 @@ mod features;
 mod liveness;
 mod load_error;
 pub mod module;
+mod names;
 pub mod parse;
 mod sections;
 pub mod stable_points;
 pub mod types;
 mod walk;
+mod wasi_abi;
 
 pub use features::FEATURES;
 pub use module::*;
 pub use parse::{LoadError, parse};
 pub use stable_points::{FuncPoints, PointKind, StablePoint, stable_points};
 pub use types::*;
+pub use wasi_abi::check_wasi_abi;

@@ -53,7 +53,11 @@ impl<'a> Flow<'a> {
             let (mut uses, mut defs) = (0, 0);
             for &event in self.cfg.events(block as BlockId) {
                 match event {
-                    Event::Use(local) => uses |= bit(local, first) & !defs,
+                    Event::Use(local) => {
+                        let used = bit(local, first);
+                        any |= used != 0;
+                        uses |= used & !defs;
+                    }
                     Event::Def(local) => defs |= bit(local, first),
                     Event::Point(_) => {}
                 }
@@ -64,7 +68,6 @@ impl<'a> Flow<'a> {
             self.news[block] = uses;
             if uses != 0 {
                 self.work.push(block as BlockId);
-                any = true;
             }
         }
 

@@ -101,7 +101,7 @@ const WORDINGS: &[(&str, &str)] = &[
     ("zero byte expected",                                "zero byte expected"),
     ("invalid memop alignment: alignment must not be",
                                             "invalid memop flags: alignment must not be larger than natural"),
-    ("`else` found outside `if` block",                   "opcode else found without matched opcode if"),
+    ("`else` found outside `If` block",                   "opcode else found without matched opcode if"),
 ];
 
 fn wamr_wording(bytes: &[u8], place: Place, message: &str, offset: usize) -> Option<Cow<'static, str>> {
@@ -111,9 +111,11 @@ fn wamr_wording(bytes: &[u8], place: Place, message: &str, offset: usize) -> Opt
             .find(|text| message.ends_with(text))
             .map(Cow::Borrowed);
     }
+    let proposal_off =
+        message.ends_with(" support is not enabled") || message.starts_with("legacy_exceptions feature");
     if message.starts_with("illegal opcode:")
         || message.contains(" subopcode: 0x")
-        || (message.ends_with(" support is not enabled") && matches!(place, Place::Body { .. }))
+        || (proposal_off && matches!(place, Place::Body { .. }))
     {
         return unsupported_opcode(bytes, offset);
     }

@@ -1,8 +1,9 @@
 //! What a validated module declares, as plain data. Made by [`crate::parse`].
 
+use crate::names::FuncNames;
 use crate::types::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmparser::ValidatorResources;
 
 /// A parsed and validated module. Immutable; shared by all its instances.
@@ -49,6 +50,8 @@ pub struct Module {
     pub uses_memory_grow_or_size: bool,
     /// What `wasmparser` needs to know of the module to walk a body again; `None` if there are no bodies.
     pub(crate) resources: Option<ValidatorResources>,
+    /// Made when the first name is asked for.
+    pub(crate) func_names: OnceLock<FuncNames>,
 }
 
 /// A function: type, and for a local one where its body is.

@@ -11,7 +11,7 @@ use crate::sections::check_sections;
 use crate::types::{FuncType, GlobalType, Limits, MemoryType, TableType, ValType};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmparser::{
     DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FuncValidatorAllocations,
     FunctionBody, Operator, Parser, Payload, RefType, TableInit, TypeRef, Validator, ValidatorResources,
@@ -302,6 +302,7 @@ impl Parts {
             code_start: self.code_start,
             uses_memory_grow_or_size: self.uses_memory_grow_or_size,
             resources: self.resources,
+            func_names: OnceLock::new(),
         }
     }
 }

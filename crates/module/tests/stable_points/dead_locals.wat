@@ -20,6 +20,12 @@
     (local.set 0 (call $f (i32.const 1)))
     (drop (call $f (local.get 0))))
 
+  ;; Never read before it is written.
+  (func $written_first (local i32)
+    (local.set 0 (i32.const 1))
+    (drop (call $f (i32.const 2)))
+    (drop (local.get 0)))
+
   ;; Reading the zero a local starts with: nothing to save at the entry.
   (func $initial_zero (result i32) (local i32)
     (drop (call $f (i32.const 1)))
@@ -49,5 +55,9 @@
 ;;   before-call @53 [i32] live
 ;; func 4, locals [i32]
 ;;   entry @58 [] live
-;;   call @63 [] live 0
-;;   before-call @63 [i32] live 0
+;;   call @67 [] live 0
+;;   before-call @67 [i32] live 0
+;; func 5, locals [i32]
+;;   entry @75 [] live
+;;   call @80 [] live 0
+;;   before-call @80 [i32] live 0
