@@ -90,6 +90,7 @@ pub struct ModuleId {
     /// Size of the binary in bytes.
     pub size: u64,
     /// Name given by the host, for messages.
+    #[serde(deserialize_with = "crate::codec::string")]
     pub name: String,
 }
 
@@ -164,6 +165,7 @@ pub struct StoreView {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HostSection {
     /// Who wrote it.
+    #[serde(deserialize_with = "crate::codec::string")]
     pub name: String,
     /// The writer's own format version.
     pub version: u32,

@@ -1,0 +1,178 @@
+//! Filling a new instance's memory from an image.
+
+use crate::codec::{decompress_exact, malformed};
+use crate::error::{ReadError, ReadErrorKind};
+use crate::pages::{Baseline, CHUNK_SIZE, Chunk, PageKind, chunk_len, is_zero};
+use crate::read::{Image, Source, StoredMemory};
+use crate::write::Progress;
+
+/// How to load a memory.
+#[derive(Clone, Copy, Default)]
+pub struct LoadOptions<'a> {
+    /// The destination is known to hold only zeros, as memory fresh from the system does: zero pages are not touched,
+    /// so that a large sparse memory takes no more real memory than before.
+    pub zeroed: bool,
+    /// Called now and then from the loading thread, with bytes of this memory.
+    pub progress: Option<&'a dyn Fn(Progress)>,
+}
+
+impl Image<'_> {
+    /// Fills `dest` with the content of memory `index`, verifying every chunk. `dest` must be exactly as long as the
+    /// memory, and `baseline` must be made from the same data segments the image was written with.
+    ///
+    /// After an error `dest` holds anything, and is not to be used.
+    pub fn load_memory(
+        &self,
+        index: usize,
+        dest: &mut [u8],
+        baseline: &Baseline<'_>,
+        options: &LoadOptions<'_>,
+    ) -> Result<(), ReadError> {
+        self.load(index, dest, baseline, options).map_err(|kind| kind.at(&self.origin))
+    }
+
+    fn load(
+        &self,
+        index: usize,
+        dest: &mut [u8],
+        baseline: &Baseline<'_>,
+        options: &LoadOptions<'_>,
+    ) -> Result<(), ReadErrorKind> {
+        let Some(memory) = self.memories.get(index) else {
+            return Err(ReadErrorKind::NoSuchMemory { index, count: self.memories.len() });
+        };
+        let total = dest.len() as u64;
+        if total != memory.map.len {
+            return Err(ReadErrorKind::MemorySize { index, image: memory.map.len, given: total });
+        }
+        if memory.map.baseline.is_some_and(|expected| expected != baseline.checksum()) {
+            return Err(ReadErrorKind::Baseline { index });
+        }
+        let mut chunks = memory.chunks()?;
+        // Stretches of `dest` that the next chunk fills.
+        let mut parts: Vec<&mut [u8]> = Vec::new();
+        let mut wanted = chunks.next_len();
+        let mut rest = dest;
+        for (kind, start, len) in memory.map.extents() {
+            let (mut stretch, behind) = rest.split_at_mut(len as usize);
+            rest = behind;
+            match kind {
+                PageKind::Zero if options.zeroed => {}
+                // Reading first does not turn pages nobody touched into real ones.
+                PageKind::Zero => {
+                    stretch.chunks_mut(CHUNK_SIZE).filter(|c| !is_zero(c)).for_each(|c| c.fill(0))
+                }
+                PageKind::Initial => baseline.fill(start, stretch),
+                PageKind::Stored => {
+                    while !stretch.is_empty() {
+                        let (part, later) = stretch.split_at_mut(wanted.min(stretch.len()));
+                        stretch = later;
+                        wanted -= part.len();
+                        parts.push(part);
+                        if wanted == 0 {
+                            chunks.next(&self.source, &mut parts)?;
+                            parts.clear();
+                            wanted = chunks.next_len();
+                            if let Some(progress) = options.progress {
+                                progress(Progress {
+                                    done: total - rest.len() as u64 - stretch.len() as u64,
+                                    total,
+                                });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(progress) = options.progress {
+            progress(Progress { done: total, total });
+        }
+        Ok(())
+    }
+}
+
+impl StoredMemory {
+    /// A reader of the chunks, in order.
+    pub(crate) fn chunks(&self) -> Result<ChunkReader<'_>, ReadErrorKind> {
+        let context = zstd::bulk::Decompressor::new()
+            .map_err(|e| ReadErrorKind::Io { doing: "setting up decompression".into(), source: e })?;
+        Ok(ChunkReader {
+            memory: self,
+            index: 0,
+            offset: self.data.offset,
+            context,
+            stored: Vec::new(),
+            raw: Vec::new(),
+        })
+    }
+}
+
+/// Reads, verifies and decompresses one chunk after the other.
+pub(crate) struct ChunkReader<'m> {
+    memory: &'m StoredMemory,
+    index: usize,
+    /// Of the next chunk, in the image.
+    offset: u64,
+    context: zstd::bulk::Decompressor<'static>,
+    /// Buffers for what can't go to its destination directly.
+    stored: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+impl ChunkReader<'_> {
+    /// Bytes the next chunk holds; 0 behind the last one.
+    pub(crate) fn next_len(&self) -> usize {
+        let stored = self.memory.data.raw_len;
+        if self.index < self.memory.map.chunks.len() { chunk_len(stored, self.index) } else { 0 }
+    }
+
+    /// Reads the next chunk into `parts`, which together have [`ChunkReader::next_len`] bytes.
+    pub(crate) fn next(&mut self, source: &Source<'_>, parts: &mut [&mut [u8]]) -> Result<(), ReadErrorKind> {
+        let (index, offset, raw_len) = (self.index, self.offset, self.next_len());
+        let name = || format!("memory data section {}: chunk {index}", self.memory.data.index);
+        let Some(&Chunk { stored_len, crc32 }) = self.memory.map.chunks.get(index) else {
+            return Err(malformed(name(), offset, "there is no such chunk"));
+        };
+        self.index += 1;
+        self.offset += u64::from(stored_len);
+        let stored_len = stored_len as usize;
+        let checksum = || ReadErrorKind::Checksum { what: name(), offset };
+
+        // Few large parts are read in place, many small ones by way of a buffer: that saves system calls.
+        if stored_len == raw_len && parts.len() <= 4 {
+            let mut crc = crc32fast::Hasher::new();
+            let mut at = offset;
+            for part in parts {
+                source.read(at, part)?;
+                crc.update(part);
+                at += part.len() as u64;
+            }
+            return if crc.finalize() == crc32 { Ok(()) } else { Err(checksum()) };
+        }
+        self.stored.resize(stored_len, 0);
+        source.read(offset, &mut self.stored)?;
+        if crc32fast::hash(&self.stored) != crc32 {
+            return Err(checksum());
+        }
+        let explain = |why: String| malformed(name(), offset, why);
+        if stored_len == raw_len {
+            scatter(&self.stored, parts);
+        } else if let [one] = parts {
+            decompress_exact(&mut self.context, &self.stored, one).map_err(explain)?;
+        } else {
+            self.raw.resize(raw_len, 0);
+            decompress_exact(&mut self.context, &self.stored, &mut self.raw).map_err(explain)?;
+            scatter(&self.raw, parts);
+        }
+        Ok(())
+    }
+}
+
+/// Distributes `bytes` over `parts` of the same total length.
+fn scatter(mut bytes: &[u8], parts: &mut [&mut [u8]]) {
+    for part in parts {
+        let (now, later) = bytes.split_at(part.len());
+        part.copy_from_slice(now);
+        bytes = later;
+    }
+}

@@ -1,0 +1,177 @@
+//! A [`Description`] as text for people: what `wayfarer inspect` prints.
+
+use crate::describe::{Description, FrameDescription, ThreadDescription};
+use serde_json::Value as Json;
+use std::fmt::{self, Write};
+
+/// How much to print.
+#[derive(Clone, Copy, Debug)]
+pub struct RenderOptions {
+    /// Frames printed of each thread: half from the innermost end, half from the outermost.
+    pub max_frames: usize,
+    /// Whether locals and operand stacks are printed.
+    pub values: bool,
+}
+
+impl Default for RenderOptions {
+    fn default() -> Self {
+        RenderOptions { max_frames: 40, values: true }
+    }
+}
+
+/// Renders a description as text, ending in a newline.
+pub fn render(description: &Description, options: &RenderOptions) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = text(&mut out, description, options);
+    out
+}
+
+fn text(out: &mut String, d: &Description, options: &RenderOptions) -> fmt::Result {
+    let i = &d.info;
+    writeln!(out, "{}: image, format version {}, {}", d.origin, d.format_version, size(d.image_len))?;
+    writeln!(
+        out,
+        "  made {} by process {} on {} {}, runtime {}",
+        i.created, i.pid, i.os, i.arch, i.runtime_version
+    )?;
+    writeln!(out, "  checkpoint {} ({}), id {}", i.sequence, i.reason, i.id)?;
+    for (n, m) in d.modules.iter().enumerate() {
+        writeln!(out, "module {n}: {} ({}, sha256 {})", m.name, size(m.size), m.sha256)?;
+    }
+    for (n, inst) in d.instances.iter().enumerate() {
+        let linked = inst.imported_funcs.iter().flatten().count();
+        writeln!(
+            out,
+            "instance {n}: module {}, memories {:?}, tables {:?}, {} globals, {} imported functions ({linked} from \
+             other instances)",
+            inst.module,
+            inst.memories,
+            inst.tables,
+            inst.globals.len(),
+            inst.imported_funcs.len(),
+        )?;
+    }
+    for (n, m) in d.memories.iter().enumerate() {
+        writeln!(
+            out,
+            "memory {n}: {}{}: {} zero, {} as in the module, {} stored{}",
+            size(m.len),
+            if m.shared { ", shared" } else { "" },
+            size(m.zero_len),
+            size(m.initial_len),
+            size(m.stored_len),
+            if m.zstd { format!(" in {} (zstd)", size(m.data_len)) } else { String::new() },
+        )?;
+    }
+    for (n, t) in d.tables.iter().enumerate() {
+        writeln!(out, "table {n}: {} {} elements, {} not null", t.len, t.ty, t.elements.len())?;
+    }
+    if !d.globals.is_empty() {
+        writeln!(out, "globals:")?;
+        for (n, g) in d.globals.iter().enumerate() {
+            writeln!(out, "  {n}: {}{}", if g.mutable { "mut " } else { "" }, short(&g.value))?;
+        }
+    }
+    for t in &d.threads {
+        thread(out, t, options)?;
+    }
+    if d.threads.is_empty() {
+        writeln!(out, "no threads: between two calls from the host")?;
+    }
+    for h in &d.host {
+        writeln!(out, "host section {:?}: version {}, {}", h.name, h.version, size(h.len))?;
+        if let Some(content) = &h.content {
+            let pretty = serde_json::to_string_pretty(content).map_err(|_| fmt::Error)?;
+            pretty.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+        }
+    }
+    writeln!(out, "sections:")?;
+    for s in &d.sections {
+        let zstd = if s.zstd { format!(", zstd of {}", size(s.raw_len)) } else { String::new() };
+        let kind = serde_json::to_value(s.kind).map_err(|_| fmt::Error)?;
+        let kind = kind.as_str().unwrap_or_default();
+        writeln!(
+            out,
+            "  {:#010x} {kind} {}: {}{zstd}, crc {}",
+            s.offset,
+            s.index,
+            size(s.stored_len),
+            s.crc32
+        )?;
+    }
+    Ok(())
+}
+
+fn thread(out: &mut String, t: &ThreadDescription, options: &RenderOptions) -> fmt::Result {
+    let n = t.frames.len();
+    writeln!(out, "thread {} (entered by {}): {n} frames, innermost first", t.tid, t.entry)?;
+    let (inner, outer) = (options.max_frames.div_ceil(2), options.max_frames / 2);
+    for (i, f) in t.frames.iter().enumerate().rev() {
+        let from_inside = n - 1 - i;
+        if from_inside < inner || i < outer {
+            frame(out, i, f, options)?;
+        } else if from_inside == inner {
+            writeln!(out, "  ... {} more ...", n - inner - outer)?;
+        }
+    }
+    Ok(())
+}
+
+fn frame(out: &mut String, i: usize, f: &FrameDescription, options: &RenderOptions) -> fmt::Result {
+    writeln!(out, "  #{i} {} func {} at {} {:#x}", f.module, f.func, f.kind, f.offset)?;
+    if options.values {
+        for (what, values) in [("locals", &f.locals), ("stack", &f.stack)] {
+            if !values.is_empty() {
+                let values: Vec<String> = values.iter().map(short).collect();
+                writeln!(out, "     {what}: {}", values.join(" "))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `i32:7`, `f64:1.5`, `funcref:0.12`, `externref:null`.
+fn short(value: &Json) -> String {
+    let ty = value["type"].as_str().unwrap_or_default();
+    let v = &value["value"];
+    match (&v["instance"], &v["func"]) {
+        (Json::Number(instance), Json::Number(func)) => format!("{ty}:{instance}.{func}"),
+        _ => match (v, &value["bits"]) {
+            // NaN has no JSON value, and vectors have none that says more than their bits.
+            (Json::Null, Json::String(bits)) => format!("{ty}:{bits}"),
+            _ => format!("{ty}:{v}"),
+        },
+    }
+}
+
+/// `12 bytes`, `1.5 MiB`.
+fn size(bytes: u64) -> String {
+    const UNITS: [(u32, &str); 3] = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match UNITS.iter().find(|(shift, _)| bytes >> shift != 0) {
+        Some((shift, unit)) if bytes.trailing_zeros() >= *shift => format!("{} {unit}", bytes >> shift),
+        Some((shift, unit)) => format!("{:.1} {unit}", bytes as f64 / (1u64 << shift) as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_and_sizes_are_short() {
+        assert_eq!(short(&json!({ "type": "i32", "value": 7 })), "i32:7");
+        assert_eq!(
+            short(&json!({ "type": "funcref", "value": { "instance": 0, "func": 12 } })),
+            "funcref:0.12"
+        );
+        assert_eq!(short(&json!({ "type": "externref", "value": null })), "externref:null");
+        assert_eq!(short(&json!({ "type": "f32", "value": null, "bits": "0x7fc00000" })), "f32:0x7fc00000");
+        assert_eq!(short(&json!({ "type": "v128", "bits": "0x1" })), "v128:0x1");
+        assert_eq!(size(12), "12 bytes");
+        assert_eq!(size(65536), "64 KiB");
+        assert_eq!(size(3 << 19), "1.5 MiB");
+    }
+}
