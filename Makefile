@@ -1,0 +1,112 @@
+# Wayfarer: build, test, install. `make help` lists the targets.
+
+# The version of the API we stand in for: libiwasm.so.2.4.3 is what hosts link against.
+API_VERSION := 2.4.3
+API_MAJOR   := 2
+VERSION     := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+DESTDIR    ?=
+INSTALL    ?= install
+STRIP      ?= strip
+
+CARGO   ?= cargo
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+
+# What a host that links libiwasm.a must link as well: the system libraries under Rust's standard library.
+STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+
+.PHONY: help all build setup guests demo test bench fmt lint install uninstall
+
+help:
+	@echo 'make build      library and programs, optimized, in $(RELEASE)'
+	@echo 'make demo       checkpoint CPython in the middle of its work, and restore it in a new process'
+	@echo 'make test       all tests; ends with "N passed, N failed"'
+	@echo 'make bench      comparison with other engines'
+	@echo 'make install    to PREFIX ($(PREFIX)), under DESTDIR if that is set'
+	@echo 'make uninstall  removes what install put there'
+	@echo 'make setup      installs the Debian packages that tests and demo need (as root)'
+	@echo 'make fmt lint   source format; lints'
+
+all: build
+
+# A program linked with -liwasm asks for the SONAME when it starts, so the build folder needs that name too.
+build:
+	$(CARGO) build --release
+	ln -sf libiwasm.so $(RELEASE)/libiwasm.so.$(API_MAJOR)
+
+setup:
+	scripts/setup.sh
+
+# WebAssembly programs for the tests, in $(TARGET)/guests.
+guests: setup
+	scripts/build-guests.sh $(TARGET)/guests
+
+demo: setup build
+	scripts/demo.sh $(RELEASE)/iwasm
+
+test: setup
+	scripts/test.sh
+
+bench:
+	$(CARGO) run --release --manifest-path benches/Cargo.toml
+
+fmt:
+	$(CARGO) fmt --all
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+PROGRAMS = $(wildcard $(addprefix $(RELEASE)/,iwasm wayfarer wamrc))
+HEADERS  = $(wildcard include/*.h)
+MANUALS  = $(foreach program,$(notdir $(PROGRAMS)),packaging/man/$(program).1)
+
+# Paths in package files are given relative to the prefix where they are below it, so that the tree can be moved.
+relative  = $(patsubst $(PREFIX)/%,%,$(1))
+in_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+fill_in   = sed -e 's|@PREFIX@|$(PREFIX)|g' \
+	-e 's|@LIBDIR@|$(call in_prefix,$(LIBDIR))|g' -e 's|@INCLUDEDIR@|$(call in_prefix,$(INCLUDEDIR))|g' \
+	-e 's|@LIBDIR_RELATIVE@|$(call relative,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR_RELATIVE@|$(call relative,$(INCLUDEDIR))|g' \
+	-e 's|@API_VERSION@|$(API_VERSION)|g' -e 's|@API_MAJOR@|$(API_MAJOR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	-e 's|@STATIC_LIBS@|$(STATIC_LIBS)|g'
+
+# Does not build: `sudo make install` should not run a compiler as root.
+install:
+	@test -f $(RELEASE)/libiwasm.so || { echo 'make install: nothing built in $(RELEASE); run make build first' >&2; exit 1; }
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/iwasm' \
+		'$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(MANDIR)/man1'
+	$(INSTALL) -m 755 $(RELEASE)/libiwasm.so '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_VERSION)'
+	$(STRIP) --strip-unneeded '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_VERSION)'
+	ln -sf libiwasm.so.$(API_VERSION) '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_MAJOR)'
+	ln -sf libiwasm.so.$(API_MAJOR) '$(DESTDIR)$(LIBDIR)/libiwasm.so'
+	$(INSTALL) -m 644 $(RELEASE)/libiwasm.a '$(DESTDIR)$(LIBDIR)/libiwasm.a'
+	$(STRIP) --strip-debug '$(DESTDIR)$(LIBDIR)/libiwasm.a'
+	$(INSTALL) -m 644 $(HEADERS) '$(DESTDIR)$(INCLUDEDIR)'
+	$(fill_in) packaging/iwasm.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/iwasm.pc'
+	$(fill_in) packaging/cmake/iwasmConfig.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/iwasm/iwasmConfig.cmake'
+	$(fill_in) packaging/cmake/iwasmConfigVersion.cmake.in \
+		> '$(DESTDIR)$(LIBDIR)/cmake/iwasm/iwasmConfigVersion.cmake'
+	for program in $(PROGRAMS); do \
+		$(INSTALL) -m 755 $$program '$(DESTDIR)$(BINDIR)' && \
+		$(STRIP) "$(DESTDIR)$(BINDIR)/$${program##*/}" || exit 1; \
+	done
+	for manual in $(MANUALS); do \
+		$(fill_in) $$manual > "$(DESTDIR)$(MANDIR)/man1/$${manual##*/}" || exit 1; \
+	done
+
+uninstall:
+	rm -f '$(DESTDIR)$(LIBDIR)'/libiwasm.so '$(DESTDIR)$(LIBDIR)'/libiwasm.so.$(API_MAJOR) \
+		'$(DESTDIR)$(LIBDIR)'/libiwasm.so.$(API_VERSION) '$(DESTDIR)$(LIBDIR)'/libiwasm.a \
+		'$(DESTDIR)$(LIBDIR)'/pkgconfig/iwasm.pc
+	rm -rf '$(DESTDIR)$(LIBDIR)'/cmake/iwasm
+	for header in $(notdir $(HEADERS)); do rm -f "$(DESTDIR)$(INCLUDEDIR)/$$header" || exit 1; done
+	for program in iwasm wayfarer wamrc; do \
+		rm -f "$(DESTDIR)$(BINDIR)/$$program" "$(DESTDIR)$(MANDIR)/man1/$$program.1" || exit 1; \
+	done
