@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Compiles the C programs among the tests' guests, tests/guests/*.c, to WebAssembly, and fetches CPython.
-# usage: build-guests.sh [DIRECTORY]          (default: target/guests)
+# usage: build-guests.sh [DIRECTORY]          (default: guests/ in cargo's target folder)
 # A line "// clang: FLAGS" in a program adds flags.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-directory=${1:-target/guests}
+directory=${1:-${CARGO_TARGET_DIR:-target}/guests}
 mkdir -p "$directory"
 
 # clang runs a wasm-opt that it finds in PATH after linking; results must not depend on whether there is one.

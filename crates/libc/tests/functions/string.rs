@@ -72,6 +72,29 @@ fn string_functions_match_the_host() {
 }
 
 #[test]
+fn differences_far_from_the_start_are_found() {
+    let guest = &mut Guest::default();
+    let text = vec![b'x'; 700];
+    for at in [0, 1, 255, 256, 257, 511, 512, 699] {
+        guest.put(A, &text);
+        guest.put(B, &text);
+        guest.memory().write_u8(u64::from(B) + at, b'y').unwrap();
+        for (name, args) in [
+            ("strcmp", vec![A, B]),
+            ("strncmp", vec![A, B, 700]),
+            ("strncasecmp", vec![A, B, 700]),
+            ("memcmp", vec![A, B, 700]),
+        ] {
+            assert_eq!(guest.int(name, &args), -1, "{name}, difference at {at}");
+        }
+        let before = at as u32;
+        assert_eq!(guest.int("memcmp", &[A, B, before]), 0);
+        assert_eq!(guest.int("strncmp", &[A, B, before]), 0);
+        assert_eq!(guest.int("strncasecmp", &[A, B, before]), 0);
+    }
+}
+
+#[test]
 fn strstr_finds_what_overlaps_itself() {
     let guest = &mut Guest::default();
     for (hay, needle) in
