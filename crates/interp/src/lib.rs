@@ -1,1 +1,140 @@
-//! placeholder
+//! The interpreter. Functions are translated once, when first called, into register-style code over frames of 64-bit
+//! slots, where local *i* and operand stack height *h* have fixed slots: so the Wasm view of a frame is a walk over them.
+//!
+//! - [`translate`]: validated bytecode to internal code; `code`: what comes out
+//! - `exec`: the handlers, one for each combination of instruction and operand places
+//! - `capture`, `resume`: frames to and from the Wasm view; `simd`: what vector instructions compute
+
+mod capture;
+mod code;
+mod exec;
+mod resume;
+mod simd;
+mod translate;
+
+use code::{FINISH, FuncCode, InterpModule};
+use exec::ctx::Ctx;
+use exec::dispatch::{Exit, State, run};
+use std::ptr;
+use std::sync::Arc;
+use wayfarer_module::Module;
+use wayfarer_runtime::{
+    Caller, Engine, ExecEnv, Func, HostError, ModuleCode, PollAction, ResumeError, Trap, TrapCode, TypeId,
+};
+use wayfarer_snapshot::view::Thread;
+
+/// The interpreter as an engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interpreter;
+
+impl Engine for Interpreter {
+    fn prepare(&self, module: &Arc<Module>, types: &[TypeId]) -> Box<dyn ModuleCode> {
+        InterpModule::new(module, types)
+    }
+
+    unsafe fn call(&self, env: &mut ExecEnv, func: *const Func, args: &[u64]) -> Result<Vec<u64>, Trap> {
+        // SAFETY: the caller passes a function of the environment's store.
+        let callee = unsafe { &*func };
+        let results = env.store().runtime().types.get(callee.ty).result_slots() as usize;
+        if callee.code.is_null() {
+            // SAFETY: as above.
+            return unsafe { call_host(env, callee, args, results) };
+        }
+        let mut ctx = context(env);
+        let room = args.len().max(results);
+        // SAFETY: the context's stacks are the environment's, above what is in use; room is checked first.
+        unsafe {
+            if ctx.base.wrapping_add(room) > ctx.stack_end {
+                return Err(TrapCode::StackOverflow.into());
+            }
+            ptr::copy_nonoverlapping(args.as_ptr(), ctx.base, args.len());
+            let mut s = initial(&mut ctx);
+            s.set_instance(callee.instance);
+            let fp = s.fp;
+            env.depth += 1;
+            let exit = exec::dispatch::settle(exec::call::enter(s, callee.code.cast::<FuncCode>(), fp, FINISH.ip()), s.ctx);
+            env.depth -= 1;
+            finish(&mut ctx, exit, results)
+        }
+    }
+
+    fn resume(&self, env: &mut ExecEnv, thread: &Thread) -> Result<Vec<u64>, ResumeError> {
+        let mut ctx = context(env);
+        let store = env.store().clone();
+        // SAFETY: the context is fresh; `rebuild` checks the view.
+        unsafe {
+            let resumed = resume::rebuild(&mut ctx, &store, thread)?;
+            env.entry = thread.entry;
+            env.tid = thread.tid;
+            let mut s = initial(&mut ctx);
+            (s.ip, s.fp) = (resumed.ip, resumed.fp);
+            s.set_instance(resumed.instance);
+            let outermost = &*resumed.outermost;
+            let results = outermost.module().module.func_type(outermost.index).result_slots() as usize;
+            env.depth += 1;
+            let exit = run(s);
+            env.depth -= 1;
+            finish(&mut ctx, exit, results).map_err(ResumeError::Trap)
+        }
+    }
+}
+
+/// A context on the unused part of the environment's stacks.
+fn context(env: &mut ExecEnv) -> Ctx {
+    let records = env.frames.base().wrapping_add(env.frames_used).cast();
+    Ctx {
+        request: env.store().control().word(),
+        stack_end: env.values.base().wrapping_add(env.values.reserved()).cast(),
+        top: records,
+        records_end: env.frames.base().wrapping_add(env.frames.reserved()).cast(),
+        records,
+        base: env.values.base().cast::<u64>().wrapping_add(env.values_used),
+        instance: ptr::null(),
+        globals: ptr::null(),
+        env,
+        trap: None,
+        #[cfg(not(tail_dispatch))]
+        state: None,
+    }
+}
+
+fn initial(ctx: &mut Ctx) -> State {
+    let fp = ctx.base;
+    State { ip: ptr::null(), fp, mem: ptr::null_mut(), len: 0, ctx, acc: 0, f4: 0.0, f8: 0.0 }
+}
+
+/// The results of a run, which are where its outermost frame was.
+unsafe fn finish(ctx: &mut Ctx, exit: Exit, results: usize) -> Result<Vec<u64>, Trap> {
+    match exit {
+        // SAFETY: a frame has room for its results.
+        Exit::Done => Ok(unsafe { std::slice::from_raw_parts(ctx.base, results) }.to_vec()),
+        _ => Err(ctx.trap.take().unwrap_or(Trap::Code(TrapCode::Unreachable))),
+    }
+}
+
+/// Calls a host function straight from the host.
+unsafe fn call_host(env: &mut ExecEnv, func: &Func, args: &[u64], results: usize) -> Result<Vec<u64>, Trap> {
+    let Some(host) = &func.host else {
+        return Err(Trap::host("function has no code"));
+    };
+    loop {
+        // SAFETY: `instance` is null or an instance of the store. A host function without one has no caller to show.
+        let Some(instance) = (unsafe { func.instance.as_ref() }) else {
+            return Err(Trap::host("host function called without an instance"));
+        };
+        let mut slots = args.to_vec();
+        slots.resize(args.len().max(results), 0);
+        match (host.call)(&mut Caller { env, instance }, &mut slots) {
+            Ok(()) => {
+                slots.truncate(results);
+                return Ok(slots);
+            }
+            Err(HostError::Trap(trap)) => return Err(trap),
+            Err(HostError::Interrupted) => {
+                if env.store().control().poll() == PollAction::Terminate {
+                    return Err(TrapCode::Terminated.into());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Handlers of calls: within an instance, to other instances, to the host.
+
+use super::control::{armed, poll_entry};
+use super::ctx::Record;
+use super::dispatch::{Exit, State, handlers, next};
+use super::operand::Scalar;
+use super::stop;
+use crate::code::{FuncCode, RETURN_ACROSS};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{ptr, slice};
+use wayfarer_module::PointKind;
+use wayfarer_runtime::{Caller, Func, HostError, Instance, Trap, TrapCode, TypeId};
+
+handlers! {
+    /// Function of the same module at 8, arguments (and later results) from slot 16.
+    call |s| {
+        let func = s.u64(8) as usize as *const FuncCode;
+        let fp = s.slot(16);
+        enter(s, func, fp, s.ip.add(3))
+    }
+
+    /// Imported function: index at 8, arguments from slot 16, slots of arguments or results, whichever is more, at 20.
+    call_import |s| {
+        let func = s.instance().funcs()[s.u32(8) as usize];
+        call_any(s, func, 3)
+    }
+
+    /// Index slot 8, table at 12, arguments from slot 16, slots at 20, type id at 24.
+    call_indirect |s| {
+        let callee = match s.instance().table(s.u32(12)) {
+            Some(table) => table.callee(*s.slot(8) as u32),
+            None => Err(TrapCode::UndefinedElement),
+        };
+        match callee {
+            Ok(func) if (*func).ty == TypeId(s.u32(24)) => {
+                if ptr::eq((*func).instance, (*s.ctx).instance) && !(*func).code.is_null() {
+                    let fp = s.slot(16);
+                    enter(s, (*func).code.cast(), fp, s.ip.add(4))
+                } else {
+                    call_any(s, func, 4)
+                }
+            }
+            Ok(_) => s.trap(TrapCode::IndirectCallTypeMismatch),
+            Err(code) => s.trap(code),
+        }
+    }
+
+    /// Like `call`; the arguments, of as many slots as at 20, replace the frame.
+    return_call |s| {
+        let func = s.u64(8) as usize as *const FuncCode;
+        ptr::copy(s.slot(16), s.fp, s.u32(20) as usize);
+        replace(s, func)
+    }
+
+    /// Like `call_import`; slots of the arguments at 24, of the results at 28.
+    return_call_import |s| {
+        let func = s.instance().funcs()[s.u32(8) as usize];
+        return_call_any(s, func, 24)
+    }
+
+    /// Like `call_indirect`; slots of the arguments at 32, of the results at 36.
+    return_call_indirect |s| {
+        let callee = match s.instance().table(s.u32(12)) {
+            Some(table) => table.callee(*s.slot(8) as u32),
+            None => Err(TrapCode::UndefinedElement),
+        };
+        match callee {
+            Ok(func) if (*func).ty == TypeId(s.u32(24)) => return_call_any(s, func, 32),
+            Ok(_) => s.trap(TrapCode::IndirectCallTypeMismatch),
+            Err(code) => s.trap(code),
+        }
+    }
+
+    /// First instruction of a function that was not translated yet. Its record is on top.
+    translate_now |s| {
+        let func = &*(*(*s.ctx).top.sub(1)).func;
+        match func.translated() {
+            Ok(_) if s.fp.add(func.frame_slots() as usize) > (*s.ctx).stack_end => {
+                s.trap(TrapCode::StackOverflow)
+            }
+            Ok(_) => {
+                zero_locals(func, s.fp);
+                s.ip = func.entry();
+                next(s)
+            }
+            Err(code) => s.trap(code),
+        }
+    }
+
+    /// The outermost frame returned.
+    finish |_s| {
+        Exit::Done
+    }
+
+    /// The outermost frame in an instance returned to a caller in another. The caller's mark is on top.
+    return_across |s| {
+        let mark = (*s.ctx).top.sub(1);
+        (*s.ctx).top = mark;
+        s.set_instance((*mark).instance);
+        s.ip = (*mark).ret;
+        s.fp = (*mark).fp;
+        next(s)
+    }
+}
+
+#[inline(always)]
+unsafe fn zero_locals(func: &FuncCode, fp: *mut u64) {
+    // SAFETY: the frame was checked to have room for its locals.
+    unsafe {
+        let first = fp.add(func.param_slots as usize);
+        for i in 0..func.zero_slots() as usize {
+            *first.add(i) = 0;
+        }
+    }
+}
+
+/// Calls `func` of the current instance with its arguments at `fp`.
+#[inline(always)]
+pub(crate) unsafe fn enter(mut s: State, func: *const FuncCode, fp: *mut u64, ret: *const u64) -> Exit {
+    // SAFETY: `func` is a function of the running module, at a fixed address; room is checked before it is used.
+    unsafe {
+        let callee = &*func;
+        let top = (*s.ctx).top;
+        if fp.wrapping_add(callee.frame_slots() as usize) > (*s.ctx).stack_end || top == (*s.ctx).records_end {
+            return s.trap(TrapCode::StackOverflow);
+        }
+        zero_locals(callee, fp);
+        (*top).ret = ret;
+        (*top).fp = s.fp;
+        (*top).func = func;
+        (*s.ctx).top = top.add(1);
+        s.fp = fp;
+        s.ip = callee.entry();
+        if armed(&s) {
+            return poll_entry(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8);
+        }
+        next(s)
+    }
+}
+
+/// Replaces the running frame by one of `func`, whose arguments are already at `s.fp`.
+unsafe fn replace(mut s: State, func: *const FuncCode) -> Exit {
+    // SAFETY: as for `enter`.
+    unsafe {
+        let callee = &*func;
+        if s.fp.wrapping_add(callee.frame_slots() as usize) > (*s.ctx).stack_end {
+            return s.trap(TrapCode::StackOverflow);
+        }
+        zero_locals(callee, s.fp);
+        (*(*s.ctx).top.sub(1)).func = func;
+        s.ip = callee.entry();
+        if armed(&s) {
+            return poll_entry(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8);
+        }
+        next(s)
+    }
+}
+
+/// Calls any function, with its arguments at the slot that the operand at 16 names; the instruction has `words` words.
+#[inline(never)]
+unsafe fn call_any(mut s: State, func: *const Func, words: usize) -> Exit {
+    // SAFETY: functions of a store outlive the run.
+    unsafe {
+        let fp = s.slot(16);
+        if (*func).code.is_null() {
+            let slots = s.u32(20) as usize;
+            return match call_host(&mut s, func, fp, slots) {
+                Ok(()) => {
+                    s.ip = s.ip.add(words);
+                    next(s)
+                }
+                Err(HostError::Trap(trap)) => s.end(trap),
+                Err(HostError::Interrupted) => stop::poll(s, PointKind::BeforeCall),
+            };
+        }
+        let ret = s.ip.add(words);
+        enter_across(s, func, fp, ret)
+    }
+}
+
+/// Calls a function of another instance (or of this one).
+unsafe fn enter_across(mut s: State, func: *const Func, fp: *mut u64, ret: *const u64) -> Exit {
+    // SAFETY: as above.
+    unsafe {
+        let top = (*s.ctx).top;
+        if top == (*s.ctx).records_end {
+            return s.trap(TrapCode::StackOverflow);
+        }
+        *top = Record { ret, fp: s.fp, func: ptr::null(), instance: (*s.ctx).instance };
+        (*s.ctx).top = top.add(1);
+        s.set_instance((*func).instance);
+        enter(s, (*func).code.cast(), fp, RETURN_ACROSS.ip())
+    }
+}
+
+/// Tail-calls any function; slots of its arguments and results are at `at` and `at + 4`.
+#[inline(never)]
+unsafe fn return_call_any(mut s: State, func: *const Func, at: usize) -> Exit {
+    // SAFETY: as above.
+    unsafe {
+        let (args, results) = (s.u32(at) as usize, s.u32(at + 4) as usize);
+        let fp = s.slot(16);
+        if (*func).code.is_null() {
+            return match call_host(&mut s, func, fp, args.max(results)) {
+                Ok(()) => {
+                    ptr::copy(fp, s.fp, results);
+                    let record = (*s.ctx).top.sub(1);
+                    (*s.ctx).top = record;
+                    s.ip = (*record).ret;
+                    s.fp = (*record).fp;
+                    next(s)
+                }
+                Err(HostError::Trap(trap)) => s.end(trap),
+                Err(HostError::Interrupted) => stop::poll(s, PointKind::BeforeCall),
+            };
+        }
+        ptr::copy(fp, s.fp, args);
+        if ptr::eq((*func).instance, (*s.ctx).instance) {
+            return replace(s, (*func).code.cast());
+        }
+        // The frame goes away; its caller may be in this instance. If it is in another, a mark already says so.
+        let record = (*s.ctx).top.sub(1);
+        let (ret, fp, caller) = ((*record).ret, (*record).fp, s.fp);
+        (*s.ctx).top = record;
+        s.fp = fp;
+        if ptr::eq(ret, RETURN_ACROSS.ip()) {
+            s.set_instance((*func).instance);
+            return enter(s, (*func).code.cast(), caller, ret);
+        }
+        enter_across(s, func, caller, ret)
+    }
+}
+
+/// Calls a host function with its arguments at `fp`, where its results go too; `slots` is the larger of both.
+unsafe fn call_host(s: &mut State, func: *const Func, fp: *mut u64, slots: usize) -> Result<(), HostError> {
+    // SAFETY: the frame has room for the callee's arguments and results; while the host function runs, nothing else
+    // touches them, nor the environment.
+    unsafe {
+        let ctx = s.ctx;
+        let env = &mut *(*ctx).env;
+        let Some(host) = &(*func).host else {
+            return Err(Trap::host("function has no code").into());
+        };
+        let saved = (env.values_used, env.frames_used);
+        env.values_used = fp.add(slots).offset_from(env.values.base().cast()) as usize;
+        env.frames_used = (*ctx).top.byte_offset_from(env.frames.base()) as usize;
+        env.host_stack.push(func);
+        let instance: &Instance = s.instance();
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            let mut caller = Caller { env: &mut *(*ctx).env, instance };
+            (host.call)(&mut caller, slice::from_raw_parts_mut(fp, slots))
+        }));
+        let env = &mut *(*ctx).env;
+        env.host_stack.pop();
+        (env.values_used, env.frames_used) = saved;
+        called.unwrap_or_else(|_| Err(Trap::host("host function panicked").into()))?;
+        s.reload_memory();
+        if slots > 0 {
+            // Whichever kind the first result is of, its accumulator is right.
+            let bits = *fp;
+            u64::set_acc(s, bits);
+            f32::set_acc(s, Scalar::from_bits(bits));
+            f64::set_acc(s, Scalar::from_bits(bits));
+        }
+        Ok(())
+    }
+}

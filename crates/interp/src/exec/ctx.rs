@@ -1,0 +1,151 @@
+//! What a run of guest code needs besides its registers.
+
+use super::dispatch::{Exit, State};
+use crate::code::FuncCode;
+use std::sync::atomic::AtomicU32;
+use wayfarer_runtime::{ExecEnv, Global, Instance, Trap, TrapCode};
+
+/// A frame record: how to return from a frame, and whose it is.
+///
+/// A record with a null `func` marks a change of instance: everything below it runs in `instance`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Record {
+    /// Where the caller goes on.
+    pub(crate) ret: *const u64,
+    /// The caller's frame.
+    pub(crate) fp: *mut u64,
+    /// The callee.
+    pub(crate) func: *const FuncCode,
+    /// Only in a mark.
+    pub(crate) instance: *const Instance,
+}
+
+/// Context of one run: from a call by the host until it returns.
+pub(crate) struct Ctx {
+    /// The word that polls read.
+    pub(crate) request: *const AtomicU32,
+    /// First byte behind the operand stack.
+    pub(crate) stack_end: *mut u64,
+    /// One behind the innermost record.
+    pub(crate) top: *mut Record,
+    /// One behind the last record there is room for.
+    pub(crate) records_end: *mut Record,
+    /// First record of this run.
+    pub(crate) records: *mut Record,
+    /// Slot 0 of the run's outermost frame.
+    pub(crate) base: *mut u64,
+    /// The current instance.
+    pub(crate) instance: *const Instance,
+    /// Its globals.
+    pub(crate) globals: *const *const Global,
+    /// The thread.
+    pub(crate) env: *mut ExecEnv,
+    /// Why the run ended, with [`Exit::Trap`].
+    pub(crate) trap: Option<Trap>,
+    /// With loop dispatch, the state between two instructions.
+    #[cfg(not(tail_dispatch))]
+    pub(crate) state: Option<State>,
+}
+
+impl State {
+    /// Operand at byte `at` of the instruction: 8 is the first after the handler.
+    #[inline(always)]
+    pub(crate) unsafe fn u16(&self, at: usize) -> usize {
+        // SAFETY: the instruction is at least that long (caller).
+        unsafe { usize::from(*self.ip.byte_add(at).cast::<u16>()) }
+    }
+
+    /// 32-bit operand at byte `at`.
+    #[inline(always)]
+    pub(crate) unsafe fn u32(&self, at: usize) -> u32 {
+        // SAFETY: as above.
+        unsafe { *self.ip.byte_add(at).cast::<u32>() }
+    }
+
+    /// 64-bit operand at byte `at`.
+    #[inline(always)]
+    pub(crate) unsafe fn u64(&self, at: usize) -> u64 {
+        // SAFETY: as above.
+        unsafe { *self.ip.byte_add(at) }
+    }
+
+    /// The slot that the 16-bit operand at byte `at` names.
+    #[inline(always)]
+    pub(crate) unsafe fn slot(&self, at: usize) -> *mut u64 {
+        // SAFETY: slots named by instructions are inside the frame (caller).
+        unsafe { self.fp.add(self.u16(at)) }
+    }
+
+    /// A v128 at the slot that the operand at byte `at` names.
+    #[inline(always)]
+    pub(crate) unsafe fn v128(&self, at: usize) -> u128 {
+        // SAFETY: as above, for two slots.
+        unsafe {
+            let p = self.slot(at);
+            u128::from(*p) | u128::from(*p.add(1)) << 64
+        }
+    }
+
+    /// Writes a v128 to the slot that the operand at byte `at` names.
+    #[inline(always)]
+    pub(crate) unsafe fn set_v128(&self, at: usize, v: u128) {
+        // SAFETY: as above.
+        unsafe {
+            let p = self.slot(at);
+            *p = v as u64;
+            *p.add(1) = (v >> 64) as u64;
+        }
+    }
+
+    /// The current instance.
+    #[inline(always)]
+    pub(crate) unsafe fn instance<'a>(&self) -> &'a Instance {
+        // SAFETY: instances outlive every run in their store.
+        unsafe { &*(*self.ctx).instance }
+    }
+
+    /// Reads memory 0's base and size again, after something may have grown it.
+    #[inline(always)]
+    pub(crate) unsafe fn reload_memory(&mut self) {
+        // SAFETY: as above.
+        match unsafe { self.instance() }.memory(0) {
+            Some(memory) => (self.mem, self.len) = (memory.base(), memory.len()),
+            None => (self.mem, self.len) = (std::ptr::null_mut(), 0),
+        }
+    }
+
+    /// Makes `instance` the current one.
+    pub(crate) unsafe fn set_instance(&mut self, instance: *const Instance) {
+        // SAFETY: the caller passes an instance of the store; the context outlives the run.
+        unsafe {
+            (*self.ctx).instance = instance;
+            (*self.ctx).globals = (*instance).globals().as_ptr();
+            self.reload_memory();
+        }
+    }
+
+    /// Ends the run with a trap.
+    #[inline(always)]
+    pub(crate) unsafe fn trap(self, code: TrapCode) -> Exit {
+        // SAFETY: the context outlives the run.
+        unsafe { trap(self.ctx, code) }
+    }
+
+    /// Ends the run for a reason that is not just a code.
+    #[cold]
+    pub(crate) unsafe fn end(self, trap: Trap) -> Exit {
+        // SAFETY: as above.
+        unsafe { (*self.ctx).trap = Some(trap) };
+        Exit::Trap
+    }
+}
+
+/// Out of line, so that handlers need no stack frame for it.
+#[cold]
+#[inline(never)]
+unsafe extern "C" fn trap(ctx: *mut Ctx, code: TrapCode) -> Exit {
+    // SAFETY: the context outlives the run.
+    unsafe { (*ctx).trap = Some(Trap::Code(code)) };
+    Exit::Trap
+}

@@ -1,0 +1,155 @@
+//! How one instruction hands over to the next.
+//!
+//! An instruction in code is the address of its handler followed by operands. A handler receives the machine state in
+//! registers and ends by calling the next instruction's handler in tail position. Where the optimizer is known to turn
+//! that into a jump (`tail_dispatch`, see build.rs), the state never leaves the registers and every instruction has its
+//! own indirect jump, which branch predictors like. Elsewhere, and in unoptimized builds, a handler stores the state in
+//! the context and returns to a loop.
+
+use super::ctx::Ctx;
+
+/// Address of a handler.
+pub(crate) type Handler = unsafe extern "C" fn(
+    *const u64,
+    *mut u64,
+    *mut u8,
+    usize,
+    *mut Ctx,
+    u64,
+    f32,
+    f64,
+) -> Exit;
+
+/// Why the interpreter came back from a run of instructions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Only with loop dispatch: run the next instruction.
+    #[cfg_attr(tail_dispatch, expect(dead_code))]
+    Next,
+    /// The outermost frame of this run returned.
+    Done,
+    /// `Ctx::trap` says why.
+    Trap,
+}
+
+/// The machine state while guest code runs.
+#[derive(Clone, Copy)]
+pub(crate) struct State {
+    /// The instruction being executed.
+    pub(crate) ip: *const u64,
+    /// Slot 0 of the current frame.
+    pub(crate) fp: *mut u64,
+    /// Base of memory 0 of the current instance.
+    pub(crate) mem: *mut u8,
+    /// Its size in bytes.
+    pub(crate) len: usize,
+    /// Everything else.
+    pub(crate) ctx: *mut Ctx,
+    /// Accumulators. An instruction with a result leaves it in its result slot *and* in the accumulator of its kind, so
+    /// an instruction that uses it next need not wait for the store. The translator knows what they hold.
+    pub(crate) acc: u64,
+    /// For f32.
+    pub(crate) f4: f32,
+    /// For f64.
+    pub(crate) f8: f64,
+}
+
+/// Goes on at `s.ip`.
+///
+/// # Safety
+/// `s` must describe a running frame and `s.ip` an instruction of its function.
+#[inline(always)]
+pub(crate) unsafe fn next(s: State) -> Exit {
+    #[cfg(tail_dispatch)]
+    {
+        // SAFETY: an instruction starts with the address of its handler.
+        unsafe {
+            let handler: Handler = *s.ip.cast();
+            handler(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8)
+        }
+    }
+    #[cfg(not(tail_dispatch))]
+    {
+        // SAFETY: the context outlives the run.
+        unsafe { (*s.ctx).state = Some(s) };
+        Exit::Next
+    }
+}
+
+/// Runs from `s` until something ends the run.
+///
+/// # Safety
+/// As for [`next`].
+pub(crate) unsafe fn run(s: State) -> Exit {
+    #[cfg(tail_dispatch)]
+    {
+        // SAFETY: passed on.
+        unsafe { next(s) }
+    }
+    #[cfg(not(tail_dispatch))]
+    {
+        let mut s = s;
+        loop {
+            // SAFETY: passed on; each handler leaves a state that is as good.
+            unsafe {
+                let handler: Handler = *s.ip.cast();
+                match handler(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8) {
+                    Exit::Next => {}
+                    exit => return exit,
+                }
+                if let Some(state) = (*s.ctx).state {
+                    s = state;
+                }
+            }
+        }
+    }
+}
+
+/// Carries on with what a handler that was called directly, not dispatched, returned.
+///
+/// # Safety
+/// As for [`next`].
+pub(crate) unsafe fn settle(exit: Exit, ctx: *mut Ctx) -> Exit {
+    #[cfg(not(tail_dispatch))]
+    if exit == Exit::Next {
+        // SAFETY: passed on; a handler that says `Next` left a state.
+        return match unsafe { (*ctx).state } {
+            // SAFETY: as above.
+            Some(s) => unsafe { run(s) },
+            None => Exit::Trap,
+        };
+    }
+    let _ = ctx;
+    exit
+}
+
+/// Defines handlers: `name<generics> |state| body`.
+macro_rules! handlers {
+    ($($(#[$meta:meta])* $name:ident $(<$($g:ident: $bound:path),*>)? $([const $c:ident: bool, const $d:ident: bool])? |$s:ident| $body:block)*) => {
+        $(
+            $(#[$meta])*
+            #[allow(clippy::too_many_arguments)]
+            pub(crate) unsafe extern "C" fn $name<$($($g: $bound,)*)? $(const $c: bool, const $d: bool)?>(
+                ip: *const u64,
+                fp: *mut u64,
+                mem: *mut u8,
+                len: usize,
+                ctx: *mut $crate::exec::ctx::Ctx,
+                acc: u64,
+                f4: f32,
+                f8: f64,
+            ) -> $crate::exec::dispatch::Exit {
+                #[allow(unused_mut)] // not every handler changes the state
+                let mut $s = $crate::exec::dispatch::State { ip, fp, mem, len, ctx, acc, f4, f8 };
+                // SAFETY: the translator emits a handler only with the operands that it reads, for slots of the frame;
+                // `run`'s caller vouches for the rest of the state.
+                #[allow(unused_unsafe)] // nor does every handler need it
+                unsafe {
+                    $body
+                }
+            }
+        )*
+    };
+}
+pub(crate) use handlers;

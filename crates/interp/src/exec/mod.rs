@@ -1,0 +1,15 @@
+//! The executor: state, dispatch, and a handler for every instruction of the internal code.
+
+pub(crate) mod arith;
+pub(crate) mod call;
+pub(crate) mod control;
+pub(crate) mod copy;
+pub(crate) mod ctx;
+pub(crate) mod dispatch;
+pub(crate) mod memory;
+pub(crate) mod num;
+pub(crate) mod operand;
+pub(crate) mod stop;
+pub(crate) mod tables;
+pub(crate) mod vector;
+pub(crate) mod vector_lists;

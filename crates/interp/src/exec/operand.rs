@@ -1,0 +1,156 @@
+//! Where instructions take their operands from, as types: each combination becomes a handler of its own.
+
+use super::dispatch::State;
+
+/// A scalar in a slot, an accumulator or an instruction.
+pub(crate) trait Scalar: Copy {
+    /// From a slot.
+    fn from_bits(bits: u64) -> Self;
+    /// Into a slot; i32 and f32 are zero-extended.
+    fn to_bits(self) -> u64;
+    /// From a 32-bit immediate (see [`crate::translate::imm`]).
+    fn from_imm(imm: u32) -> Self;
+    /// From its accumulator.
+    fn acc(s: &State) -> Self;
+    /// Into its accumulator.
+    fn set_acc(s: &mut State, v: Self);
+}
+
+impl Scalar for u32 {
+    #[inline(always)]
+    fn from_bits(bits: u64) -> u32 {
+        bits as u32
+    }
+    #[inline(always)]
+    fn to_bits(self) -> u64 {
+        u64::from(self)
+    }
+    #[inline(always)]
+    fn from_imm(imm: u32) -> u32 {
+        imm
+    }
+    #[inline(always)]
+    fn acc(s: &State) -> u32 {
+        s.acc as u32
+    }
+    #[inline(always)]
+    fn set_acc(s: &mut State, v: u32) {
+        s.acc = u64::from(v);
+    }
+}
+
+impl Scalar for u64 {
+    #[inline(always)]
+    fn from_bits(bits: u64) -> u64 {
+        bits
+    }
+    #[inline(always)]
+    fn to_bits(self) -> u64 {
+        self
+    }
+    #[inline(always)]
+    fn from_imm(imm: u32) -> u64 {
+        i64::from(imm as i32) as u64
+    }
+    #[inline(always)]
+    fn acc(s: &State) -> u64 {
+        s.acc
+    }
+    #[inline(always)]
+    fn set_acc(s: &mut State, v: u64) {
+        s.acc = v;
+    }
+}
+
+impl Scalar for f32 {
+    #[inline(always)]
+    fn from_bits(bits: u64) -> f32 {
+        f32::from_bits(bits as u32)
+    }
+    #[inline(always)]
+    fn to_bits(self) -> u64 {
+        u64::from(f32::to_bits(self))
+    }
+    #[inline(always)]
+    fn from_imm(imm: u32) -> f32 {
+        f32::from_bits(imm)
+    }
+    #[inline(always)]
+    fn acc(s: &State) -> f32 {
+        s.f4
+    }
+    #[inline(always)]
+    fn set_acc(s: &mut State, v: f32) {
+        s.f4 = v;
+    }
+}
+
+impl Scalar for f64 {
+    #[inline(always)]
+    fn from_bits(bits: u64) -> f64 {
+        f64::from_bits(bits)
+    }
+    #[inline(always)]
+    fn to_bits(self) -> u64 {
+        f64::to_bits(self)
+    }
+    #[inline(always)]
+    fn from_imm(imm: u32) -> f64 {
+        f64::from(f32::from_bits(imm))
+    }
+    #[inline(always)]
+    fn acc(s: &State) -> f64 {
+        s.f8
+    }
+    #[inline(always)]
+    fn set_acc(s: &mut State, v: f64) {
+        s.f8 = v;
+    }
+}
+
+/// Where an operand is.
+pub(crate) trait Source {
+    /// Fetches it.
+    ///
+    /// # Safety
+    /// The instruction at `s.ip` must have been encoded for this source.
+    unsafe fn get<T: Scalar>(s: &State) -> T;
+}
+
+/// In its accumulator.
+pub(crate) struct Acc;
+/// In the slot named at byte `AT`.
+pub(crate) struct Slot<const AT: usize>;
+/// In the instruction, at byte `AT`.
+pub(crate) struct Imm<const AT: usize>;
+
+impl Source for Acc {
+    #[inline(always)]
+    unsafe fn get<T: Scalar>(s: &State) -> T {
+        T::acc(s)
+    }
+}
+
+impl<const AT: usize> Source for Slot<AT> {
+    #[inline(always)]
+    unsafe fn get<T: Scalar>(s: &State) -> T {
+        // SAFETY: passed on.
+        unsafe { T::from_bits(*s.slot(AT)) }
+    }
+}
+
+impl<const AT: usize> Source for Imm<AT> {
+    #[inline(always)]
+    unsafe fn get<T: Scalar>(s: &State) -> T {
+        // SAFETY: passed on.
+        unsafe { T::from_imm(s.u32(AT)) }
+    }
+}
+
+/// Leaves a result in slot `at` and in the accumulator.
+#[inline(always)]
+pub(crate) unsafe fn put<T: Scalar>(s: &mut State, at: usize, v: T) {
+    // SAFETY: passed on.
+    unsafe { *s.slot(at) = v.to_bits() };
+    T::set_acc(s, v);
+}

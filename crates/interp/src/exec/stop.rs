@@ -1,0 +1,43 @@
+//! The slow path of a poll.
+
+use super::dispatch::{Exit, State, next};
+use crate::capture;
+use wayfarer_module::PointKind;
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, PollAction, Trap, TrapCode};
+
+/// Serves a request at a stable point of the innermost frame: `s.ip` is a loop header, a function's entry or a call.
+/// Goes on at `s.ip` unless the request ends the run.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn poll(s: State, kind: PointKind) -> Exit {
+    // SAFETY: the context and its environment outlive the run; `s` describes the innermost frame.
+    unsafe {
+        let store = (*(*s.ctx).env).store().clone();
+        match store.control().poll() {
+            PollAction::Continue => next(s),
+            PollAction::Terminate => s.trap(TrapCode::Terminated),
+            PollAction::Checkpoint => {
+                let Some(checkpointer) = store.checkpointer() else {
+                    return next(s);
+                };
+                let env = &*(*s.ctx).env;
+                let thread = match env.host_stack.last() {
+                    Some(&func) => Err(CaptureError::HostOnStack { name: host_name(func) }),
+                    None => capture::thread(&s, kind, &store),
+                };
+                match checkpointer.checkpoint(&store, thread) {
+                    AfterCheckpoint::Continue => next(s),
+                    AfterCheckpoint::Stop => s.end(Trap::Stopped),
+                }
+            }
+        }
+    }
+}
+
+unsafe fn host_name(func: *const wayfarer_runtime::Func) -> (String, String) {
+    // SAFETY: functions outlive the run.
+    match unsafe { &(*func).host } {
+        Some(host) => (host.name.0.to_string(), host.name.1.to_string()),
+        None => Default::default(),
+    }
+}

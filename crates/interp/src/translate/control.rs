@@ -1,0 +1,363 @@
+//! Blocks, branches and returns.
+
+use super::emit::slots_word;
+use super::numeric::nonzero;
+use super::stack::{Entry, Place, Src, acc_of};
+use super::{Compare, Label, Translator, value_type};
+use crate::code::Site;
+use crate::exec::control;
+use wasmparser::{BlockType, BrTable, Operator};
+use wayfarer_module::{FuncType, ValType};
+
+/// What opened a block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum BlockKind {
+    /// The function itself; branches to it return.
+    Function,
+    Block,
+    Loop,
+    /// `if`, until its `else`; the label to go to if the condition is false.
+    If(usize),
+}
+
+/// An open block.
+pub(super) struct Block {
+    kind: BlockKind,
+    /// Where branches to it go.
+    label: usize,
+    ty: FuncType,
+    /// Operand stack entries below its parameters.
+    len: usize,
+    /// Slot of its first parameter or result.
+    height: u32,
+}
+
+impl Block {
+    /// Types that a branch to it carries.
+    fn carries(&self) -> &[ValType] {
+        if self.kind == BlockKind::Loop { &self.ty.params } else { &self.ty.results }
+    }
+}
+
+/// A condition to branch on.
+#[derive(Clone, Copy)]
+struct Condition(Compare);
+
+impl Translator<'_> {
+    /// Translates an instruction of this file; false if it is none.
+    pub(super) fn control(&mut self, op: &Operator<'_>) -> bool {
+        match *op {
+            Operator::Block { blockty } => {
+                let ty = self.block_type(blockty);
+                self.enter_block(&ty);
+                self.open(BlockKind::Block, ty);
+            }
+            Operator::Loop { blockty } => {
+                let ty = self.block_type(blockty);
+                self.enter_block(&ty);
+                self.open(BlockKind::Loop, ty);
+            }
+            Operator::If { blockty } => {
+                let condition = self.condition();
+                let ty = self.block_type(blockty);
+                self.enter_block(&ty);
+                let otherwise = self.label();
+                self.branch_if(condition, false, otherwise, false);
+                self.open(BlockKind::If(otherwise), ty);
+            }
+            Operator::Else => self.otherwise(),
+            Operator::End => self.end(),
+            Operator::Br { relative_depth } => {
+                self.branch(relative_depth);
+                self.dead = Some(0);
+            }
+            Operator::BrIf { relative_depth } => self.br_if(relative_depth),
+            Operator::BrTable { ref targets } => self.br_table(targets),
+            Operator::Return => {
+                self.ret();
+                self.dead = Some(0);
+            }
+            Operator::Unreachable => {
+                self.code.op(control::unreachable);
+                self.last = None;
+                self.dead = Some(0);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn block_type(&self, ty: BlockType) -> FuncType {
+        match ty {
+            BlockType::Empty => FuncType { params: Box::default(), results: Box::default() },
+            BlockType::Type(ty) => FuncType { params: Box::default(), results: [value_type(ty)].into() },
+            BlockType::FuncType(index) => self.module.types[index as usize].clone(),
+        }
+    }
+
+    /// Puts parameters and everything that lives in locals in their slots.
+    fn enter_block(&mut self, ty: &FuncType) {
+        self.settle_top(ty.params.len());
+        self.settle_locals();
+    }
+
+    /// Opens a block whose parameters are on the stack.
+    pub(super) fn open(&mut self, kind: BlockKind, ty: FuncType) {
+        let len = self.stack.len() - ty.params.len();
+        let height = self.stack.get(len).map_or(self.height, |entry| u32::from(entry.slot));
+        let label = self.label();
+        if kind == BlockKind::Loop {
+            self.bind(label);
+            self.forget();
+            let word = self.code.here() as u32;
+            let elsewhere = self.elsewhere(&self.stack);
+            self.loops.push(Site { word, return_word: word, offset: self.offset, elsewhere });
+        }
+        self.blocks.push(Block { kind, label, ty, len, height });
+    }
+
+    fn otherwise(&mut self) {
+        let Some(block) = self.blocks.pop() else { return };
+        if self.dead.is_none() {
+            self.settle_top(block.ty.results.len());
+            self.jump(block.label, false);
+        }
+        self.dead = None;
+        if let BlockKind::If(otherwise) = block.kind {
+            self.bind(otherwise);
+        }
+        self.forget();
+        self.reset(&block, true);
+        self.blocks.push(Block { kind: BlockKind::Block, ..block });
+    }
+
+    fn end(&mut self) {
+        let Some(block) = self.blocks.pop() else { return };
+        if block.kind == BlockKind::Function {
+            if self.dead.is_none() {
+                self.ret();
+            }
+            return;
+        }
+        let falls_through = self.dead.take().is_none();
+        if falls_through {
+            self.settle_top(block.ty.results.len());
+        }
+        if let BlockKind::If(otherwise) = block.kind {
+            self.bind(otherwise);
+        }
+        if block.kind != BlockKind::Loop {
+            self.bind(block.label);
+        }
+        self.reset(&block, false);
+        self.forget();
+    }
+
+    /// The stack as it is at the start (with the parameters) or at the end (with the results) of a block.
+    fn reset(&mut self, block: &Block, start: bool) {
+        self.truncate(block.len);
+        for &ty in if start { &block.ty.params } else { &block.ty.results } {
+            self.push(ty, Place::Temp);
+        }
+    }
+
+    fn target(&self, depth: u32) -> &Block {
+        &self.blocks[self.blocks.len() - 1 - depth as usize]
+    }
+
+    /// `br`.
+    fn branch(&mut self, depth: u32) {
+        let target = self.target(depth);
+        let (kind, label) = (target.kind, target.label);
+        if kind == BlockKind::Function {
+            return self.ret();
+        }
+        self.move_operands(depth);
+        self.jump(label, kind == BlockKind::Loop);
+    }
+
+    fn br_if(&mut self, depth: u32) {
+        let condition = self.condition();
+        let target = self.target(depth);
+        let (kind, label) = (target.kind, target.label);
+        if kind != BlockKind::Function && !self.must_move(depth) {
+            self.branch_if(condition, true, label, kind == BlockKind::Loop);
+            return;
+        }
+        let skip = self.label();
+        self.branch_if(condition, false, skip, false);
+        let acc = self.acc;
+        self.branch(depth);
+        self.bind(skip);
+        // The only way here is the branch around: it changed nothing.
+        self.acc = acc;
+        self.last = None;
+    }
+
+    fn br_table(&mut self, targets: &BrTable<'_>) {
+        let index = self.pop();
+        let index = self.src(index);
+        let depths: Vec<u32> =
+            targets.targets().filter_map(Result::ok).chain(std::iter::once(targets.default())).collect();
+        let start = self.code.op(control::BR_TABLE[usize::from(matches!(index, Src::Acc(_)))]);
+        self.code.slots_imm(0, index.slot(), depths.len() as u32 - 1);
+        self.last = None;
+        // A target that needs more than a jump gets it behind the table.
+        let mut stubs: Vec<(u32, usize)> = Vec::new();
+        for depth in depths {
+            let target = self.target(depth);
+            let label = if matches!(target.kind, BlockKind::Function | BlockKind::Loop) || self.must_move(depth) {
+                match stubs.iter().find(|(d, _)| *d == depth) {
+                    Some((_, label)) => *label,
+                    None => {
+                        let label = self.label();
+                        stubs.push((depth, label));
+                        label
+                    }
+                }
+            } else {
+                target.label
+            };
+            let at = self.code.here();
+            self.code.word(0);
+            self.refer(label, start, at);
+        }
+        for (depth, label) in stubs {
+            self.forget();
+            self.bind(label);
+            self.branch(depth);
+        }
+        self.dead = Some(0);
+    }
+
+    /// Whether a branch has to move the operands it carries.
+    fn must_move(&self, depth: u32) -> bool {
+        let target = self.target(depth);
+        let carried = &self.stack[self.stack.len() - target.carries().len()..];
+        let mut slot = target.height;
+        carried.iter().any(|entry| {
+            let moves = entry.place != Place::Temp || u32::from(entry.slot) != slot;
+            slot += entry.ty.slots();
+            moves
+        })
+    }
+
+    /// Copies the operands that a branch carries to where the target expects them. The stack stays as it is: the branch
+    /// may be conditional.
+    fn move_operands(&mut self, depth: u32) {
+        let target = self.target(depth);
+        let mut to = target.height;
+        let first = self.stack.len() - target.carries().len();
+        // Targets lie at or below the sources, both ascending, so no copy overwrites a later one's source.
+        for index in first..self.stack.len() {
+            let entry = self.stack[index];
+            self.write_to(entry, to as u16);
+            to += entry.ty.slots();
+        }
+    }
+
+    /// Returns the operands on top of the stack. The stack stays as it is.
+    pub(super) fn ret(&mut self) {
+        // The function's own block is already closed at its final return: then nothing else is on the stack.
+        let count = self.blocks.first().map_or(self.stack.len(), |function| function.ty.results.len());
+        let first = self.stack.len() - count;
+        match self.stack[first..] {
+            [] => {
+                self.code.op(control::ret);
+            }
+            [entry] if entry.ty != ValType::V128 => self.ret_one(entry),
+            [bottom, ..] => {
+                let mut slots = 0;
+                for index in first..self.stack.len() {
+                    let entry = self.stack[index];
+                    self.write_own(entry);
+                    slots += entry.ty.slots();
+                }
+                self.code.op(control::ret_many);
+                self.code.slots_imm(0, bottom.slot, slots);
+            }
+        }
+        self.last = None;
+    }
+
+    fn ret_one(&mut self, entry: Entry) {
+        let kind = acc_of(entry.ty).unwrap_or(0);
+        if let Place::Const(bits) = entry.place {
+            if kind == 0 {
+                self.code.op(control::ret_const);
+                self.code.word(0);
+                self.code.word(bits as u64);
+                return;
+            }
+            if let Some(imm) = self.as_imm(entry) {
+                self.code.op(control::RETURN_FLOAT_IMM[kind - 1]);
+                self.code.slots_imm(0, 0, imm);
+                return;
+            }
+        }
+        let src = self.src(entry);
+        self.code.op(control::RETURN[kind][usize::from(matches!(src, Src::Acc(_)))]);
+        self.code.slots(0, src.slot(), 0, 0);
+    }
+
+    /// Pops an i32 to branch on. If it was just made by a comparison, that instruction is taken back.
+    fn condition(&mut self) -> Condition {
+        let entry = self.pop();
+        if entry.place == Place::Temp
+            && let Some(last) = self.last.take_if(|last| last.slot == entry.slot && last.compare.is_some())
+            && let Some(compare) = last.compare
+        {
+            self.code.words.truncate(last.start);
+            self.acc = last.acc;
+            return Condition(compare);
+        }
+        let src = self.src(entry);
+        let branches = nonzero(matches!(src, Src::Acc(_)));
+        Condition(Compare { branches, operands: slots_word(0, src.slot(), 0), negated: false })
+    }
+
+    /// Branches if the condition is `wanted`.
+    fn branch_if(&mut self, Condition(compare): Condition, wanted: bool, label: usize, back: bool) {
+        let polarity = usize::from(wanted != compare.negated);
+        let start = self.code.op(compare.branches[polarity][usize::from(back)]);
+        self.code.word(compare.operands);
+        self.code.word(0);
+        self.last = None;
+        self.refer(label, start, start + 2);
+    }
+
+    fn jump(&mut self, label: usize, back: bool) {
+        let start = self.code.op(if back { control::br::<true> } else { control::br::<false> });
+        self.code.word(0);
+        self.last = None;
+        self.refer(label, start, start + 1);
+    }
+
+    fn label(&mut self) -> usize {
+        self.labels.push(Label::default());
+        self.labels.len() - 1
+    }
+
+    /// Lets the word at `at`, of the instruction at `start`, be the distance to a label.
+    fn refer(&mut self, label: usize, start: usize, at: usize) {
+        match self.labels[label].at {
+            Some(target) => self.code.words[at] = distance(start, target),
+            None => self.labels[label].pending.push((start, at)),
+        }
+    }
+
+    /// Puts a label here.
+    fn bind(&mut self, label: usize) {
+        let here = self.code.here();
+        self.labels[label].at = Some(here);
+        for (start, at) in std::mem::take(&mut self.labels[label].pending) {
+            self.code.words[at] = distance(start, here);
+        }
+        self.last = None;
+    }
+}
+
+/// Distance in bytes between two words.
+fn distance(from: usize, to: usize) -> u64 {
+    ((to as i64 - from as i64) * 8) as u64
+}

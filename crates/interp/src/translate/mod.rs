@@ -1,0 +1,271 @@
+//! Translation of a validated function into internal code, in one pass over its bytecode.
+//!
+//! - this file: the driver and its state; [`control`]: blocks, branches, calls; [`stack`]: operands and where they are
+//! - [`numeric`], [`memory`], [`vector`]: the other instructions; [`emit`]: encoding; [`imm`]: immediates
+
+mod calls;
+mod control;
+mod emit;
+pub(crate) mod imm;
+mod memory;
+mod numeric;
+mod stack;
+mod vector;
+
+use crate::code::{InterpModule, Site, Translated};
+use crate::exec::arith::Branches;
+use control::{Block, BlockKind};
+use emit::Code;
+use stack::{Entry, Place, acc_of};
+use wasmparser::{BinaryReader, FunctionBody, Operator};
+use wayfarer_module::{FuncType, Module, ValType};
+use wayfarer_runtime::TrapCode;
+
+/// The last instruction, if the next ones may still change it.
+struct Last {
+    /// Its first word, or that of the first instruction that `compare` stands for.
+    start: usize,
+    /// The word of the instruction that writes the result.
+    result_at: usize,
+    /// The slot of the result.
+    slot: u16,
+    /// The accumulators before it.
+    acc: [Option<u16>; 3],
+    /// How to branch on its result instead of making it.
+    compare: Option<Compare>,
+}
+
+/// A comparison that a branch can absorb.
+#[derive(Clone, Copy)]
+struct Compare {
+    branches: Branches,
+    operands: u64,
+    negated: bool,
+}
+
+/// A position that branches go to.
+#[derive(Default)]
+struct Label {
+    at: Option<usize>,
+    /// Branches to fill in: word of the instruction, word of the distance.
+    pending: Vec<(usize, usize)>,
+}
+
+/// State of a translation.
+struct Translator<'a> {
+    interp: &'a InterpModule,
+    module: &'a Module,
+    /// Types of the locals, parameters first, and their first slots.
+    locals: Vec<ValType>,
+    local_slots: Vec<u16>,
+    code: Code,
+    stack: Vec<Entry>,
+    /// First free slot.
+    height: u32,
+    max_height: u32,
+    /// For each local, how many entries live in it.
+    aliases: Vec<u32>,
+    blocks: Vec<Block>,
+    labels: Vec<Label>,
+    /// In unreachable code: how many blocks were opened in it.
+    dead: Option<u32>,
+    /// The slot whose value each accumulator holds.
+    acc: [Option<u16>; 3],
+    last: Option<Last>,
+    loops: Vec<Site>,
+    calls: Vec<Site>,
+    /// Offset of the current instruction in the code section.
+    offset: u32,
+}
+
+/// Translates local function `index`.
+///
+/// # Errors
+/// `TooManySlots` if its frame has more slots than instructions can name.
+pub(crate) fn function(interp: &InterpModule, index: u32) -> Result<Translated, TrapCode> {
+    let module = &*interp.module;
+    let ty = module.func_type(index);
+    let Some(range) = module.funcs[index as usize].body.clone() else {
+        return Err(TrapCode::Unreachable);
+    };
+    let body = FunctionBody::new(BinaryReader::new(&module.bytes[range.clone()], range.start as u64));
+    // The module was validated: what fails to parse now is a bug, and becomes a trap rather than a crash.
+    translate(interp, module, ty, &body).map_err(|error| match error {
+        Failure::TooManySlots => TrapCode::TooManySlots,
+        Failure::Parse(error) => {
+            debug_assert!(false, "validated code does not parse: {error}");
+            TrapCode::Unreachable
+        }
+    })
+}
+
+enum Failure {
+    TooManySlots,
+    Parse(wasmparser::BinaryReaderError),
+}
+
+impl From<wasmparser::BinaryReaderError> for Failure {
+    fn from(error: wasmparser::BinaryReaderError) -> Failure {
+        Failure::Parse(error)
+    }
+}
+
+fn translate(
+    interp: &InterpModule,
+    module: &Module,
+    ty: &FuncType,
+    body: &FunctionBody<'_>,
+) -> Result<Translated, Failure> {
+    let mut locals = ty.params.to_vec();
+    for group in body.get_locals_reader()? {
+        let (count, ty) = group?;
+        locals.extend(std::iter::repeat_n(value_type(ty), count as usize));
+    }
+    let mut slots = 0u32;
+    let mut local_slots = Vec::with_capacity(locals.len());
+    for ty in &locals {
+        local_slots.push(u16::try_from(slots).map_err(|_| Failure::TooManySlots)?);
+        slots += ty.slots();
+    }
+    let mut t = Translator {
+        interp,
+        module,
+        aliases: vec![0; locals.len()],
+        locals,
+        local_slots,
+        code: Code::default(),
+        stack: Vec::new(),
+        height: slots,
+        max_height: slots,
+        blocks: Vec::new(),
+        labels: Vec::new(),
+        dead: None,
+        acc: [None; 3],
+        last: None,
+        loops: Vec::new(),
+        calls: Vec::new(),
+        offset: 0,
+    };
+    let results = FuncType { params: Box::default(), results: ty.results.clone() };
+    t.open(BlockKind::Function, results);
+    let mut ops = body.get_operators_reader()?;
+    while !ops.eof() {
+        let (op, at) = ops.read_with_offset()?;
+        t.offset = (at - module.code_start as u64) as u32;
+        t.instruction(&op);
+        // Slots are 16 bits wide; leave room for the second half of a v128 and a call's results.
+        if t.max_height >= u32::from(u16::MAX) {
+            return Err(Failure::TooManySlots);
+        }
+    }
+    Ok(Translated {
+        code: t.code.words.into(),
+        frame_slots: t.max_height.max(ty.result_slots()).max(ty.param_slots()),
+        local_slots: slots,
+        loops: t.loops.into(),
+        calls: t.calls.into(),
+    })
+}
+
+impl<'a> Translator<'a> {
+    fn instruction(&mut self, op: &Operator<'_>) {
+        if let Some(depth) = self.dead {
+            match op {
+                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                    self.dead = Some(depth + 1);
+                    return;
+                }
+                Operator::End if depth > 0 => {
+                    self.dead = Some(depth - 1);
+                    return;
+                }
+                Operator::End => {}
+                Operator::Else if depth == 0 => {}
+                _ => return,
+            }
+        }
+        match *op {
+            Operator::Nop => {}
+            Operator::Drop => {
+                self.pop();
+            }
+            Operator::LocalGet { local_index } => self.local_get(local_index),
+            Operator::LocalSet { local_index } => {
+                self.local_set(local_index);
+            }
+            Operator::LocalTee { local_index } => {
+                let entry = self.local_set(local_index);
+                match entry.place {
+                    Place::Const(bits) => {
+                        self.push(entry.ty, Place::Const(bits));
+                    }
+                    _ => self.local_get(local_index),
+                }
+            }
+            Operator::I32Const { value } => {
+                self.push(ValType::I32, Place::Const(u128::from(value as u32)));
+            }
+            Operator::I64Const { value } => {
+                self.push(ValType::I64, Place::Const(u128::from(value as u64)));
+            }
+            Operator::F32Const { value } => {
+                self.push(ValType::F32, Place::Const(u128::from(value.bits())));
+            }
+            Operator::F64Const { value } => {
+                self.push(ValType::F64, Place::Const(u128::from(value.bits())));
+            }
+            Operator::V128Const { value } => {
+                self.push(ValType::V128, Place::Const(u128::from_le_bytes(*value.bytes())));
+            }
+            Operator::RefNull { hty } => {
+                let ty = if hty == wasmparser::HeapType::FUNC { ValType::FuncRef } else { ValType::ExternRef };
+                self.push(ty, Place::Const(0));
+            }
+            _ => {
+                let done =
+                    self.control(op) || self.calls(op) || self.numeric(op) || self.memory(op) || self.vector(op);
+                debug_assert!(done, "validated instruction that the interpreter does not know: {op:?}");
+            }
+        }
+    }
+
+    /// Emits an instruction whose second word starts with its result slot, and pushes the result.
+    fn result(&mut self, start: usize, ty: ValType) {
+        let slot = self.push(ty, Place::Temp);
+        self.code.set_result(start, slot);
+        let acc = self.acc;
+        for acc in &mut self.acc {
+            if *acc == Some(slot) {
+                *acc = None;
+            }
+        }
+        self.last = Some(Last { start, result_at: start, slot, acc, compare: None });
+    }
+
+    /// Like [`Translator::result`], for an instruction that leaves it in its type's accumulator too.
+    fn result_in_acc(&mut self, start: usize, ty: ValType) {
+        self.result(start, ty);
+        if let (Some(kind), Some(last)) = (acc_of(ty), &self.last) {
+            self.acc[kind] = Some(last.slot);
+        }
+    }
+
+    /// Forgets what accumulators hold and what came last: control can come here from elsewhere.
+    fn forget(&mut self) {
+        self.acc = [None; 3];
+        self.last = None;
+    }
+}
+
+/// A type of the parser as one of ours.
+fn value_type(ty: wasmparser::ValType) -> ValType {
+    match ty {
+        wasmparser::ValType::I32 => ValType::I32,
+        wasmparser::ValType::I64 => ValType::I64,
+        wasmparser::ValType::F32 => ValType::F32,
+        wasmparser::ValType::F64 => ValType::F64,
+        wasmparser::ValType::V128 => ValType::V128,
+        wasmparser::ValType::Ref(r) if r.is_func_ref() => ValType::FuncRef,
+        wasmparser::ValType::Ref(_) => ValType::ExternRef,
+    }
+}

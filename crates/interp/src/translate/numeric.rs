@@ -1,0 +1,162 @@
+//! Numeric instructions, comparisons and `select`.
+
+use super::emit::{slots_imm, slots_word};
+use super::stack::{Entry, Place, Src};
+use super::{Compare, Translator};
+use crate::exec::arith::{BinaryHandlers, BranchHandlers, Branches, SELECT, Table, UnaryHandlers, UnaryTable};
+use crate::exec::num::{self as n};
+use wasmparser::Operator;
+use wayfarer_module::ValType;
+
+/// Handlers that branch on whether an i32 is zero: it is in a slot, or in the accumulator.
+pub(super) fn nonzero(acc: bool) -> Branches {
+    // Compared with the immediate 0.
+    let handlers = Table::<n::I32Ne>::BRANCH;
+    if acc { handlers.ai } else { handlers.si }
+}
+
+macro_rules! instructions {
+    ($self:ident, $op:ident;
+     compare { $($c:ident $ct:ident;)* }
+     binary { $($b:ident $bt:ident;)* }
+     unary { $($u:ident $ut:ident;)* }) => {
+        match $op {
+            $(Operator::$c => $self.binary(
+                Table::<n::$c>::BINARY, Some(Table::<n::$c>::BRANCH), ValType::$ct, ValType::I32),)*
+            $(Operator::$b => $self.binary(Table::<n::$b>::BINARY, None, ValType::$bt, ValType::$bt),)*
+            $(Operator::$u => $self.unary(UnaryTable::<n::$u>::UNARY, ValType::$ut),)*
+            Operator::I32And => $self.binary(
+                Table::<n::I32And>::BINARY, Some(Table::<n::I32And>::BRANCH), ValType::I32, ValType::I32),
+            Operator::I32Eqz => $self.eqz(),
+            Operator::I64Eqz => {
+                $self.push(ValType::I64, Place::Const(0));
+                $self.binary(
+                    Table::<n::I64Eq>::BINARY, Some(Table::<n::I64Eq>::BRANCH), ValType::I64, ValType::I32);
+            }
+            Operator::Select | Operator::TypedSelect { .. } => $self.select(),
+            _ => return false,
+        }
+    };
+}
+
+impl Translator<'_> {
+    /// Translates an instruction of this file; false if it is none.
+    pub(super) fn numeric(&mut self, op: &Operator<'_>) -> bool {
+        instructions! {
+            self, op;
+            compare {
+                I32Eq I32; I32Ne I32; I32LtS I32; I32LtU I32; I32GtS I32; I32GtU I32;
+                I32LeS I32; I32LeU I32; I32GeS I32; I32GeU I32;
+                I64Eq I64; I64Ne I64; I64LtS I64; I64LtU I64; I64GtS I64; I64GtU I64;
+                I64LeS I64; I64LeU I64; I64GeS I64; I64GeU I64;
+                F32Eq F32; F32Ne F32; F32Lt F32; F32Gt F32; F32Le F32; F32Ge F32;
+                F64Eq F64; F64Ne F64; F64Lt F64; F64Gt F64; F64Le F64; F64Ge F64;
+            }
+            binary {
+                I32Add I32; I32Sub I32; I32Mul I32; I32DivS I32; I32DivU I32; I32RemS I32; I32RemU I32;
+                I32Or I32; I32Xor I32; I32Shl I32; I32ShrS I32; I32ShrU I32; I32Rotl I32; I32Rotr I32;
+                I64Add I64; I64Sub I64; I64Mul I64; I64DivS I64; I64DivU I64; I64RemS I64; I64RemU I64;
+                I64And I64; I64Or I64; I64Xor I64; I64Shl I64; I64ShrS I64; I64ShrU I64; I64Rotl I64; I64Rotr I64;
+                F32Add F32; F32Sub F32; F32Mul F32; F32Div F32; F32Min F32; F32Max F32; F32Copysign F32;
+                F64Add F64; F64Sub F64; F64Mul F64; F64Div F64; F64Min F64; F64Max F64; F64Copysign F64;
+            }
+            unary {
+                I32Clz I32; I32Ctz I32; I32Popcnt I32; I32Extend8S I32; I32Extend16S I32; I32WrapI64 I32;
+                I64Clz I64; I64Ctz I64; I64Popcnt I64; I64Extend8S I64; I64Extend16S I64; I64Extend32S I64;
+                I64ExtendI32S I64; I64ExtendI32U I64;
+                F32Abs F32; F32Neg F32; F32Ceil F32; F32Floor F32; F32Trunc F32; F32Nearest F32; F32Sqrt F32;
+                F64Abs F64; F64Neg F64; F64Ceil F64; F64Floor F64; F64Trunc F64; F64Nearest F64; F64Sqrt F64;
+                F32DemoteF64 F32; F64PromoteF32 F64;
+                F32ConvertI32S F32; F32ConvertI32U F32; F32ConvertI64S F32; F32ConvertI64U F32;
+                F64ConvertI32S F64; F64ConvertI32U F64; F64ConvertI64S F64; F64ConvertI64U F64;
+                I32ReinterpretF32 I32; I64ReinterpretF64 I64; F32ReinterpretI32 F32; F64ReinterpretI64 F64;
+                I32TruncF32S I32; I32TruncF32U I32; I32TruncF64S I32; I32TruncF64U I32;
+                I64TruncF32S I64; I64TruncF32U I64; I64TruncF64S I64; I64TruncF64U I64;
+                I32TruncSatF32S I32; I32TruncSatF32U I32; I32TruncSatF64S I32; I32TruncSatF64U I32;
+                I64TruncSatF32S I64; I64TruncSatF32U I64; I64TruncSatF64S I64; I64TruncSatF64U I64;
+                RefIsNull I32;
+            }
+        }
+        true
+    }
+
+    /// An instruction with two operands of type `ty`.
+    fn binary(&mut self, handlers: BinaryHandlers, branch: Option<BranchHandlers>, ty: ValType, out: ValType) {
+        let mut b = self.pop();
+        let mut a = self.pop();
+        let is_const = |entry: Entry| matches!(entry.place, Place::Const(_));
+        if handlers.commutes && is_const(a) && !is_const(b) {
+            std::mem::swap(&mut a, &mut b);
+        }
+        let imm_b = self.as_imm(b);
+        let imm_a = if imm_b.is_some() { None } else { self.as_imm(a) };
+        // Constants that are not immediates are written to their slots first: that changes what accumulators hold.
+        if is_const(b) && imm_b.is_none() {
+            self.slot(b);
+        }
+        if is_const(a) && imm_a.is_none() {
+            self.slot(a);
+        }
+        let before = self.acc;
+        let (x, y) = (self.settled_src(a), self.settled_src(b));
+        let (handler, operands, branches) = match (imm_a, imm_b) {
+            (_, Some(imm)) => match x {
+                Src::Slot(x) => (handlers.si, slots_imm(0, x, imm), branch.map(|b| b.si)),
+                Src::Acc(x) => (handlers.ai, slots_imm(0, x, imm), branch.map(|b| b.ai)),
+            },
+            (Some(imm), None) => match y {
+                Src::Slot(y) => (handlers.is, slots_imm(0, y, imm), None),
+                Src::Acc(y) => (handlers.ia, slots_imm(0, y, imm), None),
+            },
+            (None, None) => match (x, y) {
+                (Src::Slot(x), Src::Slot(y)) => (handlers.ss, slots_word(0, x, y), branch.map(|b| b.ss)),
+                (Src::Acc(x), y) => (handlers.as_, slots_word(0, x, y.slot()), branch.map(|b| b.as_)),
+                (Src::Slot(x), Src::Acc(y)) => (handlers.sa, slots_word(0, x, y), branch.map(|b| b.sa)),
+            },
+        };
+        debug_assert!(a.ty == ty && b.ty == ty, "validated operand types");
+        let start = self.code.op(handler);
+        self.code.word(operands);
+        self.result_in_acc(start, out);
+        if let (Some(branches), Some(last)) = (branches, &mut self.last) {
+            last.compare = Some(Compare { branches, operands, negated: false });
+            last.acc = before;
+        }
+    }
+
+    fn unary(&mut self, handlers: UnaryHandlers, out: ValType) {
+        let a = self.pop();
+        let a = self.src(a);
+        let start = self.code.op(if matches!(a, Src::Acc(_)) { handlers.a } else { handlers.s });
+        self.code.slots(0, a.slot(), 0, 0);
+        self.result_in_acc(start, out);
+    }
+
+    /// `i32.eqz`: of a comparison, it is the comparison turned round.
+    fn eqz(&mut self) {
+        let top = self.stack.last().copied();
+        let compared = self.last.take().filter(|last| {
+            last.compare.is_some() && top.is_some_and(|e| e.place == Place::Temp && e.slot == last.slot)
+        });
+        self.push(ValType::I32, Place::Const(0));
+        self.binary(Table::<n::I32Eq>::BINARY, Some(Table::<n::I32Eq>::BRANCH), ValType::I32, ValType::I32);
+        if let (Some(before), Some(last)) = (compared, &mut self.last)
+            && let Some(compare) = before.compare
+        {
+            last.start = before.start;
+            last.acc = before.acc;
+            last.compare = Some(Compare { negated: !compare.negated, ..compare });
+        }
+    }
+
+    fn select(&mut self) {
+        let (c, b, a) = (self.pop(), self.pop(), self.pop());
+        let ty = a.ty;
+        // Constants first: writing them changes what the accumulators hold.
+        let (a, b) = (self.slot(a), self.slot(b));
+        let c = self.src(c);
+        let start = self.code.op(SELECT[usize::from(ty == ValType::V128)][usize::from(matches!(c, Src::Acc(_)))]);
+        self.code.slots(0, a, b, c.slot());
+        self.result(start, ty);
+    }
+}
