@@ -18,6 +18,6 @@ mod wasi_abi;
 pub use features::FEATURES;
 pub use module::*;
 pub use parse::{LoadError, parse};
-pub use stable_points::{FuncPoints, PointKind, StablePoint, stable_points};
+pub use stable_points::{FuncPoints, PointKind, StablePoint, stable_points, stable_points_where};
 pub use types::*;
 pub use wasi_abi::check_wasi_abi;

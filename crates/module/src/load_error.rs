@@ -78,7 +78,6 @@ const WORDINGS: &[(&str, &str)] = &[
     ("unknown data segment",                              "unknown data segment"),
     ("duplicate export name",                             "duplicate export name"),
     ("multiple memories",                                 "multiple memories"),
-    ("multiple tables",                                   "multiple tables"),
     ("memory size must be at most",                       "memory size must be at most 65536 pages (4GiB)"),
     ("size minimum must not be greater than maximum",     "size minimum must not be greater than maximum"),
     ("shared memory must have maximum",                   "shared memory must have maximum"),
@@ -87,6 +86,7 @@ const WORDINGS: &[(&str, &str)] = &[
     ("type mismatch: values remaining on stack",          "type mismatch: stack size does not match block type"),
     ("invalid result arity",                              "invalid result arity"),
     ("malformed global flags",                            "invalid mutability"),
+    ("shared globals require",                            "invalid mutability"),
     ("global is immutable",                               "global is immutable"),
     ("invalid start function type",                       "invalid start function"),
     ("function and code section have inconsistent",       "function and code section have inconsistent lengths"),
@@ -101,6 +101,7 @@ const WORDINGS: &[(&str, &str)] = &[
     ("zero byte expected",                                "zero byte expected"),
     ("invalid memop alignment: alignment must not be",
                                             "invalid memop flags: alignment must not be larger than natural"),
+    ("SIMD index out of bounds",                          "invalid lane index"),
     ("`else` found outside `If` block",                   "opcode else found without matched opcode if"),
 ];
 

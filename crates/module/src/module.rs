@@ -1,4 +1,4 @@
-//! What a validated module declares, as plain data. Made by [`crate::parse`].
+//! What a validated module declares, as plain data. Made by [`crate::parse()`].
 
 use crate::names::FuncNames;
 use crate::types::{FuncType, GlobalType, MemoryType, TableType, ValType};

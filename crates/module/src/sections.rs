@@ -1,7 +1,7 @@
 //! A first look at a binary: header, and the order and extent of its sections. Like WAMR's loader, it is done before any
 //! section is read, so that a cut-off file is reported as such and not as whatever its last bytes happen to mean.
 
-use crate::load_error::LoadError;
+use crate::load_error::{LoadError, Place};
 use wasmparser::BinaryReader;
 
 const MAGIC: &[u8; 4] = b"\0asm";
@@ -41,14 +41,11 @@ pub(crate) fn check_sections(bytes: &[u8]) -> Result<(), LoadError> {
             }
             last_rank = Some(rank);
         }
-        let size = reader.read_u8().and_then(|_| reader.read_var_u32()).map_err(|error| {
-            let at_end = error.message() == "unexpected end-of-file";
-            if at_end {
-                unexpected_end()
-            } else {
-                LoadError::from_wasmparser(bytes, crate::load_error::Place::Section, &error)
-            }
-        })?;
+        let size =
+            reader.read_u8().and_then(|_| reader.read_var_u32()).map_err(|error| match error.message() {
+                "unexpected end-of-file" => unexpected_end(),
+                _ => LoadError::from_wasmparser(bytes, Place::Section, &error),
+            })?;
         reader.read_bytes(size as usize).map_err(|_| unexpected_end())?;
     }
     Ok(())

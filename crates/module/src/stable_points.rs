@@ -76,26 +76,42 @@ impl FuncPoints {
 /// # Panics
 /// If `func` is imported or out of range: callers index with what validation accepted.
 pub fn stable_points(module: &Module, func: u32) -> FuncPoints {
+    stable_points_where(module, func, |_, _| true)
+}
+
+/// As [`stable_points`], but only those for whose kind and offset `wanted` is true. What one point holds is proportional
+/// to the number of locals and the height of the stack, so that of a function with many of all three only those needed
+/// should be asked for.
+///
+/// # Panics
+/// If `func` is imported or out of range.
+pub fn stable_points_where(
+    module: &Module,
+    func: u32,
+    wanted: impl FnMut(PointKind, u32) -> bool,
+) -> FuncPoints {
     let walk = Walk {
         module,
         validator: module.func_validator(func, FuncValidatorAllocations::default()),
         cfg: CfgBuilder::new(),
         points: Vec::new(),
         num_params: module.func_type(func).params.len(),
+        wanted,
     };
     walk.run(module.body_reader(func)).expect("`parse` validated the body")
 }
 
 /// The walk over a body that finds its points, the types on the operand stack, and the control flow graph.
-struct Walk<'a> {
+struct Walk<'a, W> {
     module: &'a Module,
     validator: FuncValidator<ValidatorResources>,
     cfg: CfgBuilder,
     points: Vec<StablePoint>,
     num_params: usize,
+    wanted: W,
 }
 
-impl Walk<'_> {
+impl<W: FnMut(PointKind, u32) -> bool> Walk<'_, W> {
     fn run(mut self, mut reader: BinaryReader<'_>) -> wasmparser::Result<FuncPoints> {
         let start = reader.original_position();
         self.validator.read_locals(&mut reader)?;
@@ -155,7 +171,8 @@ impl Walk<'_> {
 
     /// Adds a point here if here is reachable: the operand stack without its topmost `without` entries.
     fn point(&mut self, kind: PointKind, offset: u64, without: usize) {
-        if !self.cfg.reachable() {
+        let offset = (offset - self.module.code_start as u64) as u32;
+        if !self.cfg.reachable() || !(self.wanted)(kind, offset) {
             return;
         }
         let height = self.validator.operand_stack_height() as usize;
@@ -163,7 +180,7 @@ impl Walk<'_> {
         self.cfg.event(Event::Point(self.points.len() as u32));
         self.points.push(StablePoint {
             kind,
-            offset: (offset - self.module.code_start as u64) as u32,
+            offset,
             stack,
             live: vec![false; self.validator.len_locals() as usize].into(),
         });
@@ -184,7 +201,7 @@ impl Walk<'_> {
             }
         });
         // At the entry, the other locals are zero by definition: there is nothing to save.
-        if let Some(entry) = self.points.first_mut() {
+        if let Some(entry) = self.points.first_mut().filter(|point| point.kind == PointKind::Entry) {
             entry.live[self.num_params..].fill(false);
         }
         debug_assert!(self.points.is_sorted_by_key(|point| (point.offset, point.kind)));

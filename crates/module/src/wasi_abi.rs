@@ -1,5 +1,5 @@
 //! What WAMR demands of a module that is a WASI program or library. Not a matter of WebAssembly, so not part of
-//! [`crate::parse`]: the embedder asks when it provides WASI.
+//! [`crate::parse()`]: the embedder asks when it provides WASI.
 
 use crate::load_error::LoadError;
 use crate::module::{ExternKind, Module};

@@ -80,6 +80,7 @@ fn section_contents() {
         (sections(&[(5, b"\x01\x10\0")]), "invalid limits flags"),
         (sections(&[(4, b"\x01\x70\x08\0")]), "invalid limits flags"),
         (sections(&[(6, b"\x01\x7f\x04\x41\0\x0b")]), "invalid mutability"),
+        (sections(&[(6, b"\x01\x7f\x02\x41\0\x0b")]), "invalid mutability"),
         (sections(&[(5, b"\x02\0\0\0\0")]), "multiple memories"),
         // Two bytes of a constant that needs at most five, all but the last with the continuation bit.
         (
@@ -107,6 +108,8 @@ fn function_bodies() {
         (body(b"\0\xfd\x9a\x01\x0b"), "invalid opcode 0xfd 9a."),
         // A relaxed SIMD and an atomic instruction: known, but not accepted.
         (body(b"\0\xfd\x80\x02\x0b"), "invalid opcode 0xfd 100."),
+        (body(b"\0\xfd\x0c0123456789abcdef\xfd\x15\x10\x1a\x0b"), "invalid lane index"),
+        (body(b"\0\x41\0\x41\0\x41\0\x1c\0\x0b"), "invalid result arity"),
         (body(b"\0\xfe\x03\x00\x0b"), "unsupported opcode fe 03"),
         (body(b"\x01\x80\x80\x80\x80\x0f\x7f\x0b"), "too many locals"),
         (body(b"\x02\xff\xff\x01\x7f\xff\xff\x01\x7f\x0b"), "too many locals"),

@@ -15,6 +15,13 @@ fn limits(min: u64, max: Option<u64>) -> Limits {
 }
 
 #[test]
+fn modules_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Module>();
+    shared::<FuncPoints>();
+}
+
+#[test]
 fn empty_module() {
     let module = module("(module)");
     assert_eq!(&module.bytes[..], b"\0asm\x01\0\0\0");
@@ -296,4 +303,22 @@ fn refused_proposals() {
         let error = parse(wat::parse_str(text).unwrap().into()).expect_err(text);
         assert!(!error.message.is_empty() && error.offset.is_some(), "{text}: {error:?}");
     }
+}
+
+#[test]
+fn value_types() {
+    use ValType::*;
+    for (ty, slots, is_ref, theirs) in [
+        (I32, 1, false, wasmparser::ValType::I32),
+        (I64, 1, false, wasmparser::ValType::I64),
+        (F32, 1, false, wasmparser::ValType::F32),
+        (F64, 1, false, wasmparser::ValType::F64),
+        (V128, 2, false, wasmparser::ValType::V128),
+        (FuncRef, 1, true, wasmparser::ValType::FUNCREF),
+        (ExternRef, 1, true, wasmparser::ValType::EXTERNREF),
+    ] {
+        assert_eq!((ty.slots(), ty.is_ref()), (slots, is_ref));
+        assert_eq!(ValType::from_wasmparser(theirs), Some(ty));
+    }
+    assert_eq!(ValType::from_wasmparser(wasmparser::ValType::Ref(wasmparser::RefType::ANYREF)), None);
 }

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use wayfarer_module::{FuncPoints, Module, PointKind, ValType, parse, stable_points};
+use wayfarer_module::{FuncPoints, Module, PointKind, ValType, parse, stable_points, stable_points_where};
 
 #[test]
 fn golden_files() {
@@ -84,4 +84,19 @@ fn find_by_kind_and_offset() {
     assert_eq!(points.find(PointKind::Entry, entry as u32).unwrap().live[..], [false]);
     assert!(points.find(PointKind::Loop, entry as u32 + 1).is_some());
     assert!(points.find(PointKind::Call, entry as u32 + 1).is_none());
+}
+
+#[test]
+fn only_wanted_points() {
+    let text = "(module (func (param i32) (loop (call 0 (local.get 0)) (br_if 0 (local.get 0))) (call 0 (i32.const 1))))";
+    let module = parse(wat::parse_str(text).unwrap().into()).unwrap();
+    let all = stable_points(&module, 0);
+    assert_eq!(all.points.len(), 6);
+    for point in &all.points {
+        let one =
+            stable_points_where(&module, 0, |kind, offset| (kind, offset) == (point.kind, point.offset));
+        assert_eq!(&*one.points, std::slice::from_ref(point));
+        assert_eq!(one.locals, all.locals);
+    }
+    assert!(stable_points_where(&module, 0, |_, _| false).points.is_empty());
 }
