@@ -1,5 +1,7 @@
 //! The types of WebAssembly, as plain data (WebAssembly 2.0, section "Types").
 
+use wasmparser::HeapType;
+
 /// Type of a value on the operand stack, in a local or in a global.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -29,7 +31,8 @@ impl ValType {
         }
     }
 
-    /// The type `wasmparser` calls `ty`, if it is one of ours.
+    /// The type `wasmparser` calls `ty`, if it is one of ours. Its validator gives operands more precise types than
+    /// WebAssembly 2.0 has (`ref.func` pushes a non-null reference to a function of one type): these become `FuncRef`.
     pub fn from_wasmparser(ty: wasmparser::ValType) -> Option<ValType> {
         Some(match ty {
             wasmparser::ValType::I32 => ValType::I32,
@@ -37,9 +40,11 @@ impl ValType {
             wasmparser::ValType::F32 => ValType::F32,
             wasmparser::ValType::F64 => ValType::F64,
             wasmparser::ValType::V128 => ValType::V128,
-            wasmparser::ValType::FUNCREF => ValType::FuncRef,
-            wasmparser::ValType::EXTERNREF => ValType::ExternRef,
-            wasmparser::ValType::Ref(_) => return None,
+            wasmparser::ValType::Ref(ty) => match ty.heap_type() {
+                HeapType::FUNC | HeapType::Concrete(_) => ValType::FuncRef, // the only defined types are functions
+                HeapType::EXTERN => ValType::ExternRef,
+                _ => return None,
+            },
         })
     }
 

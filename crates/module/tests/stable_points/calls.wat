@@ -33,6 +33,12 @@
     (drop)
     (drop))
 
+  ;; A reference that was just made, not yet in anything declared as `funcref`.
+  (func $fresh_ref
+    (ref.func $add)
+    (drop (call $add (i32.const 1) (i32.const 2)))
+    (drop))
+
   ;; Neither of these is a call.
   (memory 1)
   (func $no_calls
@@ -67,3 +73,7 @@
 ;;   before-call @82 [externref funcref externref i32 i32] live
 ;; func 6, locals []
 ;;   entry @89 [] live
+;;   call @96 [funcref] live
+;;   before-call @96 [funcref i32 i32] live
+;; func 7, locals []
+;;   entry @102 [] live
