@@ -1,1 +1,200 @@
-//! placeholder
+//! WASI preview 1 for Linux hosts, with WAMR's socket extension.
+//!
+//! [`FUNCTIONS`] holds every function as data: an engine links them by name and calls them with plain numbers. A
+//! function sees its guest only through `wayfarer-guest`, so this crate knows no engine.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`ctx`](WasiCtx), `builder` | one instance's WASI state, and how a host sets it up |
+//! | `table` | the descriptor table: ours, every entry knows how it came to be |
+//! | `fd`, `dir`, `path`, `process`, `clock`, `poll` | the functions |
+//! | `sockets`, `socket_options`, `socket_address` | `sock_*`: preview 1 and WAMR's extension |
+//! | `io` | reads, writes and waits: the only place where guest memory meets system calls |
+//! | `record`, `save`, `restore`, `describe` | the image's part: what is saved, and how it is made again |
+//!
+//! # Interrupts
+//! A call that waits polls its descriptors together with [`Interrupt::wake_fd`]. When the runtime asks for the thread
+//! before the call had any effect, the call ends with [`Outcome::Interrupted`]; the runtime makes it again, with the same
+//! arguments, after the checkpoint or in the restored process. A call that already had an effect finishes.
+
+mod abi;
+mod builder;
+mod clock;
+mod ctx;
+mod describe;
+mod dir;
+mod errno;
+mod fd;
+mod functions;
+mod io;
+mod path;
+mod poll;
+mod process;
+mod record;
+mod restore;
+mod save;
+mod socket_address;
+mod socket_options;
+mod sockets;
+mod table;
+
+use std::borrow::Cow;
+use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
+
+pub use builder::{InitError, WasiBuilder};
+pub use ctx::WasiCtx;
+pub use describe::describe_record;
+pub use errno::Errno;
+pub use functions::FUNCTIONS;
+pub use restore::RestoreError;
+pub use save::{Identity, SaveError, SavePolicy};
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The call's result: an [`Errno`] as a number, 0 for success.
+    Errno(u16),
+    /// `proc_exit`: the program is to end with this code.
+    Exit(u32),
+    /// The runtime wants the thread and the call had no effect yet: make it again, with the same arguments.
+    Interrupted,
+    /// The instance is to trap with this message (without WAMR's `Exception: ` prefix).
+    Trap(Cow<'static, str>),
+}
+
+/// Type of a parameter or result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ValType {
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+}
+
+/// One importable function.
+#[derive(Clone, Copy, Debug)]
+pub struct WasiFunction {
+    /// Import name; the module is `wasi_snapshot_preview1` or `wasi_unstable`.
+    pub name: &'static str,
+    /// Signature in WAMR's native-symbol language, like `(i*~)i`. The WebAssembly type follows from it.
+    pub signature: &'static str,
+    /// Runs the function. `args` are the parameters, 32-bit ones zero-extended.
+    pub call: fn(&WasiCtx, &GuestMemory<'_>, &dyn Interrupt, args: &[u64]) -> Outcome,
+}
+
+impl WasiFunction {
+    /// The function of that name.
+    pub fn find(name: &str) -> Option<&'static WasiFunction> {
+        FUNCTIONS.iter().find(|f| f.name == name)
+    }
+
+    /// WebAssembly types of the parameters.
+    pub fn params(&self) -> impl ExactSizeIterator<Item = ValType> + Clone {
+        let (params, _) = self.split();
+        params.iter().map(|letter| val_type(*letter))
+    }
+
+    /// WebAssembly types of the results: one `i32`, or none for `proc_exit`.
+    pub fn results(&self) -> impl ExactSizeIterator<Item = ValType> + Clone {
+        let (_, results) = self.split();
+        results.iter().map(|letter| val_type(*letter))
+    }
+
+    fn split(&self) -> (&'static [u8], &'static [u8]) {
+        let inner = self.signature.strip_prefix('(').unwrap_or(self.signature);
+        let (params, results) = inner.split_once(')').unwrap_or((inner, ""));
+        (params.as_bytes(), results.as_bytes())
+    }
+}
+
+fn val_type(letter: u8) -> ValType {
+    if letter == b'I' { ValType::I64 } else { ValType::I32 }
+}
+
+/// One call in progress, as the functions see it.
+pub(crate) struct Call<'a> {
+    pub(crate) ctx: &'a WasiCtx,
+    pub(crate) memory: &'a GuestMemory<'a>,
+    pub(crate) interrupt: &'a dyn Interrupt,
+    args: &'a [u64],
+}
+
+impl<'a> Call<'a> {
+    /// Parameter `i`, an `i32` seen as unsigned.
+    pub(crate) fn u32(&self, i: usize) -> u32 {
+        self.u64(i) as u32
+    }
+
+    /// Parameter `i`, an `i64`.
+    pub(crate) fn u64(&self, i: usize) -> u64 {
+        self.args.get(i).copied().unwrap_or(0)
+    }
+
+    /// Parameter `i`, a guest address.
+    pub(crate) fn ptr(&self, i: usize) -> u64 {
+        u64::from(self.u32(i))
+    }
+
+    /// Parameter `i`, the address of a result of `size` bytes: checked before the call has any effect.
+    pub(crate) fn out(&self, i: usize, size: u64) -> Result<u64, Stop> {
+        self.memory.range(self.ptr(i), size)?;
+        Ok(self.ptr(i))
+    }
+
+    /// Parameters `i` and `i + 1`: address and length of bytes.
+    pub(crate) fn bytes(&self, i: usize) -> Result<Vec<u8>, Stop> {
+        Ok(self.memory.read_vec(self.ptr(i), self.ptr(i + 1))?)
+    }
+}
+
+/// Why a function did not just succeed.
+pub(crate) enum Stop {
+    Errno(Errno),
+    Exit(u32),
+    Interrupted,
+    Trap(Cow<'static, str>),
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Self {
+        Stop::Errno(errno)
+    }
+}
+
+impl From<rustix::io::Errno> for Stop {
+    fn from(errno: rustix::io::Errno) -> Self {
+        Stop::Errno(errno.into())
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Stop::Errno(error.into())
+    }
+}
+
+impl From<OutOfBounds> for Stop {
+    fn from(_: OutOfBounds) -> Self {
+        Stop::Trap(Cow::Borrowed("out of bounds memory access"))
+    }
+}
+
+/// What every function returns: success, or why not.
+pub(crate) type Ended = Result<(), Stop>;
+
+/// Runs `function` as a call from the table.
+pub(crate) fn run(
+    function: fn(&Call<'_>) -> Ended,
+    ctx: &WasiCtx,
+    memory: &GuestMemory<'_>,
+    interrupt: &dyn Interrupt,
+    args: &[u64],
+) -> Outcome {
+    match function(&Call { ctx, memory, interrupt, args }) {
+        Ok(()) => Outcome::Errno(0),
+        Err(Stop::Errno(errno)) => Outcome::Errno(errno as u16),
+        Err(Stop::Exit(code)) => Outcome::Exit(code),
+        Err(Stop::Interrupted) => Outcome::Interrupted,
+        Err(Stop::Trap(message)) => Outcome::Trap(message),
+    }
+}

@@ -1,0 +1,99 @@
+//! A record as JSON, for people.
+
+use crate::dir::show;
+use crate::record::{Operation, Record};
+use crate::restore::RestoreError;
+use serde_json::{Value, json};
+
+/// Describes what [`WasiCtx::save`](crate::WasiCtx::save) wrote. Bytes that are no UTF-8 are shown with replacement
+/// characters.
+///
+/// # Errors
+/// [`RestoreError::Format`] if `bytes` are no record.
+pub fn describe_record(bytes: &[u8]) -> Result<Value, RestoreError> {
+    let record = Record::decode(bytes)?;
+    let strings = |strings: &[Vec<u8>]| strings.iter().map(|s| show(s)).collect::<Vec<_>>();
+    let descriptors: Vec<Value> = record
+        .descriptors
+        .iter()
+        .map(|descriptor| {
+            json!({
+                "fd": descriptor.fd,
+                "type": filetype(descriptor.filetype),
+                "rights": format!("{:#x}", descriptor.base),
+                "rights_inheriting": format!("{:#x}", descriptor.inheriting),
+                "flags": flags(descriptor.flags),
+                "operations": descriptor.operations.iter().map(|o| operation(&record, o)).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    Ok(json!({
+        "args": strings(&record.args),
+        "env": strings(&record.env),
+        "clocks": {
+            "monotonic_ns": record.clocks.monotonic,
+            "process_cpu_ns": record.clocks.process,
+            "thread_cpu_ns": record.clocks.thread,
+        },
+        "interrupted_waits": record
+            .waits
+            .starts()
+            .map(|start| json!({ "waited_ns": record.clocks.monotonic.saturating_sub(start) }))
+            .collect::<Vec<_>>(),
+        "preopens": record.preopens.iter().map(|p| show(&p.guest_name)).collect::<Vec<_>>(),
+        "descriptors": descriptors,
+    }))
+}
+
+fn operation(record: &Record, operation: &Operation) -> Value {
+    let preopen = |index: u32| record.preopens.get(index as usize).map(|p| show(&p.guest_name));
+    match operation {
+        Operation::Stdio { stream, file } => json!({
+            "op": "stdio", "stream": stream, "offset": file.as_ref().map(|file| file.offset),
+        }),
+        Operation::Preopen { preopen: index } => json!({ "op": "preopen", "name": preopen(*index) }),
+        Operation::Open { preopen: index, path, follow, directory, identity } => json!({
+            "op": "open",
+            "preopen": preopen(*index),
+            "path": show(path),
+            "follow": follow,
+            "directory": directory,
+            "size": identity.as_ref().map(|identity| identity.size),
+            "modified_ns": identity.as_ref().map(|identity| identity.modified),
+            "sha256": identity.as_ref().and_then(|identity| identity.sha256).map(hex),
+        }),
+        Operation::Carry { preopen: index, path, bytes } => json!({
+            "op": "carry", "preopen": preopen(*index), "path": show(path), "size": bytes.len(),
+        }),
+        Operation::Seek { offset } => json!({ "op": "seek", "offset": offset }),
+        Operation::ReadDir { listing } => json!({
+            "op": "readdir", "entries": listing.entries.len(), "seen": listing.seen,
+        }),
+    }
+}
+
+fn hex(bytes: [u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn filetype(number: u8) -> &'static str {
+    match number {
+        1 => "block device",
+        2 => "character device",
+        3 => "directory",
+        4 => "regular file",
+        5 => "datagram socket",
+        6 => "stream",
+        7 => "symbolic link",
+        _ => "unknown",
+    }
+}
+
+fn flags(bits: u16) -> Vec<&'static str> {
+    ["append", "dsync", "nonblock", "rsync", "sync"]
+        .into_iter()
+        .enumerate()
+        .filter(|(bit, _)| bits & 1 << bit != 0)
+        .map(|(_, name)| name)
+        .collect()
+}

@@ -1,0 +1,406 @@
+//! Reads, writes and waits: the only place where guest memory meets system calls.
+//!
+//! Guest memory may change under our feet, so no Rust reference to it exists: the kernel gets raw pointers that were
+//! bounds-checked. That is why these calls go through `libc` and not `rustix`.
+//!
+//! Descriptors that can wait are polled together with the runtime's wake-up descriptor first and then read without
+//! waiting, because another reader may have been faster: ours are in `O_NONBLOCK` mode, the host's get `RWF_NOWAIT`.
+
+use crate::abi::{FileType, fdflags};
+use crate::errno::Errno;
+use crate::table::{Descriptor, Handle};
+use crate::{Call, Stop};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::time::Instant;
+use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
+
+/// Most buffers that the kernel takes in one call (`IOV_MAX`). With more, a transfer is a short one.
+const MAX_BUFFERS: u32 = 1024;
+
+/// Writes of up to this many bytes do not wait on a pipe that polls as writable (pipe(7): `PIPE_BUF`, pages).
+const NEVER_WAITS: usize = 4096;
+
+/// Buffers in guest memory, bounds-checked. Not to outlive the call.
+pub(crate) struct Buffers(Vec<libc::iovec>);
+
+impl Buffers {
+    /// Reads an array of `iovec` (address and length, 32 bits each).
+    pub(crate) fn read(memory: &GuestMemory<'_>, array: u64, count: u32) -> Result<Self, OutOfBounds> {
+        memory.range(array, u64::from(count) * 8)?;
+        let mut buffers = Vec::with_capacity(count.min(MAX_BUFFERS) as usize);
+        for i in 0..u64::from(count.min(MAX_BUFFERS)) {
+            let addr = memory.read_u32(array + i * 8)?;
+            let len = memory.read_u32(array + i * 8 + 4)?;
+            let base = memory.range(addr.into(), len.into())?;
+            if len > 0 {
+                buffers.push(libc::iovec { iov_base: base.cast(), iov_len: len as usize });
+            }
+        }
+        Ok(Buffers(buffers))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn count(&self) -> i32 {
+        self.0.len() as i32
+    }
+
+    /// Drops the first `done` bytes.
+    pub(crate) fn advance(&mut self, mut done: usize) {
+        let whole = self
+            .0
+            .iter()
+            .take_while(|buffer| {
+                let fits = buffer.iov_len <= done;
+                if fits {
+                    done -= buffer.iov_len;
+                }
+                fits
+            })
+            .count();
+        self.0.drain(..whole);
+        if let Some(first) = self.0.first_mut() {
+            first.iov_base = first.iov_base.wrapping_byte_add(done);
+            first.iov_len -= done;
+        }
+    }
+
+    /// The first bytes, at most `limit`, as one buffer.
+    fn head(&self, limit: usize) -> Buffers {
+        let first =
+            self.0.first().map(|b| libc::iovec { iov_base: b.iov_base, iov_len: b.iov_len.min(limit) });
+        Buffers(first.into_iter().collect())
+    }
+}
+
+impl Call<'_> {
+    /// Parameters `i` and `i + 1`: address and count of an `iovec` array.
+    pub(crate) fn buffers(&self, i: usize) -> Result<Buffers, Stop> {
+        Ok(Buffers::read(self.memory, self.ptr(i), self.u32(i + 1))?)
+    }
+}
+
+fn result(count: isize) -> io::Result<usize> {
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+fn readv(fd: RawFd, buffers: &Buffers) -> io::Result<usize> {
+    // SAFETY: every buffer is a range of guest memory that is writable for the length of the call.
+    result(unsafe { libc::readv(fd, buffers.0.as_ptr(), buffers.count()) })
+}
+
+fn writev(fd: RawFd, buffers: &Buffers) -> io::Result<usize> {
+    // SAFETY: every buffer is a range of guest memory that is readable for the length of the call.
+    result(unsafe { libc::writev(fd, buffers.0.as_ptr(), buffers.count()) })
+}
+
+/// `readv` that answers `AGAIN` instead of waiting.
+fn readv_nowait(descriptor: &Descriptor, buffers: &Buffers) -> io::Result<usize> {
+    let fd = descriptor.raw_fd();
+    if matches!(descriptor.handle, Handle::Owned(_)) {
+        return readv(fd, buffers);
+    }
+    // SAFETY: as in `readv`; offset -1 is the file's own position.
+    match result(unsafe { libc::preadv2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) }) {
+        // A terminal, or an older kernel: it polled as readable, so this waits only if another reader was faster.
+        Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => readv(fd, buffers),
+        other => other,
+    }
+}
+
+/// `writev` that answers `AGAIN`, or writes a part, instead of waiting.
+fn writev_nowait(descriptor: &Descriptor, buffers: &Buffers) -> io::Result<usize> {
+    let fd = descriptor.raw_fd();
+    if matches!(descriptor.handle, Handle::Owned(_)) {
+        return writev(fd, buffers);
+    }
+    // SAFETY: as in `writev`; offset -1 is the file's own position.
+    match result(unsafe { libc::pwritev2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) }) {
+        Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => writev(fd, &buffers.head(NEVER_WAITS)),
+        other => other,
+    }
+}
+
+/// Reads at the descriptor's position, waiting for data if it must. Returns bytes read.
+pub(crate) fn read(
+    descriptor: &Descriptor,
+    buffers: &Buffers,
+    interrupt: &dyn Interrupt,
+) -> Result<usize, Stop> {
+    if !descriptor.filetype.waits() {
+        return Ok(retry(|| readv(descriptor.raw_fd(), buffers))?);
+    }
+    if buffers.is_empty() {
+        return Ok(0);
+    }
+    when_ready(descriptor, PollFlags::IN, interrupt, || readv_nowait(descriptor, buffers))
+}
+
+/// Writes at the descriptor's position, waiting for room if it must. Returns bytes written: fewer than asked for if the
+/// runtime wanted the thread in between.
+pub(crate) fn write(
+    descriptor: &Descriptor,
+    mut buffers: Buffers,
+    interrupt: &dyn Interrupt,
+) -> Result<usize, Stop> {
+    if !descriptor.filetype.waits() {
+        return Ok(retry(|| writev(descriptor.raw_fd(), &buffers))?);
+    }
+    let mut done = 0;
+    while !buffers.is_empty() {
+        match when_ready(descriptor, PollFlags::OUT, interrupt, || writev_nowait(descriptor, &buffers)) {
+            Ok(wrote) => {
+                done += wrote;
+                buffers.advance(wrote);
+                if wrote == 0 || descriptor.nonblocking() {
+                    break;
+                }
+            }
+            // What was written stays written: the call ends with that, and its next error comes with the next call.
+            Err(_) if done > 0 => break,
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(done)
+}
+
+/// Reads at `offset`, leaving the position alone.
+pub(crate) fn read_at(descriptor: &Descriptor, buffers: &Buffers, offset: u64) -> Result<usize, Stop> {
+    let offset = libc::off64_t::try_from(offset).map_err(|_| Errno::Inval)?;
+    Ok(retry(|| {
+        // SAFETY: as in `readv`.
+        result(unsafe { libc::preadv64(descriptor.raw_fd(), buffers.0.as_ptr(), buffers.count(), offset) })
+    })?)
+}
+
+/// Writes at `offset`, leaving the position alone.
+pub(crate) fn write_at(descriptor: &Descriptor, buffers: &Buffers, offset: u64) -> Result<usize, Stop> {
+    let offset = libc::off64_t::try_from(offset).map_err(|_| Errno::Inval)?;
+    Ok(retry(|| {
+        // SAFETY: as in `writev`.
+        result(unsafe { libc::pwritev64(descriptor.raw_fd(), buffers.0.as_ptr(), buffers.count(), offset) })
+    })?)
+}
+
+/// A message as `recvmsg` reports it.
+pub(crate) struct Received {
+    pub(crate) bytes: usize,
+    /// Whether the message was longer than the buffers.
+    pub(crate) truncated: bool,
+    /// The sender, as the kernel wrote it.
+    pub(crate) sender: Vec<u8>,
+}
+
+/// Receives a message, waiting for it if it must. `flags` are `MSG_*`.
+pub(crate) fn receive(
+    descriptor: &Descriptor,
+    buffers: &mut Buffers,
+    flags: i32,
+    interrupt: &dyn Interrupt,
+) -> Result<Received, Stop> {
+    when_ready(descriptor, PollFlags::IN, interrupt, || {
+        let mut sender = [0u8; size_of::<libc::sockaddr_storage>()];
+        let mut message = message(buffers, &mut sender);
+        // SAFETY: `message` points to `sender` and to writable guest memory, both live for the call.
+        let count = unsafe { libc::recvmsg(descriptor.raw_fd(), &mut message, flags | libc::MSG_DONTWAIT) };
+        let bytes = result(count)?;
+        let truncated = message.msg_flags & libc::MSG_TRUNC != 0;
+        let length = (message.msg_namelen as usize).min(sender.len());
+        Ok(Received { bytes, truncated, sender: sender[..length].to_vec() })
+    })
+}
+
+/// Sends a message to `to` (an address as the kernel reads it, or empty), waiting for room if it must.
+pub(crate) fn send(
+    descriptor: &Descriptor,
+    buffers: &mut Buffers,
+    to: &mut [u8],
+    interrupt: &dyn Interrupt,
+) -> Result<usize, Stop> {
+    when_ready(descriptor, PollFlags::OUT, interrupt, || {
+        let message = message(buffers, to);
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: `message` points to `to` and to readable guest memory, both live for the call.
+        result(unsafe { libc::sendmsg(descriptor.raw_fd(), &message, flags) })
+    })
+}
+
+fn message(buffers: &mut Buffers, address: &mut [u8]) -> libc::msghdr {
+    // SAFETY: all-zero is a valid `msghdr`: no address, no buffers, no control data.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    if !address.is_empty() {
+        message.msg_name = address.as_mut_ptr().cast();
+        message.msg_namelen = address.len() as libc::socklen_t;
+    }
+    message.msg_iov = buffers.0.as_mut_ptr();
+    message.msg_iovlen = buffers.0.len() as _;
+    message
+}
+
+/// Repeats `call` while signals break it: for calls that do not wait for anyone.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Runs `call`, which does not wait, each time the descriptor is ready, until it has done something.
+///
+/// # Errors
+/// `AGAIN` from a non-blocking descriptor that is not ready; [`Stop::Interrupted`]; what `call` says.
+pub(crate) fn when_ready<T>(
+    descriptor: &Descriptor,
+    want: PollFlags,
+    interrupt: &dyn Interrupt,
+    mut call: impl FnMut() -> io::Result<T>,
+) -> Result<T, Stop> {
+    let fd = descriptor.handle.as_fd();
+    let mode = *descriptor.mode();
+    let timeout = if want == PollFlags::IN { mode.receive_timeout } else { mode.send_timeout };
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        if mode.flags & fdflags::NONBLOCK != 0 {
+            if !is_ready(fd, want)? {
+                return Err(Errno::Again.into());
+            }
+        } else {
+            wait(fd, want, deadline, interrupt)?;
+        }
+        match call() {
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Whether `fd` is ready (or broken, which the call on it will tell) now.
+fn is_ready(fd: BorrowedFd<'_>, want: PollFlags) -> rustix::io::Result<bool> {
+    let mut fds = [PollFd::from_borrowed_fd(fd, want)];
+    loop {
+        match poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Err(rustix::io::Errno::INTR) => {}
+            ready => return Ok(ready? > 0),
+        }
+    }
+}
+
+/// Waits until `fd` is ready, or the runtime wants the thread.
+///
+/// # Errors
+/// `AGAIN` at the deadline, as the kernel has it for a socket's time-out; [`Stop::Interrupted`].
+pub(crate) fn wait(
+    fd: BorrowedFd<'_>,
+    want: PollFlags,
+    deadline: Option<Instant>,
+    interrupt: &dyn Interrupt,
+) -> Result<(), Stop> {
+    let mut fds = vec![PollFd::from_borrowed_fd(fd, want)];
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let nanos = left.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX));
+        match wait_any(&mut fds, nanos, interrupt)? {
+            Woken::Ready => return Ok(()),
+            Woken::Interrupted => return Err(Stop::Interrupted),
+            Woken::TimedOut if nanos == Some(0) => return Err(Errno::Again.into()),
+            Woken::TimedOut => {}
+        }
+    }
+}
+
+/// Why a wait ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Woken {
+    Ready,
+    TimedOut,
+    Interrupted,
+}
+
+/// Waits until one of `fds` is ready, `nanos` have passed (never, if none are given) or the runtime wants the thread.
+/// Readiness counts before the runtime's request, so that a call that can finish does.
+pub(crate) fn wait_any<'fd>(
+    fds: &mut Vec<PollFd<'fd>>,
+    nanos: Option<u64>,
+    interrupt: &'fd dyn Interrupt,
+) -> rustix::io::Result<Woken> {
+    let timeout =
+        nanos.map(|n| Timespec { tv_sec: (n / 1_000_000_000) as i64, tv_nsec: (n % 1_000_000_000) as _ });
+    let wake = interrupt.wake_fd();
+    let own = fds.len();
+    if wake >= 0 {
+        // SAFETY: an `Interrupt` keeps its descriptor open for as long as it lives, which covers the wait.
+        fds.push(PollFd::from_borrowed_fd(unsafe { BorrowedFd::borrow_raw(wake) }, PollFlags::IN));
+    }
+    let result = poll(fds, timeout.as_ref());
+    let woken = fds.get(own).is_some_and(|fd| !fd.revents().is_empty());
+    fds.truncate(own);
+    match result {
+        Ok(0) => Ok(Woken::TimedOut),
+        Ok(_) if fds.iter().any(|fd| !fd.revents().is_empty()) => Ok(Woken::Ready),
+        Ok(_) if woken => Ok(Woken::Interrupted),
+        Ok(_) => Ok(Woken::TimedOut),
+        // The caller looks at the clock and its descriptors again.
+        Err(rustix::io::Errno::INTR) if interrupt.pending() => Ok(Woken::Interrupted),
+        Err(rustix::io::Errno::INTR) => {
+            fds.iter_mut().for_each(PollFd::clear_revents);
+            Ok(Woken::TimedOut)
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Bytes that can be read now, as far as the kernel says.
+pub(crate) fn readable_bytes(descriptor: &Descriptor) -> u64 {
+    let fd = descriptor.handle.as_fd();
+    match descriptor.filetype {
+        FileType::RegularFile => {
+            let size = rustix::fs::fstat(fd).map_or(0, |stat| stat.st_size as u64);
+            size.saturating_sub(rustix::fs::tell(fd).unwrap_or(0))
+        }
+        _ => rustix::io::ioctl_fionread(fd).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_advance_over_whole_and_partial_ones() {
+        let mut bytes = vec![0; 256];
+        bytes[..24].copy_from_slice(
+            &[[32u32, 10], [64, 0], [96, 5]]
+                .as_flattened()
+                .iter()
+                .flat_map(|n| n.to_le_bytes())
+                .collect::<Vec<_>>(),
+        );
+        let memory = GuestMemory::from_slice(&mut bytes);
+        let mut buffers = Buffers::read(&memory, 0, 3).unwrap();
+        assert_eq!(buffers.count(), 2, "an empty buffer is left out");
+        buffers.advance(4);
+        assert_eq!((buffers.count(), buffers.0[0].iov_len), (2, 6));
+        buffers.advance(6 + 2);
+        assert_eq!((buffers.count(), buffers.0[0].iov_len), (1, 3));
+        assert_eq!(buffers.0[0].iov_base.cast(), memory.range(98, 3).unwrap());
+        assert_eq!(buffers.head(2).0[0].iov_len, 2);
+        buffers.advance(3);
+        assert!(buffers.is_empty());
+    }
+
+    #[test]
+    fn buffers_outside_of_memory_are_refused() {
+        let mut bytes = vec![0; 64];
+        bytes[..8].copy_from_slice(&[60, 0, 0, 0, 5, 0, 0, 0]);
+        let memory = GuestMemory::from_slice(&mut bytes);
+        assert!(Buffers::read(&memory, 0, 1).is_err());
+        assert!(Buffers::read(&memory, 60, 1).is_err());
+        assert!(Buffers::read(&memory, 8, u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,287 @@
+//! `poll_oneoff`.
+//!
+//! A relative timeout counts from the first time the call was made. When the runtime interrupts the wait, its start is kept
+//! in guest monotonic time under the call's own arguments; the repeated call, here or in a restored process, finds it and
+//! waits for the rest only. Guest monotonic time never steps back (see `clock`), so neither does the wait.
+
+use crate::abi::{FileType, rights};
+use crate::clock::{self, MONOTONIC, REALTIME};
+use crate::errno::Errno;
+use crate::io::{Woken, readable_bytes, wait_any};
+use crate::table::{Descriptor, lock};
+use crate::{Call, Ended, Stop};
+use rustix::event::{PollFd, PollFlags};
+use serde::{Deserialize, Serialize};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+const SUBSCRIPTION_SIZE: u64 = 48;
+const EVENT_SIZE: u64 = 32;
+/// More subscriptions than this are refused: no process can have as many descriptors.
+const MOST_SUBSCRIPTIONS: u32 = 1 << 16;
+/// Interrupted waits that are remembered: more than an instance has threads.
+const MOST_PENDING: usize = 4096;
+/// Longest wait for a point of real time before the clock, which may be set, is looked at again.
+const REALTIME_SLICE: u64 = 1_000_000_000;
+
+const EVENT_CLOCK: u8 = 0;
+const EVENT_FD_READ: u8 = 1;
+const EVENT_FD_WRITE: u8 = 2;
+const HANGUP: u16 = 1;
+const ABSTIME: u16 = 1;
+
+/// Waits that the runtime interrupted, to be taken up by the same call made again.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct PendingWaits(Vec<PendingWait>);
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct PendingWait {
+    /// The call's arguments: threads have stacks of their own, so no two of them wait with the same ones.
+    args: [u32; 4],
+    subscriptions: Vec<u8>,
+    /// When the call was first made, guest monotonic nanoseconds.
+    start: u64,
+}
+
+impl PendingWaits {
+    /// Takes the start of the wait with these arguments, if it was interrupted.
+    fn take(&mut self, args: [u32; 4], subscriptions: &[u8]) -> Option<u64> {
+        let at = self.0.iter().position(|wait| wait.args == args && wait.subscriptions == subscriptions)?;
+        Some(self.0.remove(at).start)
+    }
+
+    fn put(&mut self, args: [u32; 4], subscriptions: Vec<u8>, start: u64) {
+        self.0.retain(|wait| wait.args != args);
+        if self.0.len() >= MOST_PENDING {
+            self.0.remove(0);
+        }
+        self.0.push(PendingWait { args, subscriptions, start });
+    }
+
+    /// Number of waits, and the longest-standing first.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().map(|wait| wait.start)
+    }
+}
+
+/// What one subscription waits for.
+enum Interest {
+    /// A point of guest monotonic time.
+    Monotonic(u64),
+    /// A point of real time.
+    Realtime(u64),
+    /// Readiness of a descriptor.
+    Fd(Arc<Descriptor>, PollFlags),
+    /// Cannot be waited for.
+    Failed(Errno),
+}
+
+struct Subscription {
+    userdata: u64,
+    kind: u8,
+    interest: Interest,
+}
+
+struct Event {
+    userdata: u64,
+    error: Errno,
+    kind: u8,
+    bytes: u64,
+    flags: u16,
+}
+
+impl Event {
+    fn new(subscription: &Subscription, error: Errno) -> Self {
+        Event { userdata: subscription.userdata, error, kind: subscription.kind, bytes: 0, flags: 0 }
+    }
+
+    fn to_bytes(&self) -> [u8; EVENT_SIZE as usize] {
+        let mut bytes = [0; EVENT_SIZE as usize];
+        bytes[0..8].copy_from_slice(&self.userdata.to_le_bytes());
+        bytes[8..10].copy_from_slice(&(self.error as u16).to_le_bytes());
+        bytes[10] = self.kind;
+        bytes[16..24].copy_from_slice(&self.bytes.to_le_bytes());
+        bytes[24..26].copy_from_slice(&self.flags.to_le_bytes());
+        bytes
+    }
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[at..at + N]);
+    field
+}
+
+fn parse(call: &Call<'_>, bytes: &[u8], start: u64) -> Result<Subscription, Errno> {
+    let userdata = u64::from_le_bytes(field(bytes, 0));
+    let kind = bytes[8];
+    let interest = match kind {
+        EVENT_CLOCK => {
+            let clock = u32::from_le_bytes(field(bytes, 16));
+            let timeout = u64::from_le_bytes(field(bytes, 24));
+            let absolute = u16::from_le_bytes(field(bytes, 40)) & ABSTIME != 0;
+            match (clock, absolute) {
+                // Real time may be set while we wait; a span of time is a span of time.
+                (REALTIME | MONOTONIC, false) => Interest::Monotonic(start.saturating_add(timeout)),
+                (MONOTONIC, true) => Interest::Monotonic(timeout),
+                (REALTIME, true) => Interest::Realtime(timeout),
+                _ => Interest::Failed(Errno::Inval),
+            }
+        }
+        EVENT_FD_READ | EVENT_FD_WRITE => {
+            let fd = u32::from_le_bytes(field(bytes, 16));
+            let (right, flags) = if kind == EVENT_FD_READ {
+                (rights::FD_READ, PollFlags::IN)
+            } else {
+                (rights::FD_WRITE, PollFlags::OUT)
+            };
+            match call.ctx.table().get(fd).map(Arc::clone) {
+                Ok(descriptor) => match descriptor.require(rights::POLL_FD_READWRITE | right) {
+                    Ok(()) => Interest::Fd(descriptor, flags),
+                    Err(errno) => Interest::Failed(errno),
+                },
+                Err(errno) => Interest::Failed(errno),
+            }
+        }
+        _ => return Err(Errno::Inval),
+    };
+    Ok(Subscription { userdata, kind, interest })
+}
+
+pub(crate) fn poll_oneoff(call: &Call<'_>) -> Ended {
+    let args = [call.u32(0), call.u32(1), call.u32(2), call.u32(3)];
+    let count = args[2];
+    if count == 0 || count > MOST_SUBSCRIPTIONS {
+        return Err(Errno::Inval.into());
+    }
+    let bytes = call.memory.read_vec(call.ptr(0), u64::from(count) * SUBSCRIPTION_SIZE)?;
+    let events_at = call.out(1, u64::from(count) * EVENT_SIZE)?;
+    let result = call.out(3, 4)?;
+
+    let now = lock(&call.ctx.clocks).monotonic();
+    let start = lock(&call.ctx.pending).take(args, &bytes).unwrap_or(now);
+    let subscriptions = bytes
+        .chunks_exact(SUBSCRIPTION_SIZE as usize)
+        .map(|bytes| parse(call, bytes, start))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let events = match wait(call, &subscriptions) {
+        Err(Stop::Interrupted) => {
+            lock(&call.ctx.pending).put(args, bytes, start);
+            return Err(Stop::Interrupted);
+        }
+        events => events?,
+    };
+    for (i, event) in events.iter().enumerate() {
+        call.memory.write(events_at + i as u64 * EVENT_SIZE, &event.to_bytes())?;
+    }
+    call.memory.write_u32(result, events.len() as u32)?;
+    Ok(())
+}
+
+/// Waits for at least one event.
+fn wait(call: &Call<'_>, subscriptions: &[Subscription]) -> Result<Vec<Event>, Stop> {
+    let mut fds: Vec<PollFd<'_>> = subscriptions
+        .iter()
+        .filter_map(|subscription| match &subscription.interest {
+            Interest::Fd(descriptor, flags) => {
+                Some(PollFd::from_borrowed_fd(descriptor.handle.as_fd(), *flags))
+            }
+            _ => None,
+        })
+        .collect();
+    let failed = subscriptions.iter().any(|s| matches!(s.interest, Interest::Failed(_)));
+    loop {
+        let monotonic = lock(&call.ctx.clocks).monotonic();
+        let realtime = clock::realtime();
+        let left = if failed { Some(0) } else { time_left(subscriptions, monotonic, realtime) };
+        match wait_any(&mut fds, left, call.interrupt)? {
+            Woken::Interrupted => return Err(Stop::Interrupted),
+            Woken::Ready | Woken::TimedOut => {}
+        }
+        let monotonic = lock(&call.ctx.clocks).monotonic();
+        let events = collect(subscriptions, &fds, monotonic, clock::realtime());
+        if !events.is_empty() {
+            return Ok(events);
+        }
+    }
+}
+
+/// Nanoseconds until the first clock subscription, `None` if there is none.
+fn time_left(subscriptions: &[Subscription], monotonic: u64, realtime: u64) -> Option<u64> {
+    subscriptions
+        .iter()
+        .filter_map(|subscription| match subscription.interest {
+            Interest::Monotonic(at) => Some(at.saturating_sub(monotonic)),
+            Interest::Realtime(at) => Some(at.saturating_sub(realtime).min(REALTIME_SLICE)),
+            _ => None,
+        })
+        .min()
+}
+
+fn collect(subscriptions: &[Subscription], fds: &[PollFd<'_>], monotonic: u64, realtime: u64) -> Vec<Event> {
+    let mut polled = fds.iter();
+    let mut events = Vec::new();
+    for subscription in subscriptions {
+        match &subscription.interest {
+            Interest::Monotonic(at) if *at <= monotonic => {
+                events.push(Event::new(subscription, Errno::Success));
+            }
+            Interest::Realtime(at) if *at <= realtime => {
+                events.push(Event::new(subscription, Errno::Success))
+            }
+            Interest::Monotonic(_) | Interest::Realtime(_) => {}
+            Interest::Failed(errno) => events.push(Event::new(subscription, *errno)),
+            Interest::Fd(descriptor, _) => {
+                let ready = polled.next().map_or(PollFlags::empty(), PollFd::revents);
+                if !ready.is_empty() {
+                    events.push(fd_event(subscription, descriptor, ready));
+                }
+            }
+        }
+    }
+    events
+}
+
+fn fd_event(subscription: &Subscription, descriptor: &Descriptor, ready: PollFlags) -> Event {
+    let mut event = Event::new(subscription, Errno::Success);
+    if ready.contains(PollFlags::NVAL) {
+        event.error = Errno::BadF;
+    } else if ready.contains(PollFlags::ERR) && !ready.intersects(PollFlags::IN | PollFlags::OUT) {
+        // The other end of a pipe is closed, or the socket has failed: the next read or write will say which.
+        event.error = match descriptor.filetype {
+            FileType::SocketStream | FileType::SocketDgram => Errno::Pipe,
+            _ => Errno::Io,
+        };
+    } else if subscription.kind == EVENT_FD_READ {
+        event.bytes = readable_bytes(descriptor);
+    }
+    if ready.contains(PollFlags::HUP) {
+        event.flags |= HANGUP;
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_wait_is_taken_up_once_by_the_same_call_only() {
+        let mut waits = PendingWaits::default();
+        waits.put([1, 2, 3, 4], vec![7], 100);
+        assert_eq!(waits.take([1, 2, 3, 5], &[7]), None);
+        assert_eq!(waits.take([1, 2, 3, 4], &[8]), None);
+        assert_eq!(waits.take([1, 2, 3, 4], &[7]), Some(100));
+        assert_eq!(waits.take([1, 2, 3, 4], &[7]), None);
+    }
+
+    #[test]
+    fn a_later_wait_with_the_same_arguments_replaces_an_abandoned_one() {
+        let mut waits = PendingWaits::default();
+        waits.put([0; 4], vec![1], 100);
+        waits.put([0; 4], vec![2], 200);
+        assert_eq!(waits.take([0; 4], &[1]), None);
+        assert_eq!(waits.take([0; 4], &[2]), Some(200));
+    }
+}

@@ -1,0 +1,338 @@
+//! Making a saved WASI state again.
+
+use crate::abi::{FileType, fdflags, oflags};
+use crate::clock::Clocks;
+use crate::ctx::{Program, WasiCtx};
+use crate::dir::show;
+use crate::fd::set_flags;
+use crate::path::Request;
+use crate::record::{DescriptorRecord, FileIdentity, FormatError, Operation, Record, StreamFile};
+use crate::save::{hash, modified};
+use crate::table::{Descriptor, Handle, Opened, Origin, Table, lock};
+use cap_primitives::fs::FollowSymlinks;
+use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why a WASI state can't be restored. The context is as it was.
+#[derive(Debug)]
+pub enum RestoreError {
+    /// The bytes are no WASI record, or of another version.
+    Format(String),
+    /// The guest used a preopened directory that this process does not give it.
+    MissingPreopen {
+        /// Its name for the guest.
+        guest_name: String,
+    },
+    /// A file or directory that the guest has open could not be opened.
+    Open {
+        /// Descriptor number.
+        fd: u32,
+        /// Path below the preopen.
+        path: String,
+        /// The preopen's name for the guest.
+        preopen: String,
+        /// The failure.
+        source: io::Error,
+    },
+    /// A file that the guest has open is not the one it was.
+    Differs {
+        /// Descriptor number.
+        fd: u32,
+        /// Path below the preopen.
+        path: String,
+        /// The preopen's name for the guest.
+        preopen: String,
+        /// What is different.
+        what: String,
+    },
+    /// The guest has a standard stream open that this process does not have.
+    MissingStream {
+        /// 0, 1 or 2.
+        stream: u8,
+    },
+    /// A system call failed.
+    Io {
+        /// Descriptor number.
+        fd: u32,
+        /// What was being done.
+        what: &'static str,
+        /// The failure.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RestoreError::Format(what) => f.write_str(what),
+            RestoreError::MissingPreopen { guest_name } => {
+                write!(
+                    f,
+                    "the program uses the preopened directory `{guest_name}`, which was not given to it here"
+                )
+            }
+            RestoreError::Open { fd, path, preopen, source } => {
+                write!(f, "descriptor {fd}: cannot open `{path}` in `{preopen}` again: {source}")
+            }
+            RestoreError::Differs { fd, path, preopen, what } => {
+                write!(f, "descriptor {fd}: `{path}` in `{preopen}` is not the file it was: {what}")
+            }
+            RestoreError::MissingStream { stream } => {
+                write!(f, "the program uses standard stream {stream}, which this process does not have")
+            }
+            RestoreError::Io { fd, what, source } => write!(f, "descriptor {fd}: {what}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RestoreError::Open { source, .. } | RestoreError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<FormatError> for RestoreError {
+    fn from(error: FormatError) -> Self {
+        RestoreError::Format(error.to_string())
+    }
+}
+
+impl WasiCtx {
+    /// Replaces this context's state by a saved one: arguments, environment, clocks and descriptors become the saved ones.
+    /// Preopened directories are those of this context with the same guest names, wherever the host has them; standard
+    /// streams, pipes and terminals are this process's.
+    ///
+    /// A standard stream that is a regular file keeps the position the host gave it, unless it is the very file it was.
+    ///
+    /// # Errors
+    /// [`RestoreError`], which names what is missing or different. Nothing has changed then.
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), RestoreError> {
+        let record = Record::decode(bytes)?;
+        let preopens = find_preopens(self, &record)?;
+        let mut table = Table::default();
+        // Positions of streams are shared with other processes: set last, when nothing can fail any more.
+        let mut streams = Vec::new();
+        for saved in &record.descriptors {
+            let descriptor = Maker { ctx: self, preopens: &preopens, saved }.make(&mut streams)?;
+            table.put(saved.fd, Arc::new(descriptor));
+        }
+        for (stream, offset) in streams {
+            // Best effort: a stream that can't be positioned stays where the host put it.
+            let _ = seek(stream, SeekFrom::Start(offset));
+        }
+        *self.table() = table;
+        *lock(&self.clocks) = Clocks::restore(&record.clocks);
+        *lock(&self.pending) = record.waits;
+        self.set_program(Program { args: record.args, env: record.env });
+        Ok(())
+    }
+}
+
+/// For each preopen of the record the context's index of it; `None` if it has none and only the error is missing.
+fn find_preopens(ctx: &WasiCtx, record: &Record) -> Result<Vec<usize>, RestoreError> {
+    let find = |wanted: &crate::record::PreopenRecord| {
+        ctx.preopens
+            .iter()
+            .enumerate()
+            .filter(|(_, preopen)| preopen.guest_name == wanted.guest_name)
+            .nth(wanted.nth as usize)
+            .map(|(index, _)| index)
+            .ok_or_else(|| RestoreError::MissingPreopen { guest_name: show(&wanted.guest_name) })
+    };
+    record.preopens.iter().map(find).collect()
+}
+
+/// Carries out the operations of one descriptor.
+struct Maker<'a> {
+    ctx: &'a WasiCtx,
+    preopens: &'a [usize],
+    saved: &'a DescriptorRecord,
+}
+
+impl<'a> Maker<'a> {
+    fn make(
+        &self,
+        streams: &mut Vec<(std::os::fd::BorrowedFd<'a>, u64)>,
+    ) -> Result<Descriptor, RestoreError> {
+        let (first, rest) = self.saved.operations.split_first().ok_or_else(|| {
+            RestoreError::Format("malformed WASI record: descriptor without operations".into())
+        })?;
+        let descriptor = match first {
+            Operation::Stdio { stream, file } => self.stdio(*stream, file.as_ref(), streams)?,
+            Operation::Preopen { preopen } => self.preopen(*preopen)?,
+            Operation::Open { preopen, path, follow, directory, identity } => {
+                self.open(*preopen, path, *follow, *directory, identity.as_ref())?
+            }
+            Operation::Carry { preopen, path, bytes } => self.carry(*preopen, path, bytes)?,
+            Operation::Seek { .. } | Operation::ReadDir { .. } => {
+                return Err(RestoreError::Format("malformed WASI record: operations out of order".into()));
+            }
+        };
+        for operation in rest {
+            match operation {
+                Operation::Seek { offset } => {
+                    seek(&descriptor.handle, SeekFrom::Start(*offset))
+                        .map_err(self.failed("setting the position"))?;
+                }
+                Operation::ReadDir { listing } => {
+                    let mut listing = listing.clone();
+                    listing.refresh(&descriptor.handle).map_err(self.failed("reading the directory"))?;
+                    *lock(&descriptor.listing) = Some(listing);
+                }
+                _ => {}
+            }
+        }
+        Ok(descriptor)
+    }
+
+    fn failed<E: Into<io::Error>>(&self, what: &'static str) -> impl Fn(E) -> RestoreError + use<E> {
+        let fd = self.saved.fd;
+        move |source| RestoreError::Io { fd, what, source: source.into() }
+    }
+
+    /// Gives a descriptor that the host opened the saved rights and flags, as far as what it is now can have them.
+    fn adopt(&self, descriptor: Descriptor) -> Result<Descriptor, RestoreError> {
+        {
+            let mut mode = descriptor.mode();
+            mode.base &= self.saved.base;
+            mode.inheriting &= self.saved.inheriting;
+        }
+        // How the host opened a stream stays its affair, but for the flag that only we look at.
+        let host = descriptor.mode().flags & !fdflags::NONBLOCK;
+        let flags = host | self.saved.flags & fdflags::NONBLOCK;
+        set_flags(&descriptor, flags).map_err(|errno| {
+            RestoreError::Format(format!("descriptor {}: flags: {errno:?}", self.saved.fd))
+        })?;
+        Ok(descriptor)
+    }
+
+    fn stdio(
+        &self,
+        stream: u8,
+        file: Option<&StreamFile>,
+        streams: &mut Vec<(std::os::fd::BorrowedFd<'a>, u64)>,
+    ) -> Result<Descriptor, RestoreError> {
+        use std::os::fd::AsFd;
+        let given = self.ctx.streams.get(usize::from(stream)).ok_or_else(|| {
+            RestoreError::Format(format!("malformed WASI record: standard stream {stream}"))
+        })?;
+        let descriptor = Descriptor::inspect(given.handle(), Origin::Stdio(stream.into()))
+            .map_err(|_| RestoreError::MissingStream { stream })?;
+        if let Some(file) = file
+            && descriptor.filetype == FileType::RegularFile
+        {
+            let now = fstat(&descriptor.handle).map_err(self.failed("fstat"))?;
+            let same_inode = (now.st_dev, now.st_ino) == (file.device, file.inode);
+            let same_content = (now.st_size as u64, modified(&now)) == (file.size, file.modified);
+            // A file that a shell has truncated for us starts afresh, even if it is the same one.
+            if (same_inode || same_content) && now.st_size as u64 >= file.offset {
+                let fd = match given {
+                    crate::ctx::Stream::Process(fd) => *fd,
+                    crate::ctx::Stream::Given(file) => file.as_fd(),
+                };
+                streams.push((fd, file.offset));
+            }
+        }
+        self.adopt(descriptor)
+    }
+
+    fn preopen(&self, preopen: u32) -> Result<Descriptor, RestoreError> {
+        let index = self.index(preopen)?;
+        let dir = Arc::clone(&self.ctx.preopens[index].dir);
+        let descriptor = Descriptor::inspect(Handle::Shared(dir), Origin::Preopen(index))
+            .map_err(self.failed("looking at the preopened directory"))?;
+        self.adopt(descriptor)
+    }
+
+    fn index(&self, preopen: u32) -> Result<usize, RestoreError> {
+        self.preopens
+            .get(preopen as usize)
+            .copied()
+            .ok_or_else(|| RestoreError::Format(format!("malformed WASI record: preopen {preopen}")))
+    }
+
+    fn request(&self, follow: bool, directory: bool) -> Request {
+        Request {
+            // What `path_open` created or truncated then must be there and whole now.
+            oflags: if directory { oflags::DIRECTORY } else { 0 },
+            flags: self.saved.flags & fdflags::ALL,
+            base: self.saved.base,
+            inheriting: self.saved.inheriting,
+            follow: if follow { FollowSymlinks::Yes } else { FollowSymlinks::No },
+        }
+    }
+
+    fn open(
+        &self,
+        preopen: u32,
+        path: &[u8],
+        follow: bool,
+        directory: bool,
+        identity: Option<&FileIdentity>,
+    ) -> Result<Descriptor, RestoreError> {
+        let index = self.index(preopen)?;
+        let root = &self.ctx.preopens[index];
+        let (fd, preopen) = (self.saved.fd, show(&root.guest_name));
+        let request = self.request(follow, directory);
+        let file = request.open(&root.dir, Path::new(OsStr::from_bytes(path))).map_err(|source| {
+            RestoreError::Open { fd, path: show(path), preopen: preopen.clone(), source }
+        })?;
+        let differs = |what: String| RestoreError::Differs { fd, path: show(path), preopen, what };
+        if let Some(identity) = identity
+            && let Some(what) = compare(&file, identity).map_err(self.failed("looking at the file"))?
+        {
+            return Err(differs(what));
+        }
+        let opened = Opened { preopen: index, path: path.to_vec(), follow };
+        let descriptor =
+            request.descriptor(file, Origin::Path(opened)).map_err(self.failed("looking at the file"))?;
+        if descriptor.filetype as u8 != self.saved.filetype {
+            let (now, then) = (descriptor.filetype as u8, self.saved.filetype);
+            return Err(differs(format!("its WASI file type is {now}, it was {then}")));
+        }
+        Ok(descriptor)
+    }
+
+    fn carry(&self, preopen: u32, path: &[u8], bytes: &[u8]) -> Result<Descriptor, RestoreError> {
+        let name = Path::new(OsStr::from_bytes(path)).file_name().unwrap_or(OsStr::new("carried"));
+        let name: Vec<u8> = name.as_bytes().iter().copied().filter(|b| *b != 0).take(200).collect();
+        let file =
+            memfd_create(name, MemfdFlags::CLOEXEC).map_err(self.failed("making a file without a name"))?;
+        let mut file = File::from(file);
+        file.write_all(bytes).map_err(self.failed("filling a file without a name"))?;
+        seek(&file, SeekFrom::Start(0)).map_err(self.failed("setting the position"))?;
+        let opened = Opened { preopen: self.index(preopen)?, path: path.to_vec(), follow: false };
+        let request = self.request(false, false);
+        if request.flags & fdflags::APPEND != 0 {
+            let flags = rustix::fs::fcntl_getfl(&file).map_err(self.failed("fcntl"))?;
+            rustix::fs::fcntl_setfl(&file, flags | rustix::fs::OFlags::APPEND)
+                .map_err(self.failed("fcntl"))?;
+        }
+        request.descriptor(file, Origin::Carried(opened)).map_err(self.failed("looking at the file"))
+    }
+}
+
+/// What is different about a file, if anything is.
+fn compare(file: &File, identity: &FileIdentity) -> io::Result<Option<String>> {
+    let stat = fstat(file)?;
+    let size = stat.st_size as u64;
+    if size != identity.size {
+        return Ok(Some(format!("it has {size} bytes, it had {}", identity.size)));
+    }
+    match identity.sha256 {
+        Some(sha256) => {
+            let anew = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))?;
+            Ok((hash(&anew)? != sha256).then(|| "its content has changed".into()))
+        }
+        None => Ok((modified(&stat) != identity.modified).then(|| "it was modified since".into())),
+    }
+}
