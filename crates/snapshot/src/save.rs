@@ -5,7 +5,7 @@ use crate::info::Info;
 use crate::view::ProgramView;
 use crate::write::{MemorySource, Stats, WriteOptions, write_image};
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -126,21 +126,26 @@ impl TempFile {
     fn create(directory: &Path, target: &OsStr) -> io::Result<Self> {
         let mut stem = OsString::from(".");
         stem.push(target);
-        let mut options = File::options();
-        options.write(true).mode(0o600);
         // A file without a name disappears by itself even if the process is killed. It gets one through /proc.
         if Path::new("/proc/self/fd").exists() {
-            match options.custom_flags(libc::O_TMPFILE).open(directory) {
-                Ok(file) => return Ok(TempFile { file, directory: directory.into(), name: None, stem }),
+            match Self::unnamed(directory, &stem) {
                 // File systems without such files say so in one of these ways.
                 Err(e)
                     if matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => {}
-                Err(e) => return Err(e),
+                result => return result,
             }
         }
-        options.custom_flags(0).create_new(true);
-        let (file, name) = unused_name(&stem, |name| options.open(directory.join(name)))?;
-        Ok(TempFile { file, directory: directory.into(), name: Some(name), stem })
+        Self::named(directory, &stem)
+    }
+
+    fn unnamed(directory: &Path, stem: &OsStr) -> io::Result<Self> {
+        let file = private().custom_flags(libc::O_TMPFILE).open(directory)?;
+        Ok(TempFile { file, directory: directory.into(), name: None, stem: stem.into() })
+    }
+
+    fn named(directory: &Path, stem: &OsStr) -> io::Result<Self> {
+        let (file, name) = unused_name(stem, |name| private().create_new(true).open(directory.join(name)))?;
+        Ok(TempFile { file, directory: directory.into(), name: Some(name), stem: stem.into() })
     }
 
     /// Gives the file its final name, replacing what had it.
@@ -179,6 +184,13 @@ impl Drop for TempFile {
             let _ = std::fs::remove_file(self.directory.join(name));
         }
     }
+}
+
+/// For files that only their owner may read.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).mode(0o600);
+    options
 }
 
 /// Calls `make` with names derived from `stem` until it finds one that is not taken.
@@ -275,5 +287,52 @@ impl Drop for QuietSignals {
             while libc::sigtimedwait(&self.held, std::ptr::null_mut(), &zero) > 0 {}
             libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<OsString> {
+        std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn temporary_files_of_both_kinds_arrive_or_vanish() {
+        type Make = fn(&Path, &OsStr) -> io::Result<TempFile>;
+        for make in [TempFile::named as Make, TempFile::unnamed as Make] {
+            let dir = tempfile::tempdir().unwrap();
+            let target = dir.path().join("image");
+            std::fs::write(&target, "old").unwrap();
+            let mut temp = match make(dir.path(), OsStr::new(".image")) {
+                // Not every file system has unnamed files.
+                Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => continue,
+                result => result.unwrap(),
+            };
+            temp.file.write_all(b"new").unwrap();
+            temp.rename_to(&target).unwrap();
+            drop(temp);
+            assert_eq!(std::fs::read(&target).unwrap(), b"new");
+
+            let temp = make(dir.path(), OsStr::new(".image")).unwrap();
+            drop(temp);
+            let mut temp = make(dir.path(), OsStr::new(".image")).unwrap();
+            temp.rename_to(&dir.path().join("missing/image")).unwrap_err();
+            drop(temp);
+            assert_eq!(names(dir.path()), ["image"]);
+        }
+    }
+
+    #[test]
+    fn taken_names_are_skipped() {
+        let mut taken = Vec::new();
+        let ((), name) = unused_name(OsStr::new("x"), |name| {
+            taken.push(name.to_owned());
+            if taken.len() < 3 { Err(ErrorKind::AlreadyExists.into()) } else { Ok(()) }
+        })
+        .unwrap();
+        assert_eq!(taken.last(), Some(&name));
+        assert!(taken[0] != taken[1] && taken[1] != taken[2]);
     }
 }
