@@ -1,0 +1,106 @@
+//! Runs the same programs on Wayfarer and on other engines and prints how they compare.
+//!
+//! All engines are in one process and take turns, program by program and round by round, so that whatever else the
+//! machine does falls on all of them. What is compared is the CPU time of the call alone: compilation and
+//! instantiation are not in it. The exception is the CPython line, which is about start-up: there, loading and
+//! translation count.
+
+mod cpu_time;
+mod engines;
+mod options;
+mod programs;
+mod report;
+
+use engines::Engine;
+use options::Options;
+use programs::{CPYTHON, PROGRAMS};
+use report::{Report, Row};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    match Options::from_args(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wayfarer-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Error> {
+    let engines = engines::all(&options.engines)?;
+    let names: Vec<_> = engines.iter().map(|engine| engine.name()).collect();
+    let mut report = Report::new(&names);
+    println!("{}", report.header());
+    for program in PROGRAMS.iter().filter(|program| options.selects(program.name)) {
+        let path = options.build.join(program.name).with_extension("wasm");
+        let row = measure_program(&engines, &read(&path)?, program.n, options.rounds)
+            .map_err(|error| format!("{}: {error}", program.name))?;
+        println!("{}", report.add(program.name, row));
+    }
+    if options.selects(CPYTHON.name) {
+        let row = measure_start_up(&engines, &read(&options.cpython)?, CPYTHON.args, options.rounds)?;
+        println!("{}", report.add(CPYTHON.name, row));
+    }
+    print!("{}", report.summary());
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}; `make` builds it", path.display()).into())
+}
+
+/// Times of `rounds` calls of `run(n)` for each engine. A call before them, which is not counted, checks that the
+/// engines agree, and lets those that translate functions at their first call do so.
+fn measure_program(engines: &[Box<dyn Engine>], wasm: &[u8], n: i32, rounds: usize) -> Result<Row, Error> {
+    let mut programs = Vec::new();
+    let mut expected = None;
+    for engine in engines {
+        let failed = |error| format!("{}: {error}", engine.name());
+        let program = engine.load(wasm).map_err(failed)?;
+        let (result, _) = program.run(n).map_err(failed)?;
+        if *expected.get_or_insert(result) != result {
+            return Err(
+                format!("{} returns {result}, {} {expected:?}", engine.name(), engines[0].name()).into()
+            );
+        }
+        programs.push(program);
+    }
+    let mut row = Row::new(engines.len());
+    for _ in 0..rounds {
+        for (index, program) in programs.iter().enumerate() {
+            let (result, time) = program.run(n)?;
+            if Some(result) != expected {
+                return Err(
+                    format!("{} returns {result} once, then {expected:?}", engines[index].name()).into()
+                );
+            }
+            row.push(index, time);
+        }
+    }
+    Ok(row)
+}
+
+/// Times of a whole WASI command from its bytes to its end, for the engines that can run one.
+fn measure_start_up(
+    engines: &[Box<dyn Engine>],
+    wasm: &[u8],
+    args: &[&str],
+    rounds: usize,
+) -> Result<Row, Error> {
+    let mut row = Row::new(engines.len());
+    for _ in 0..rounds {
+        for (index, engine) in engines.iter().enumerate() {
+            let time: Option<Duration> =
+                engine.run_command(wasm, args).map_err(|error| format!("{}: {error}", engine.name()))?;
+            if let Some(time) = time {
+                row.push(index, time);
+            }
+        }
+    }
+    Ok(row)
+}

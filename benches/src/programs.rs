@@ -1,0 +1,50 @@
+//! What is run, and how much of it: sizes give a few tenths of a second to a second in an interpreter.
+
+/// A program in `programs/`, called as `run(n)`.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) n: i32,
+}
+
+const fn program(name: &'static str, n: i32) -> Program {
+    Program { name, n }
+}
+
+pub(crate) const PROGRAMS: &[Program] = &[
+    program("ackermann", 200),
+    program("base64", 500),
+    program("binary_trees", 200),
+    program("bytecode_vm", 20_000),
+    program("coremark_like", 5000),
+    program("crc32", 1000),
+    program("fannkuch", 10),
+    program("fib", 36),
+    program("hash_mix", 20_000_000),
+    program("hash_table", 10_000_000),
+    program("heap_sort", 24),
+    program("indirect_calls", 200_000),
+    program("jacobi_2d", 300),
+    program("json_tokens", 160_000),
+    program("levenshtein", 160),
+    program("mandelbrot", 1000),
+    program("matmul", 40),
+    program("matmul_simd", 140),
+    program("nbody", 600_000),
+    program("nqueens", 14),
+    program("pointer_chase", 4_000_000),
+    program("quick_sort", 40),
+    program("sha256", 400),
+    program("sieve", 40),
+    program("strings", 1000),
+];
+
+/// A WASI command.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    pub(crate) args: &'static [&'static str],
+}
+
+/// CPython from its bytes to its exit, having imported what it always imports.
+pub(crate) const CPYTHON: Command = Command { name: "cpython_start", args: &["python", "-c", "pass"] };

@@ -1,0 +1,146 @@
+//! The table, and what it comes to.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+const NAME_WIDTH: usize = 16;
+const WIDTH: usize = 12;
+
+/// Times of one program: by engine, by round.
+#[derive(Debug)]
+pub(crate) struct Row(Vec<Vec<f64>>);
+
+impl Row {
+    pub(crate) fn new(engines: usize) -> Row {
+        Row(vec![Vec::new(); engines])
+    }
+
+    pub(crate) fn push(&mut self, engine: usize, time: Duration) {
+        self.0[engine].push(time.as_secs_f64());
+    }
+
+    /// Median time in seconds, if the engine ran the program.
+    fn median(&self, engine: usize) -> Option<f64> {
+        median(self.0[engine].clone())
+    }
+
+    /// How many times as fast as `other` the first engine is: the median over the rounds of the ratio of the two times
+    /// in one round, which a change of the machine's speed between rounds does not touch.
+    fn speed_against(&self, other: usize) -> Option<f64> {
+        median(self.0[0].iter().zip(&self.0[other]).map(|(first, other)| other / first).collect())
+    }
+}
+
+/// Rows so far.
+#[derive(Debug)]
+pub(crate) struct Report {
+    engines: Vec<&'static str>,
+    rows: Vec<(String, Row)>,
+}
+
+impl Report {
+    pub(crate) fn new(engines: &[&'static str]) -> Report {
+        Report { engines: engines.to_vec(), rows: Vec::new() }
+    }
+
+    /// Column titles: the time of the first engine; for each other, its time and how many times as fast the first is.
+    pub(crate) fn header(&self) -> String {
+        let mut line = format!("{:NAME_WIDTH$}{:>WIDTH$}", "median CPU time", self.engines[0]);
+        for engine in &self.engines[1..] {
+            write!(line, "{engine:>WIDTH$}{:>WIDTH$}", "speed vs it").expect("strings take writes");
+        }
+        line
+    }
+
+    /// Takes a row and gives its line.
+    pub(crate) fn add(&mut self, name: &str, row: Row) -> String {
+        let mut line = format!("{name:NAME_WIDTH$}{}", milliseconds(row.median(0)));
+        for engine in 1..self.engines.len() {
+            line += &milliseconds(row.median(engine));
+            line += &ratio(row.speed_against(engine));
+        }
+        self.rows.push((name.to_string(), row));
+        line
+    }
+
+    /// Geometric mean and least of the speeds against each engine.
+    pub(crate) fn summary(&self) -> String {
+        let mut text = String::new();
+        for (index, engine) in self.engines.iter().enumerate().skip(1) {
+            let speeds: Vec<(f64, &str)> = self
+                .rows
+                .iter()
+                .filter_map(|(name, row)| Some((row.speed_against(index)?, name.as_str())))
+                .collect();
+            let Some(least) = speeds.iter().copied().min_by(|a, b| a.0.total_cmp(&b.0)) else {
+                continue;
+            };
+            let mean = geometric_mean(&speeds.iter().map(|speed| speed.0).collect::<Vec<_>>());
+            writeln!(
+                text,
+                "{} against {engine}: geometric mean {mean:.3}, least {:.3} ({}), {} programs",
+                self.engines[0],
+                least.0,
+                least.1,
+                speeds.len()
+            )
+            .expect("strings take writes");
+        }
+        text
+    }
+}
+
+fn milliseconds(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| format!("{:>WIDTH$}", "-"), |s| format!("{:>1$.1}ms", s * 1e3, WIDTH - 2))
+}
+
+fn ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| format!("{:>WIDTH$}", "-"), |r| format!("{r:>WIDTH$.3}"))
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        len if len % 2 == 1 => Some(values[middle]),
+        _ => Some((values[middle - 1] + values[middle]) / 2.0),
+    }
+}
+
+fn geometric_mean(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert!((geometric_mean(&[0.5, 2.0, 8.0]) - 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn ratios_are_paired_by_round() {
+        let mut report = Report::new(&["ours", "theirs", "absent"]);
+        let mut row = Row::new(3);
+        // The machine is three times as slow in the second and third round.
+        for (ours, theirs) in [(100, 200), (300, 600), (300, 630)] {
+            row.push(0, Duration::from_millis(ours));
+            row.push(1, Duration::from_millis(theirs));
+        }
+        let line = report.add("program", row);
+        assert_eq!(
+            line.split_whitespace().collect::<Vec<_>>(),
+            ["program", "300.0ms", "600.0ms", "2.000", "-", "-"]
+        );
+        assert_eq!(
+            report.summary(),
+            "ours against theirs: geometric mean 2.000, least 2.000 (program), 1 programs\n"
+        );
+    }
+}
