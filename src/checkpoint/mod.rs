@@ -1,0 +1,3 @@
+//! Checkpoint and restore of a host's instances.
+
+pub mod policy;
