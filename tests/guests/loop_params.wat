@@ -1,0 +1,77 @@
+;; Loops with parameters: every round passes them along the operand stack.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+
+  ;; Prints a number as 16 hexadecimal digits and a newline. Uses the first 64 bytes of memory.
+  (func $print (param $x i64) (local $at i32) (local $digit i32)
+    (i32.store8 (i32.const 32) (i32.const 10))
+    (local.set $at (i32.const 32))
+    (loop $next
+      (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+      (local.set $digit (i32.wrap_i64 (i64.and (local.get $x) (i64.const 15))))
+      (i32.store8 (local.get $at)
+        (i32.add (local.get $digit)
+          (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $digit) (i32.const 9)))))
+      (local.set $x (i64.shr_u (local.get $x) (i64.const 4)))
+      (br_if $next (i32.gt_u (local.get $at) (i32.const 16))))
+    (i32.store (i32.const 0) (i32.const 16))
+    (i32.store (i32.const 4) (i32.const 17))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+
+  (func $next (param i64 i64) (result i64 i64)
+    (local.get 1)
+    (i64.add (local.get 0) (local.get 1)))
+
+  (func $fibonacci (param $n i32) (result i64)
+    (i64.const 0)
+    (i64.const 1)
+    (loop $again (param i64 i64) (result i64 i64)
+      (call $next)
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $again (local.get $n)))
+    (drop))
+
+  (func $turn (param i32 f64 v128) (result i32 f64 v128)
+    (i32.add (i32.mul (local.get 0) (i32.const 5)) (i32.const 1))
+    (f64.add (f64.mul (local.get 1) (f64.const 0.75)) (f64.convert_i32_u (local.get 0)))
+    (i32x4.mul (i32x4.add (local.get 2) (i32x4.splat (local.get 0))) (v128.const i32x4 3 5 7 9)))
+
+  ;; An i32, an f64 and a v128 travel; below them lies an operand that the loop must leave alone.
+  (func $mixed (param $rounds i32) (result i64) (local $v v128) (local $f f64)
+    (i64.extend_i32_u (i32.mul (local.get $rounds) (i32.const 1000003)))
+    (i32.const 7)
+    (f64.const 1.5)
+    (v128.const i32x4 1 2 3 4)
+    (loop $again (param i32 f64 v128) (result i32 f64 v128)
+      (call $turn)
+      (local.set $rounds (i32.sub (local.get $rounds) (i32.const 1)))
+      (br_if $again (local.get $rounds)))
+    (local.set $v)
+    (local.set $f)
+    (i64.extend_i32_u)
+    (i64.xor)
+    (i64.xor (i64.reinterpret_f64 (local.get $f)))
+    (i64.add (i64x2.extract_lane 0 (local.get $v)))
+    (i64.xor (i64x2.extract_lane 1 (local.get $v))))
+
+  ;; A parameter that is not used until the loop ends.
+  (func $carried (param $n i32) (result i64)
+    (i64.const 0x1234)
+    (i32.const 0)
+    (loop $again (param i64 i32) (result i64)
+      (i32.add (i32.const 3))
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $again (local.get $n))
+      (i64.extend_i32_u)
+      (i64.mul)))
+
+  (func (export "_start") (local $i i32)
+    (local.set $i (i32.const 1))
+    (loop $again
+      (call $print (call $fibonacci (local.get $i)))
+      (call $print (call $mixed (local.get $i)))
+      (call $print (call $carried (local.get $i)))
+      (local.set $i (i32.add (local.get $i) (i32.const 4)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 40)))))
+)

@@ -1,0 +1,71 @@
+;; Both forms of select, for every type, and br_if with values that stay when it does not branch.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+
+  ;; Prints a number as 16 hexadecimal digits and a newline. Uses the first 64 bytes of memory.
+  (func $print (param $x i64) (local $at i32) (local $digit i32)
+    (i32.store8 (i32.const 32) (i32.const 10))
+    (local.set $at (i32.const 32))
+    (loop $next
+      (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+      (local.set $digit (i32.wrap_i64 (i64.and (local.get $x) (i64.const 15))))
+      (i32.store8 (local.get $at)
+        (i32.add (local.get $digit)
+          (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $digit) (i32.const 9)))))
+      (local.set $x (i64.shr_u (local.get $x) (i64.const 4)))
+      (br_if $next (i32.gt_u (local.get $at) (i32.const 16))))
+    (i32.store (i32.const 0) (i32.const 16))
+    (i32.store (i32.const 4) (i32.const 17))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+
+  (func $choose (param $c i32) (param $x i64) (result i64)
+    (block $out (result i64)
+      (local.get $x)
+      (br_if $out (i32.eqz (local.get $c)))
+      (i64.add (i64.const 1))
+      (br_if $out (i32.eq (local.get $c) (i32.const 1)))
+      (i64.mul (i64.const 3))
+      (br_if $out (i32.eq (local.get $c) (i32.const 2)))
+      (drop)
+      (i64.const 0)))
+
+  (func $selects (param $c i32) (result i64)
+    (select (i64.const 10) (i64.const 20) (local.get $c))
+    (i64.extend_i32_u (select (local.get $c) (i32.const 9) (i32.and (local.get $c) (i32.const 1))))
+    (i64.add)
+    (i64.reinterpret_f64 (select (f64.const 1.5) (f64.convert_i32_u (local.get $c)) (local.get $c)))
+    (i64.xor)
+    (i64.extend_i32_u
+      (i32.reinterpret_f32 (select (result f32) (f32.const -0) (f32.const 0) (i32.and (local.get $c) (i32.const 2)))))
+    (i64.add)
+    (i64x2.extract_lane 0
+      (select (v128.const i64x2 1 2) (v128.const i64x2 3 4) (i32.and (local.get $c) (i32.const 1))))
+    (i64.rotl))
+
+  ;; A count that two values of a branch carry out of a loop.
+  (func $search (param $goal i32) (result i64) (local $i i32)
+    (block $found (result i32 i64)
+      (loop $again (result i64)
+        (local.get $i)
+        (i64.extend_i32_u (i32.mul (local.get $i) (local.get $i)))
+        (br_if $found (i32.ge_u (i32.mul (local.get $i) (local.get $i)) (local.get $goal)))
+        (drop)
+        (drop)
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $again))
+      (unreachable))
+    (i64.mul (i64.const 1000))
+    (i64.add (i64.extend_i32_u (local.get $i)))
+    (local.set $i (i32.wrap_i64))
+    (i64.extend_i32_u)
+    (i64.add (i64.extend_i32_u (local.get $i))))
+
+  (func (export "_start") (local $i i32)
+    (loop $again
+      (call $print (call $choose (i32.rem_u (local.get $i) (i32.const 4)) (i64.extend_i32_u (local.get $i))))
+      (call $print (call $selects (local.get $i)))
+      (call $print (call $search (i32.mul (local.get $i) (i32.const 7))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 30)))))
+)

@@ -1,0 +1,71 @@
+;; table.init, elem.drop, table.copy (overlapping too), table.grow, table.fill, table.size, over two tables.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+
+  ;; Prints a number as 16 hexadecimal digits and a newline. Uses the first 64 bytes of memory.
+  (func $print (param $x i64) (local $at i32) (local $digit i32)
+    (i32.store8 (i32.const 32) (i32.const 10))
+    (local.set $at (i32.const 32))
+    (loop $next
+      (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+      (local.set $digit (i32.wrap_i64 (i64.and (local.get $x) (i64.const 15))))
+      (i32.store8 (local.get $at)
+        (i32.add (local.get $digit)
+          (select (i32.const 87) (i32.const 48) (i32.gt_u (local.get $digit) (i32.const 9)))))
+      (local.set $x (i64.shr_u (local.get $x) (i64.const 4)))
+      (br_if $next (i32.gt_u (local.get $at) (i32.const 16))))
+    (i32.store (i32.const 0) (i32.const 16))
+    (i32.store (i32.const 4) (i32.const 17))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))))
+
+  (type $id (func (result i32)))
+  (table $a 8 32 funcref)
+  (table $b 4 16 funcref)
+  (elem $segment func $zero $one $two $three $four)
+  (func $zero (type $id) (i32.const 0))
+  (func $one (type $id) (i32.const 1))
+  (func $two (type $id) (i32.const 2))
+  (func $three (type $id) (i32.const 3))
+  (func $four (type $id) (i32.const 4))
+
+  ;; One hexadecimal digit for each entry, f for null.
+  (func $digest (result i64) (local $i i32) (local $sum i64)
+    (loop $again
+      (local.set $sum (i64.shl (local.get $sum) (i64.const 4)))
+      (local.set $sum
+        (i64.or (local.get $sum)
+          (i64.extend_i32_u
+            (if (result i32) (ref.is_null (table.get $a (local.get $i)))
+              (then (i32.const 15))
+              (else (call_indirect $a (type $id) (local.get $i)))))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (table.size $a))))
+    (local.get $sum))
+
+  (func (export "_start") (local $i i32)
+    (call $print (call $digest))
+    (table.init $a $segment (i32.const 1) (i32.const 0) (i32.const 5))
+    (call $print (call $digest))
+    (table.copy $a $a (i32.const 3) (i32.const 1) (i32.const 4))
+    (call $print (call $digest))
+    (table.copy $a $a (i32.const 0) (i32.const 2) (i32.const 5))
+    (call $print (call $digest))
+    (table.init $b $segment (i32.const 0) (i32.const 1) (i32.const 4))
+    (elem.drop $segment)
+    (table.copy $a $b (i32.const 4) (i32.const 0) (i32.const 4))
+    (call $print (call $digest))
+    (call $print (i64.extend_i32_u (table.grow $a (ref.func $three) (i32.const 4))))
+    (call $print (call $digest))
+    (table.fill $a (i32.const 2) (ref.null func) (i32.const 3))
+    (call $print (call $digest))
+    (call $print (i64.extend_i32_s (table.grow $b (ref.null func) (i32.const 100))))
+    (call $print (i64.extend_i32_u (table.size $b)))
+    (loop $again
+      (table.copy $b $b (i32.const 1) (i32.const 0) (i32.const 3))
+      (table.set $b (i32.const 0) (table.get $a (i32.rem_u (i32.mul (local.get $i) (i32.const 5)) (table.size $a))))
+      (table.copy $a $b (i32.rem_u (local.get $i) (i32.const 9)) (i32.const 0) (i32.const 3))
+      (call $print (call $digest))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 12)))))
+)
