@@ -47,7 +47,13 @@ unsafe fn frame(
 ) -> Result<Frame, CaptureError> {
     let module = &func.module().module;
     let points = func.points();
-    let entry = Translated { code: Box::default(), frame_slots: 0, local_slots: 0, loops: Box::default(), calls: Box::default() };
+    let entry = Translated {
+        code: Box::default(),
+        frame_slots: 0,
+        local_slots: 0,
+        loops: Box::default(),
+        calls: Box::default(),
+    };
     let (translated, site) = match kind {
         // Where nothing but the parameters is needed, the function may not even be translated yet.
         PointKind::Entry => (&entry, None),
@@ -82,7 +88,9 @@ unsafe fn frame(
         slot += ty.slots() as usize;
     }
     // SAFETY: operands follow the locals.
-    let stack = unsafe { operands(point, site.map_or(&[], |s| &s.elsewhere), fp, translated.local_slots as usize, ids) };
+    let stack = unsafe {
+        operands(point, site.map_or(&[], |s| &s.elsewhere), fp, translated.local_slots as usize, ids)
+    };
     Ok(Frame {
         func: FuncId { instance: instance.index(), func: func.index },
         position: Position { kind, offset },

@@ -12,7 +12,7 @@ mod resume;
 mod simd;
 mod translate;
 
-use code::{FINISH, FuncCode, InterpModule};
+use code::{FuncCode, InterpModule};
 use exec::ctx::Ctx;
 use exec::dispatch::{Exit, State, run};
 use std::ptr;
@@ -41,6 +41,7 @@ impl Engine for Interpreter {
             return unsafe { call_host(env, callee, args, results) };
         }
         let mut ctx = context(env);
+        ctx.state.ctx = &raw mut ctx;
         let room = args.len().max(results);
         // SAFETY: the context's stacks are the environment's, above what is in use; room is checked first.
         unsafe {
@@ -48,11 +49,11 @@ impl Engine for Interpreter {
                 return Err(TrapCode::StackOverflow.into());
             }
             ptr::copy_nonoverlapping(args.as_ptr(), ctx.base, args.len());
-            let mut s = initial(&mut ctx);
+            let mut s = ctx.state;
             s.set_instance(callee.instance);
-            let fp = s.fp;
+            let s = exec::call::start(s, callee.code.cast::<FuncCode>())?;
             env.depth += 1;
-            let exit = exec::dispatch::settle(exec::call::enter(s, callee.code.cast::<FuncCode>(), fp, FINISH.ip()), s.ctx);
+            let exit = exec::call::run_from_entry(s);
             env.depth -= 1;
             finish(&mut ctx, exit, results)
         }
@@ -60,13 +61,14 @@ impl Engine for Interpreter {
 
     fn resume(&self, env: &mut ExecEnv, thread: &Thread) -> Result<Vec<u64>, ResumeError> {
         let mut ctx = context(env);
+        ctx.state.ctx = &raw mut ctx;
         let store = env.store().clone();
         // SAFETY: the context is fresh; `rebuild` checks the view.
         unsafe {
             let resumed = resume::rebuild(&mut ctx, &store, thread)?;
             env.entry = thread.entry;
             env.tid = thread.tid;
-            let mut s = initial(&mut ctx);
+            let mut s = ctx.state;
             (s.ip, s.fp) = (resumed.ip, resumed.fp);
             s.set_instance(resumed.instance);
             let outermost = &*resumed.outermost;
@@ -81,6 +83,7 @@ impl Engine for Interpreter {
 
 /// A context on the unused part of the environment's stacks.
 fn context(env: &mut ExecEnv) -> Ctx {
+    let base = env.values.base().cast::<u64>().wrapping_add(env.values_used);
     let records = env.frames.base().wrapping_add(env.frames_used).cast();
     Ctx {
         request: env.store().control().word(),
@@ -88,19 +91,22 @@ fn context(env: &mut ExecEnv) -> Ctx {
         top: records,
         records_end: env.frames.base().wrapping_add(env.frames.reserved()).cast(),
         records,
-        base: env.values.base().cast::<u64>().wrapping_add(env.values_used),
+        base,
         instance: ptr::null(),
         globals: ptr::null(),
         env,
         trap: None,
-        #[cfg(not(tail_dispatch))]
-        state: None,
+        state: State {
+            ip: ptr::null(),
+            fp: base,
+            mem: ptr::null_mut(),
+            len: 0,
+            ctx: ptr::null_mut(),
+            acc: 0,
+            f4: 0.0,
+            f8: 0.0,
+        },
     }
-}
-
-fn initial(ctx: &mut Ctx) -> State {
-    let fp = ctx.base;
-    State { ip: ptr::null(), fp, mem: ptr::null_mut(), len: 0, ctx, acc: 0, f4: 0.0, f8: 0.0 }
 }
 
 /// The results of a run, which are where its outermost frame was.
@@ -118,8 +124,8 @@ unsafe fn call_host(env: &mut ExecEnv, func: &Func, args: &[u64], results: usize
         return Err(Trap::host("function has no code"));
     };
     loop {
-        // SAFETY: `instance` is null or an instance of the store. A host function without one has no caller to show.
-        let Some(instance) = (unsafe { func.instance.as_ref() }) else {
+        // SAFETY: each is null or an instance of the store.
+        let Some(instance) = (unsafe { func.instance.as_ref().or(env.instance.as_ref()) }) else {
             return Err(Trap::host("host function called without an instance"));
         };
         let mut slots = args.to_vec();

@@ -70,7 +70,8 @@ pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> R
                 *fp.add(slot) = 0;
             }
         }
-        let slots = |value: &Value| store.value_to_slots(value).ok_or_else(|| invalid("it refers to no function"));
+        let slots =
+            |value: &Value| store.value_to_slots(value).ok_or_else(|| invalid("it refers to no function"));
         let mut slot = 0;
         for value in &frame.locals {
             // SAFETY: the frame has room for its locals.
@@ -108,7 +109,8 @@ pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> R
             let ip = unsafe { site.map_or(code, |s| code.add(s.word as usize)) };
             return Ok(Resumed { ip, fp, instance, outermost });
         }
-        let called = call_type(module, frame.position.offset).ok_or_else(|| invalid("its position is no call"))?;
+        let called =
+            call_type(module, frame.position.offset).ok_or_else(|| invalid("its position is no call"))?;
         caller = Some((instance, called));
         // SAFETY: as above; the callee's frame starts behind the operands, where its arguments were.
         unsafe {

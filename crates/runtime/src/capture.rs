@@ -76,17 +76,23 @@ impl Store {
             });
         }
         for (index, table) in objects.tables.iter().enumerate() {
-            let elems = table.elems().iter().map(|&slot| ids.value(table.elem_type(), &[slot])).collect::<Option<_>>();
+            let elems = table
+                .elems()
+                .iter()
+                .map(|&slot| ids.value(table.elem_type(), &[slot]))
+                .collect::<Option<_>>();
             view.tables.push(TableView {
                 funcref: table.elem_type() == ValType::FuncRef,
-                elems: elems.ok_or_else(|| CaptureError::ForeignFunction { place: format!("table {index}") })?,
+                elems: elems
+                    .ok_or_else(|| CaptureError::ForeignFunction { place: format!("table {index}") })?,
                 max: table.max(),
             });
         }
         for (index, global) in objects.globals.iter().enumerate() {
             let value = ids.value(global.ty().val, &global.get());
             view.globals.push(GlobalView {
-                value: value.ok_or_else(|| CaptureError::ForeignFunction { place: format!("global {index}") })?,
+                value: value
+                    .ok_or_else(|| CaptureError::ForeignFunction { place: format!("global {index}") })?,
                 mutable: global.ty().mutable,
             });
         }

@@ -83,7 +83,11 @@ impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CaptureError::HostOnStack { name } => {
-                write!(f, "host function {}.{} called back into the guest and is still on the stack", name.0, name.1)
+                write!(
+                    f,
+                    "host function {}.{} called back into the guest and is still on the stack",
+                    name.0, name.1
+                )
             }
             CaptureError::ForeignFunction { place } => {
                 write!(f, "{place} holds a reference to a host function that no module imports")

@@ -2,6 +2,7 @@
 
 use crate::engine::Checkpointer;
 use crate::func::Func;
+use crate::instance::Instance;
 use crate::region::Region;
 use crate::store::Store;
 use std::ffi::c_void;
@@ -34,6 +35,8 @@ pub struct ExecEnv {
     pub entry: Entry,
     /// WASI thread id; 0 for a main thread.
     pub tid: u32,
+    /// The instance that a host function without one is called for, when the host calls it directly; may be null.
+    pub instance: *const Instance,
     /// For the embedder.
     pub user_data: *mut c_void,
 }
@@ -58,6 +61,7 @@ impl ExecEnv {
             depth: 0,
             entry: Entry::Call,
             tid: 0,
+            instance: std::ptr::null(),
             user_data: std::ptr::null_mut(),
         })
     }

@@ -93,7 +93,8 @@ impl Store {
         let module = &loaded.module;
         let (mut funcs, mut tables, mut memories, mut globals) = (vec![], vec![], vec![], vec![]);
         for (index, import) in module.imports.iter().enumerate() {
-            let given = imports.get(index).ok_or(InstantiateError::Import { index, reason: "unknown import" })?;
+            let given =
+                imports.get(index).ok_or(InstantiateError::Import { index, reason: "unknown import" })?;
             // SAFETY: the caller vouches for the pointers.
             if !unsafe { self.matches(given, &import.ty, loaded) } {
                 return Err(InstantiateError::Import { index, reason: "incompatible import type" });
@@ -140,7 +141,8 @@ impl Store {
             globals.push(self.add_global(global.ty, value));
         }
         for table in &module.tables[tables.len()..] {
-            let init = table.init.as_ref().map_or(NULL_REF, |init| const_eval::eval(init, &globals, &funcs)[0]);
+            let init =
+                table.init.as_ref().map_or(NULL_REF, |init| const_eval::eval(init, &globals, &funcs)[0]);
             tables.push(self.add_table(&table.ty, init).ok_or(InstantiateError::Table)?);
         }
 
@@ -198,7 +200,8 @@ fn run_active_segments(instance: &Instance) -> Result<(), InstantiateError> {
             SegmentMode::Active { index: table, offset } => {
                 let offset = const_eval::eval(offset, &instance.globals, &instance.funcs)[0] as u32;
                 let values = instance.elem(index);
-                let table = instance.table(*table).ok_or(InstantiateError::Segment(TrapCode::TableOutOfBounds))?;
+                let table =
+                    instance.table(*table).ok_or(InstantiateError::Segment(TrapCode::TableOutOfBounds))?;
                 table.init(offset, &values, 0, values.len() as u32).map_err(InstantiateError::Segment)?;
                 instance.drop_elem(index);
             }
@@ -209,11 +212,13 @@ fn run_active_segments(instance: &Instance) -> Result<(), InstantiateError> {
     for (index, segment) in module.datas.iter().enumerate() {
         if let SegmentMode::Active { index: memory, offset } = &segment.mode {
             let offset = const_eval::eval(offset, &instance.globals, &instance.funcs)[0] as u32;
-            let memory = instance.memory(*memory).ok_or(InstantiateError::Segment(TrapCode::MemoryOutOfBounds))?;
-            memory.write(u64::from(offset), instance.data(index as u32)).map_err(InstantiateError::Segment)?;
+            let memory =
+                instance.memory(*memory).ok_or(InstantiateError::Segment(TrapCode::MemoryOutOfBounds))?;
+            memory
+                .write(u64::from(offset), instance.data(index as u32))
+                .map_err(InstantiateError::Segment)?;
             instance.drop_data(index as u32);
         }
     }
     Ok(())
 }
-

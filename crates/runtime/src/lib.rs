@@ -4,7 +4,7 @@
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
 //! - [`exec`]: a guest thread's stacks; [`engine`]: the interface between runtime and engines
 //! - [`control`]: requests to a running program; [`trap`]: why it stopped
-//! - [`capture`], [`restore`]: the store to and from the Wasm view
+//! - [`capture`], [`restore`]: the store to and from the Wasm view; [`image`]: to and from images
 
 pub mod capture;
 mod const_eval;
@@ -13,6 +13,7 @@ pub mod engine;
 pub mod exec;
 pub mod func;
 pub mod global;
+pub mod image;
 pub mod instance;
 pub mod instantiate;
 pub mod memory;

@@ -55,7 +55,8 @@ impl Memory {
     /// The operating system's, if address space or memory is short.
     pub fn new(plan: MemoryPlan) -> io::Result<Memory> {
         // Where address space is limited (RLIMIT_AS), take what the memory can ever use.
-        let region = Region::reserve(FULL_RESERVATION).or_else(|_| Region::reserve(plan.max.max(plan.len) as usize))?;
+        let region = Region::reserve(FULL_RESERVATION)
+            .or_else(|_| Region::reserve(plan.max.max(plan.len) as usize))?;
         if plan.len > 0 {
             region.commit(plan.len as usize)?;
         }

@@ -26,13 +26,18 @@ pub enum RestoreError {
     },
     /// No memory.
     OutOfMemory,
+    /// The image's data is damaged.
+    Image(String),
 }
 
 impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RestoreError::Inconsistent(what) => write!(f, "image does not fit: {what}"),
-            RestoreError::Link { instance, error } => write!(f, "instance {instance} cannot be linked: {error}"),
+            RestoreError::Link { instance, error } => {
+                write!(f, "instance {instance} cannot be linked: {error}")
+            }
+            RestoreError::Image(error) => f.write_str(error),
             RestoreError::OutOfMemory => f.write_str("allocate memory failed"),
         }
     }
@@ -119,7 +124,8 @@ impl Store {
                         f += 1;
                         match inst.imported_funcs[f - 1] {
                             Some(id) if (id.instance as usize) < nth => Extern::Func(
-                                self.func_by_id(id).ok_or_else(|| inconsistent("function index of an import"))?,
+                                self.func_by_id(id)
+                                    .ok_or_else(|| inconsistent("function index of an import"))?,
                             ),
                             Some(_) => return Err(inconsistent("an import names a later instance")),
                             None => Extern::Func(host_func(loaded, index).ok_or(RestoreError::Link {
@@ -160,12 +166,14 @@ impl Store {
             }
         }
         for (t, &table) in view.tables.iter().zip(&tables) {
-            let elems = t.elems.iter().map(|v| self.value_to_slots(v).map(|s| s[0])).collect::<Option<Vec<_>>>();
+            let elems =
+                t.elems.iter().map(|v| self.value_to_slots(v).map(|s| s[0])).collect::<Option<Vec<_>>>();
             // SAFETY: just added.
             unsafe { &*table }.replace(elems.ok_or_else(|| inconsistent("function index in a table"))?);
         }
         for (g, &global) in view.globals.iter().zip(&globals) {
-            let slots = self.value_to_slots(&g.value).ok_or_else(|| inconsistent("function index in a global"))?;
+            let slots =
+                self.value_to_slots(&g.value).ok_or_else(|| inconsistent("function index in a global"))?;
             // SAFETY: just added.
             unsafe { &*global }.set(slots);
         }
@@ -184,7 +192,9 @@ impl Store {
         if globals && tables {
             Ok(())
         } else {
-            Err(RestoreError::Inconsistent("a global or table is of another type than its module declares".into()))
+            Err(RestoreError::Inconsistent(
+                "a global or table is of another type than its module declares".into(),
+            ))
         }
     }
 }

@@ -113,6 +113,20 @@ impl Store {
         Some(unsafe { &*memory })
     }
 
+    /// Table `index`, in order of creation.
+    pub fn table(&self, index: usize) -> Option<&Table> {
+        let table: *const Table = &**self.objects().tables.get(index)?;
+        // SAFETY: as above.
+        Some(unsafe { &*table })
+    }
+
+    /// Global `index`, in order of creation.
+    pub fn global(&self, index: usize) -> Option<&Global> {
+        let global: *const Global = &**self.objects().globals.get(index)?;
+        // SAFETY: as above.
+        Some(unsafe { &*global })
+    }
+
     /// Adds a memory.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! Handlers of calls: within an instance, to other instances, to the host.
 
 use super::control::{armed, poll_entry};
-use super::ctx::Record;
-use super::dispatch::{Exit, State, handlers, next};
+use super::ctx::{Ctx, Record};
+use super::dispatch::{Exit, State, handlers, next, run};
 use super::operand::Scalar;
 use super::stop;
-use crate::code::{FuncCode, RETURN_ACROSS};
+use crate::code::{FINISH, FuncCode, RETURN_ACROSS};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{ptr, slice};
 use wayfarer_module::PointKind;
@@ -22,7 +22,7 @@ handlers! {
     /// Imported function: index at 8, arguments from slot 16, slots of arguments or results, whichever is more, at 20.
     call_import |s| {
         let func = s.instance().funcs()[s.u32(8) as usize];
-        call_any(s, func, 3)
+        Ctx::step(s, |ctx| call_any(ctx, func, 3))
     }
 
     /// Index slot 8, table at 12, arguments from slot 16, slots at 20, type id at 24.
@@ -37,7 +37,7 @@ handlers! {
                     let fp = s.slot(16);
                     enter(s, (*func).code.cast(), fp, s.ip.add(4))
                 } else {
-                    call_any(s, func, 4)
+                    Ctx::step(s, |ctx| call_any(ctx, func, 4))
                 }
             }
             Ok(_) => s.trap(TrapCode::IndirectCallTypeMismatch),
@@ -49,13 +49,16 @@ handlers! {
     return_call |s| {
         let func = s.u64(8) as usize as *const FuncCode;
         ptr::copy(s.slot(16), s.fp, s.u32(20) as usize);
-        replace(s, func)
+        match replace_frame(&mut s, func) {
+            Ok(()) => at_entry(s),
+            Err(code) => s.trap(code),
+        }
     }
 
     /// Like `call_import`; slots of the arguments at 24, of the results at 28.
     return_call_import |s| {
         let func = s.instance().funcs()[s.u32(8) as usize];
-        return_call_any(s, func, 24)
+        Ctx::step(s, |ctx| return_call_any(ctx, func, 24))
     }
 
     /// Like `call_indirect`; slots of the arguments at 32, of the results at 36.
@@ -65,7 +68,9 @@ handlers! {
             None => Err(TrapCode::UndefinedElement),
         };
         match callee {
-            Ok(func) if (*func).ty == TypeId(s.u32(24)) => return_call_any(s, func, 32),
+            Ok(func) if (*func).ty == TypeId(s.u32(24)) => {
+                Ctx::step(s, |ctx| return_call_any(ctx, func, 32))
+            }
             Ok(_) => s.trap(TrapCode::IndirectCallTypeMismatch),
             Err(code) => s.trap(code),
         }
@@ -114,15 +119,21 @@ unsafe fn zero_locals(func: &FuncCode, fp: *mut u64) {
     }
 }
 
-/// Calls `func` of the current instance with its arguments at `fp`.
+/// Makes a frame of `func`, a function of the current instance, for the arguments at `fp`.
 #[inline(always)]
-pub(crate) unsafe fn enter(mut s: State, func: *const FuncCode, fp: *mut u64, ret: *const u64) -> Exit {
+unsafe fn push_frame(
+    s: &mut State,
+    func: *const FuncCode,
+    fp: *mut u64,
+    ret: *const u64,
+) -> Result<(), TrapCode> {
     // SAFETY: `func` is a function of the running module, at a fixed address; room is checked before it is used.
     unsafe {
         let callee = &*func;
         let top = (*s.ctx).top;
-        if fp.wrapping_add(callee.frame_slots() as usize) > (*s.ctx).stack_end || top == (*s.ctx).records_end {
-            return s.trap(TrapCode::StackOverflow);
+        if fp.wrapping_add(callee.frame_slots() as usize) > (*s.ctx).stack_end || top == (*s.ctx).records_end
+        {
+            return Err(TrapCode::StackOverflow);
         }
         zero_locals(callee, fp);
         (*top).ret = ret;
@@ -131,6 +142,15 @@ pub(crate) unsafe fn enter(mut s: State, func: *const FuncCode, fp: *mut u64, re
         (*s.ctx).top = top.add(1);
         s.fp = fp;
         s.ip = callee.entry();
+        Ok(())
+    }
+}
+
+/// Goes on at a function's entry, which is a stable point.
+#[inline(always)]
+unsafe fn at_entry(s: State) -> Exit {
+    // SAFETY: passed on.
+    unsafe {
         if armed(&s) {
             return poll_entry(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8);
         }
@@ -138,96 +158,153 @@ pub(crate) unsafe fn enter(mut s: State, func: *const FuncCode, fp: *mut u64, re
     }
 }
 
-/// Replaces the running frame by one of `func`, whose arguments are already at `s.fp`.
-unsafe fn replace(mut s: State, func: *const FuncCode) -> Exit {
-    // SAFETY: as for `enter`.
+/// Calls `func` of the current instance with its arguments at `fp`.
+#[inline(always)]
+unsafe fn enter(mut s: State, func: *const FuncCode, fp: *mut u64, ret: *const u64) -> Exit {
+    // SAFETY: passed on.
+    unsafe {
+        match push_frame(&mut s, func, fp, ret) {
+            Ok(()) => at_entry(s),
+            Err(code) => s.trap(code),
+        }
+    }
+}
+
+/// Starts a run: the state to go on from, at the entry of `func`, whose arguments are at the state's frame.
+pub(crate) unsafe fn start(mut s: State, func: *const FuncCode) -> Result<State, TrapCode> {
+    let fp = s.fp;
+    // SAFETY: passed on.
+    unsafe { push_frame(&mut s, func, fp, FINISH.ip())? };
+    Ok(s)
+}
+
+/// Runs from a function's entry, which is a stable point, until something ends the run.
+pub(crate) unsafe fn run_from_entry(s: State) -> Exit {
+    // SAFETY: passed on.
+    unsafe {
+        match finish_step(s, Ok(())) {
+            Exit::Next => run((*s.ctx).state),
+            exit => exit,
+        }
+    }
+}
+
+/// Replaces the running frame by one of `func`, whose arguments are already there.
+#[inline(always)]
+unsafe fn replace_frame(s: &mut State, func: *const FuncCode) -> Result<(), TrapCode> {
+    // SAFETY: as for `push_frame`.
     unsafe {
         let callee = &*func;
         if s.fp.wrapping_add(callee.frame_slots() as usize) > (*s.ctx).stack_end {
-            return s.trap(TrapCode::StackOverflow);
+            return Err(TrapCode::StackOverflow);
         }
         zero_locals(callee, s.fp);
         (*(*s.ctx).top.sub(1)).func = func;
         s.ip = callee.entry();
-        if armed(&s) {
-            return poll_entry(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8);
-        }
-        next(s)
+        Ok(())
     }
 }
 
-/// Calls any function, with its arguments at the slot that the operand at 16 names; the instruction has `words` words.
+/// Puts what a step did to the state back into the context, or ends the run.
+unsafe fn finish_step(s: State, done: Result<(), TrapCode>) -> Exit {
+    // SAFETY: the context outlives the run.
+    unsafe {
+        (*s.ctx).state = s;
+        match done {
+            // The callee's entry is a stable point like any other.
+            Ok(()) if armed(&s) => stop::poll(s.ctx, PointKind::Entry),
+            Ok(()) => Exit::Next,
+            Err(code) => s.trap(code),
+        }
+    }
+}
+
+/// A step: calls any function, with its arguments at the slot that the operand at 16 names; the instruction has `words`
+/// words.
 #[inline(never)]
-unsafe fn call_any(mut s: State, func: *const Func, words: usize) -> Exit {
+unsafe fn call_any(ctx: *mut Ctx, func: *const Func, words: usize) -> Exit {
     // SAFETY: functions of a store outlive the run.
     unsafe {
+        let mut s = (*ctx).state;
         let fp = s.slot(16);
         if (*func).code.is_null() {
             let slots = s.u32(20) as usize;
             return match call_host(&mut s, func, fp, slots) {
                 Ok(()) => {
                     s.ip = s.ip.add(words);
-                    next(s)
+                    (*ctx).state = s;
+                    Exit::Next
                 }
                 Err(HostError::Trap(trap)) => s.end(trap),
-                Err(HostError::Interrupted) => stop::poll(s, PointKind::BeforeCall),
+                Err(HostError::Interrupted) => stop::poll(ctx, PointKind::BeforeCall),
             };
         }
         let ret = s.ip.add(words);
-        enter_across(s, func, fp, ret)
+        let done = push_across(&mut s, func, fp, ret);
+        finish_step(s, done)
     }
 }
 
-/// Calls a function of another instance (or of this one).
-unsafe fn enter_across(mut s: State, func: *const Func, fp: *mut u64, ret: *const u64) -> Exit {
+/// Makes a frame of a function of another instance (or of this one).
+unsafe fn push_across(
+    s: &mut State,
+    func: *const Func,
+    fp: *mut u64,
+    ret: *const u64,
+) -> Result<(), TrapCode> {
     // SAFETY: as above.
     unsafe {
         let top = (*s.ctx).top;
         if top == (*s.ctx).records_end {
-            return s.trap(TrapCode::StackOverflow);
+            return Err(TrapCode::StackOverflow);
         }
         *top = Record { ret, fp: s.fp, func: ptr::null(), instance: (*s.ctx).instance };
         (*s.ctx).top = top.add(1);
         s.set_instance((*func).instance);
-        enter(s, (*func).code.cast(), fp, RETURN_ACROSS.ip())
+        push_frame(s, (*func).code.cast(), fp, RETURN_ACROSS.ip())
     }
 }
 
-/// Tail-calls any function; slots of its arguments and results are at `at` and `at + 4`.
+/// A step: tail-calls any function; slots of its arguments and results are at `at` and `at + 4`.
 #[inline(never)]
-unsafe fn return_call_any(mut s: State, func: *const Func, at: usize) -> Exit {
+unsafe fn return_call_any(ctx: *mut Ctx, func: *const Func, at: usize) -> Exit {
     // SAFETY: as above.
     unsafe {
+        let mut s = (*ctx).state;
         let (args, results) = (s.u32(at) as usize, s.u32(at + 4) as usize);
         let fp = s.slot(16);
         if (*func).code.is_null() {
             return match call_host(&mut s, func, fp, args.max(results)) {
                 Ok(()) => {
                     ptr::copy(fp, s.fp, results);
-                    let record = (*s.ctx).top.sub(1);
-                    (*s.ctx).top = record;
+                    let record = (*ctx).top.sub(1);
+                    (*ctx).top = record;
                     s.ip = (*record).ret;
                     s.fp = (*record).fp;
-                    next(s)
+                    (*ctx).state = s;
+                    Exit::Next
                 }
                 Err(HostError::Trap(trap)) => s.end(trap),
-                Err(HostError::Interrupted) => stop::poll(s, PointKind::BeforeCall),
+                Err(HostError::Interrupted) => stop::poll(ctx, PointKind::BeforeCall),
             };
         }
         ptr::copy(fp, s.fp, args);
-        if ptr::eq((*func).instance, (*s.ctx).instance) {
-            return replace(s, (*func).code.cast());
+        if ptr::eq((*func).instance, (*ctx).instance) {
+            let done = replace_frame(&mut s, (*func).code.cast());
+            return finish_step(s, done);
         }
         // The frame goes away; its caller may be in this instance. If it is in another, a mark already says so.
-        let record = (*s.ctx).top.sub(1);
-        let (ret, fp, caller) = ((*record).ret, (*record).fp, s.fp);
-        (*s.ctx).top = record;
+        let record = (*ctx).top.sub(1);
+        let (ret, fp, callee_fp) = ((*record).ret, (*record).fp, s.fp);
+        (*ctx).top = record;
         s.fp = fp;
-        if ptr::eq(ret, RETURN_ACROSS.ip()) {
+        let done = if ptr::eq(ret, RETURN_ACROSS.ip()) {
             s.set_instance((*func).instance);
-            return enter(s, (*func).code.cast(), caller, ret);
-        }
-        enter_across(s, func, caller, ret)
+            push_frame(&mut s, (*func).code.cast(), callee_fp, ret)
+        } else {
+            push_across(&mut s, func, callee_fp, ret)
+        };
+        finish_step(s, done)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Handlers of branches and returns, and the polls.
 
+use super::ctx::Ctx;
 use super::dispatch::{Exit, Handler, State, handlers, next};
 use super::operand::{Acc, Imm, Scalar, Slot, Source};
 use super::stop;
@@ -35,14 +36,14 @@ handlers! {
     #[cold]
     #[inline(never)]
     poll_loop |s| {
-        stop::poll(s, PointKind::Loop)
+        Ctx::step(s, |ctx| stop::poll(ctx, PointKind::Loop))
     }
 
     /// The same at a function's entry.
     #[cold]
     #[inline(never)]
     poll_entry |s| {
-        stop::poll(s, PointKind::Entry)
+        Ctx::step(s, |ctx| stop::poll(ctx, PointKind::Entry))
     }
 
     unreachable |s| {

@@ -1,6 +1,6 @@
 //! What a run of guest code needs besides its registers.
 
-use super::dispatch::{Exit, State};
+use super::dispatch::{Exit, State, next};
 use crate::code::FuncCode;
 use std::sync::atomic::AtomicU32;
 use wayfarer_runtime::{ExecEnv, Global, Instance, Trap, TrapCode};
@@ -43,9 +43,28 @@ pub(crate) struct Ctx {
     pub(crate) env: *mut ExecEnv,
     /// Why the run ended, with [`Exit::Trap`].
     pub(crate) trap: Option<Trap>,
-    /// With loop dispatch, the state between two instructions.
-    #[cfg(not(tail_dispatch))]
-    pub(crate) state: Option<State>,
+    /// The state, while it is not in registers: see [`Ctx::step`].
+    pub(crate) state: State,
+}
+
+impl Ctx {
+    /// Does something that is not worth being a handler, or must not be one: code that lets its state's address escape
+    /// cannot end in a jump, so it works on the state in the context.
+    ///
+    /// # Safety
+    /// As for [`next`]; `what` leaves a state that is as good if it says [`Exit::Next`].
+    #[inline(always)]
+    pub(crate) unsafe fn step(s: State, what: impl FnOnce(*mut Ctx) -> Exit) -> Exit {
+        let ctx = s.ctx;
+        // SAFETY: the context outlives the run.
+        unsafe {
+            (*ctx).state = s;
+            match what(ctx) {
+                Exit::Next => next((*ctx).state),
+                exit => exit,
+            }
+        }
+    }
 }
 
 impl State {

@@ -9,23 +9,14 @@
 use super::ctx::Ctx;
 
 /// Address of a handler.
-pub(crate) type Handler = unsafe extern "C" fn(
-    *const u64,
-    *mut u64,
-    *mut u8,
-    usize,
-    *mut Ctx,
-    u64,
-    f32,
-    f64,
-) -> Exit;
+pub(crate) type Handler =
+    unsafe extern "C" fn(*const u64, *mut u64, *mut u8, usize, *mut Ctx, u64, f32, f64) -> Exit;
 
 /// Why the interpreter came back from a run of instructions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// Only with loop dispatch: run the next instruction.
-    #[cfg_attr(tail_dispatch, expect(dead_code))]
+    /// Run the next instruction, from the state in the context.
     Next,
     /// The outermost frame of this run returned.
     Done,
@@ -72,7 +63,7 @@ pub(crate) unsafe fn next(s: State) -> Exit {
     #[cfg(not(tail_dispatch))]
     {
         // SAFETY: the context outlives the run.
-        unsafe { (*s.ctx).state = Some(s) };
+        unsafe { (*s.ctx).state = s };
         Exit::Next
     }
 }
@@ -98,30 +89,10 @@ pub(crate) unsafe fn run(s: State) -> Exit {
                     Exit::Next => {}
                     exit => return exit,
                 }
-                if let Some(state) = (*s.ctx).state {
-                    s = state;
-                }
+                s = (*s.ctx).state;
             }
         }
     }
-}
-
-/// Carries on with what a handler that was called directly, not dispatched, returned.
-///
-/// # Safety
-/// As for [`next`].
-pub(crate) unsafe fn settle(exit: Exit, ctx: *mut Ctx) -> Exit {
-    #[cfg(not(tail_dispatch))]
-    if exit == Exit::Next {
-        // SAFETY: passed on; a handler that says `Next` left a state.
-        return match unsafe { (*ctx).state } {
-            // SAFETY: as above.
-            Some(s) => unsafe { run(s) },
-            None => Exit::Trap,
-        };
-    }
-    let _ = ctx;
-    exit
 }
 
 /// Defines handlers: `name<generics> |state| body`.

@@ -264,4 +264,3 @@ impl<W: Store> Table<W> {
         aa: store::<W, Acc, Acc>,
     };
 }
-

@@ -1,24 +1,26 @@
 //! The slow path of a poll.
 
-use super::dispatch::{Exit, State, next};
+use super::ctx::Ctx;
+use super::dispatch::Exit;
 use crate::capture;
 use wayfarer_module::PointKind;
 use wayfarer_runtime::{AfterCheckpoint, CaptureError, PollAction, Trap, TrapCode};
 
-/// Serves a request at a stable point of the innermost frame: `s.ip` is a loop header, a function's entry or a call.
-/// Goes on at `s.ip` unless the request ends the run.
+/// Serves a request at a stable point of the innermost frame: the state's instruction is a loop header, a function's
+/// entry or a call. Goes on there unless the request ends the run.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn poll(s: State, kind: PointKind) -> Exit {
-    // SAFETY: the context and its environment outlive the run; `s` describes the innermost frame.
+pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
+    // SAFETY: the context and its environment outlive the run; the state describes the innermost frame.
     unsafe {
+        let s = (*ctx).state;
         let store = (*(*s.ctx).env).store().clone();
         match store.control().poll() {
-            PollAction::Continue => next(s),
+            PollAction::Continue => Exit::Next,
             PollAction::Terminate => s.trap(TrapCode::Terminated),
             PollAction::Checkpoint => {
                 let Some(checkpointer) = store.checkpointer() else {
-                    return next(s);
+                    return Exit::Next;
                 };
                 let env = &*(*s.ctx).env;
                 let thread = match env.host_stack.last() {
@@ -26,7 +28,7 @@ pub(crate) unsafe fn poll(s: State, kind: PointKind) -> Exit {
                     None => capture::thread(&s, kind, &store),
                 };
                 match checkpointer.checkpoint(&store, thread) {
-                    AfterCheckpoint::Continue => next(s),
+                    AfterCheckpoint::Continue => Exit::Next,
                     AfterCheckpoint::Stop => s.end(Trap::Stopped),
                 }
             }

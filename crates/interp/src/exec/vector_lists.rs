@@ -321,4 +321,3 @@ macro_rules! store_lane_vectors {
     };
 }
 pub(crate) use store_lane_vectors;
-

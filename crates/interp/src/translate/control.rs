@@ -206,18 +206,19 @@ impl Translator<'_> {
         let mut stubs: Vec<(u32, usize)> = Vec::new();
         for depth in depths {
             let target = self.target(depth);
-            let label = if matches!(target.kind, BlockKind::Function | BlockKind::Loop) || self.must_move(depth) {
-                match stubs.iter().find(|(d, _)| *d == depth) {
-                    Some((_, label)) => *label,
-                    None => {
-                        let label = self.label();
-                        stubs.push((depth, label));
-                        label
+            let label =
+                if matches!(target.kind, BlockKind::Function | BlockKind::Loop) || self.must_move(depth) {
+                    match stubs.iter().find(|(d, _)| *d == depth) {
+                        Some((_, label)) => *label,
+                        None => {
+                            let label = self.label();
+                            stubs.push((depth, label));
+                            label
+                        }
                     }
-                }
-            } else {
-                target.label
-            };
+                } else {
+                    target.label
+                };
             let at = self.code.here();
             self.code.word(0);
             self.refer(label, start, at);

@@ -218,12 +218,16 @@ impl<'a> Translator<'a> {
                 self.push(ValType::V128, Place::Const(u128::from_le_bytes(*value.bytes())));
             }
             Operator::RefNull { hty } => {
-                let ty = if hty == wasmparser::HeapType::FUNC { ValType::FuncRef } else { ValType::ExternRef };
+                let ty =
+                    if hty == wasmparser::HeapType::FUNC { ValType::FuncRef } else { ValType::ExternRef };
                 self.push(ty, Place::Const(0));
             }
             _ => {
-                let done =
-                    self.control(op) || self.calls(op) || self.numeric(op) || self.memory(op) || self.vector(op);
+                let done = self.control(op)
+                    || self.calls(op)
+                    || self.numeric(op)
+                    || self.memory(op)
+                    || self.vector(op);
                 debug_assert!(done, "validated instruction that the interpreter does not know: {op:?}");
             }
         }

@@ -3,7 +3,9 @@
 use super::emit::{slots_imm, slots_word};
 use super::stack::{Entry, Place, Src};
 use super::{Compare, Translator};
-use crate::exec::arith::{BinaryHandlers, BranchHandlers, Branches, SELECT, Table, UnaryHandlers, UnaryTable};
+use crate::exec::arith::{
+    BinaryHandlers, BranchHandlers, Branches, SELECT, Table, UnaryHandlers, UnaryTable,
+};
 use crate::exec::num::{self as n};
 use wasmparser::Operator;
 use wayfarer_module::ValType;
@@ -81,7 +83,13 @@ impl Translator<'_> {
     }
 
     /// An instruction with two operands of type `ty`.
-    fn binary(&mut self, handlers: BinaryHandlers, branch: Option<BranchHandlers>, ty: ValType, out: ValType) {
+    fn binary(
+        &mut self,
+        handlers: BinaryHandlers,
+        branch: Option<BranchHandlers>,
+        ty: ValType,
+        out: ValType,
+    ) {
         let mut b = self.pop();
         let mut a = self.pop();
         let is_const = |entry: Entry| matches!(entry.place, Place::Const(_));
@@ -155,7 +163,8 @@ impl Translator<'_> {
         // Constants first: writing them changes what the accumulators hold.
         let (a, b) = (self.slot(a), self.slot(b));
         let c = self.src(c);
-        let start = self.code.op(SELECT[usize::from(ty == ValType::V128)][usize::from(matches!(c, Src::Acc(_)))]);
+        let start =
+            self.code.op(SELECT[usize::from(ty == ValType::V128)][usize::from(matches!(c, Src::Acc(_)))]);
         self.code.slots(0, a, b, c.slot());
         self.result(start, ty);
     }

@@ -287,7 +287,9 @@ impl Translator<'_> {
             .enumerate()
             .filter_map(|(index, entry)| match entry.place {
                 Place::Temp => None,
-                Place::Local(local) => Some((index as u32, Elsewhere::Local(self.local_slots[local as usize]))),
+                Place::Local(local) => {
+                    Some((index as u32, Elsewhere::Local(self.local_slots[local as usize])))
+                }
                 Place::Const(bits) => Some((index as u32, Elsewhere::Const(bits))),
             })
             .collect()
