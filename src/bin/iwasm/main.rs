@@ -1,0 +1,108 @@
+//! `iwasm`: runs WebAssembly programs like WAMR's program of this name, and checkpoints and restores them.
+//!
+//! What it prints goes to standard output, errors included, as scripts written for WAMR's expect; only what has to do
+//! with checkpoints goes to standard error.
+
+mod api;
+mod args;
+mod guest;
+mod native_libs;
+mod repl;
+mod text;
+
+use std::process::ExitCode;
+
+use iwasm::checkpoint;
+use iwasm::checkpoint::policy::Settings;
+
+use crate::args::{Command, Options, Refusal};
+use crate::guest::{Binary, Guest, Module, Runtime};
+use crate::text::print;
+
+/// Exit status if something is wrong with the command line.
+const USAGE: u8 = 1;
+
+/// Exit status if the program could not be started: WAMR's -1.
+const NOT_STARTED: u8 = 255;
+
+fn main() -> ExitCode {
+    let status = match args::parse(std::env::args_os().skip(1), Settings::from_env()) {
+        Ok(Command::Run(options)) => match run(&options) {
+            Ok(status) => status,
+            Err(NotStarted::Message(message)) => {
+                print(&message);
+                print("\n");
+                NOT_STARTED
+            }
+            Err(NotStarted::Printed) => NOT_STARTED,
+            Err(NotStarted::Checkpoint(message)) => {
+                eprintln!("iwasm: {message}");
+                USAGE
+            }
+        },
+        Ok(Command::Version) => {
+            let (mut major, mut minor, mut patch) = (0, 0, 0);
+            // SAFETY: places for the three numbers.
+            unsafe { api::wasm_runtime_get_version(&raw mut major, &raw mut minor, &raw mut patch) };
+            print(&text::version((major, minor, patch)));
+            0
+        }
+        Err(refusal) => {
+            refuse(&refusal);
+            USAGE
+        }
+    };
+    text::flush();
+    ExitCode::from(status)
+}
+
+fn refuse(refusal: &Refusal) {
+    if let Refusal::Message(message) | Refusal::MessageAndHelp(message) = refusal {
+        print(message);
+        print("\n");
+    }
+    if let Refusal::Help | Refusal::MessageAndHelp(_) = refusal {
+        print(&text::help());
+    }
+}
+
+/// Why a program was not started.
+enum NotStarted {
+    Message(String),
+    /// The library has printed why.
+    Printed,
+    /// Something is wrong with the checkpoint settings, or with the image to go on from.
+    Checkpoint(String),
+}
+
+impl From<String> for NotStarted {
+    fn from(message: String) -> Self {
+        NotStarted::Message(message)
+    }
+}
+
+/// Runs a program, from its file to its end. The status to end with.
+fn run(options: &Options) -> Result<u8, NotStarted> {
+    let checkpoint = options.checkpoint.resolve().map_err(|e| NotStarted::Checkpoint(e.to_string()))?;
+    let runtime =
+        Runtime::start().ok_or_else(|| NotStarted::Message("Init runtime environment failed.".to_owned()))?;
+    // SAFETY: takes any number.
+    unsafe { api::bh_log_set_verbose_level(options.log_level) };
+    let _native_libs = native_libs::load(&runtime, &options.native_libs, options.log_level);
+    let (file, args) = options.words.split_first().ok_or(NotStarted::Printed)?;
+    let binary = Binary::read(&runtime, file).ok_or(NotStarted::Printed)?;
+    let module = Module::load(&binary)?;
+    if !options.checkpoint.is_empty() {
+        checkpoint::configure(checkpoint.policy, checkpoint.restore).map_err(NotStarted::Checkpoint)?;
+    }
+    let guest = Guest::instantiate(&module, options)?;
+    let watchdog = options.timeout.map(|after| guest.time_out(after)).transpose();
+    let _watchdog = watchdog.map_err(|_| "Failed to start timeout".to_owned())?;
+    match &options.function {
+        _ if options.repl => repl::run(&guest),
+        Some(function) => guest.call(function, args),
+        None => guest.run(&options.words),
+    }
+    // A process can tell only the low eight bits.
+    Ok(guest.exit_status() as u8)
+}

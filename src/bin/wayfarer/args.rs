@@ -1,0 +1,208 @@
+//! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use iwasm::checkpoint::policy::{DEFAULT_SIGNAL, parse_duration, parse_signal};
+
+pub(crate) const HELP: &str = "\
+Usage: wayfarer COMMAND
+Looks at images of WebAssembly programs, and asks running programs for one.
+
+Commands:
+  inspect IMAGE [--json]  print what an image holds, as text or as JSON
+  verify IMAGE            read all of an image and check it
+  request PID [OPTION...] ask a process for the checkpoint it was set up for
+    --signal=NAME         the signal it was set up with (USR2)
+    --wait=IMAGE          wait until there is a new image in this file
+    --timeout=TIME        wait no longer than this, like 500ms, 10s, 2m, 1h
+  --help                  print this
+  --version               print the version
+
+Exit status: 0 if done, 1 if not or if the image is bad, 2 if the command line is wrong.
+";
+
+/// What to do.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Command {
+    Help,
+    Version,
+    Inspect(Inspect),
+    Verify(PathBuf),
+    Request(Request),
+}
+
+/// `wayfarer inspect`
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Inspect {
+    pub(crate) path: PathBuf,
+    pub(crate) json: bool,
+}
+
+/// `wayfarer request`
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Request {
+    pub(crate) pid: i32,
+    pub(crate) signal: i32,
+    pub(crate) wait: Option<PathBuf>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Reads the words after the program's name.
+///
+/// # Errors
+/// What is wrong with them.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    let mut words = words.into_iter();
+    let command = words.next().ok_or("a command is missing")?;
+    let rest = Words::new(words);
+    if rest.options.iter().any(|w| w == "--help") {
+        return Ok(Command::Help);
+    }
+    match command.as_bytes() {
+        b"--help" | b"-h" | b"help" => Ok(Command::Help),
+        b"--version" | b"-V" => Ok(Command::Version),
+        b"inspect" => {
+            let mut json = false;
+            for option in &rest.options {
+                match option.as_bytes() {
+                    b"--json" => json = true,
+                    _ => return Err(unknown(option)),
+                }
+            }
+            Ok(Command::Inspect(Inspect { path: rest.only("IMAGE")?.into(), json }))
+        }
+        b"verify" => match rest.options.first() {
+            Some(option) => Err(unknown(option)),
+            None => Ok(Command::Verify(rest.only("IMAGE")?.into())),
+        },
+        b"request" => request(&rest).map(Command::Request),
+        _ => Err(format!("there is no command `{}`", command.to_string_lossy())),
+    }
+}
+
+fn request(words: &Words) -> Result<Request, String> {
+    let pid = words.only("PID")?;
+    let pid = pid.to_str().and_then(|s| s.parse().ok()).filter(|&pid: &i32| pid > 0);
+    let pid =
+        pid.ok_or_else(|| format!("`{}` is not the number of a process", words.values[0].to_string_lossy()))?;
+    let mut request = Request { pid, signal: DEFAULT_SIGNAL, wait: None, timeout: None };
+    for option in &words.options {
+        let bad = |why| format!("{}: {why}", option.to_string_lossy());
+        match split(option) {
+            (b"--signal", Some(value)) => {
+                request.signal = parse_signal(&value.to_string_lossy()).map_err(bad)?;
+            }
+            (b"--timeout", Some(value)) => {
+                request.timeout = Some(parse_duration(&value.to_string_lossy()).map_err(bad)?);
+            }
+            (b"--wait", Some(value)) if !value.is_empty() => request.wait = Some(value.into()),
+            (b"--wait", _) => return Err("--wait needs the name of a file: --wait=IMAGE".to_owned()),
+            _ => return Err(unknown(option)),
+        }
+    }
+    if request.timeout.is_some() && request.wait.is_none() {
+        return Err("--timeout is about how long to --wait".to_owned());
+    }
+    Ok(request)
+}
+
+fn unknown(option: &OsStr) -> String {
+    format!("there is no option `{}` here", option.to_string_lossy())
+}
+
+/// `--name=value` as name and value.
+fn split(option: &OsStr) -> (&[u8], Option<&OsStr>) {
+    let bytes = option.as_bytes();
+    match bytes.iter().position(|&b| b == b'=') {
+        Some(at) => (&bytes[..at], Some(OsStr::from_bytes(&bytes[at + 1..]))),
+        None => (bytes, None),
+    }
+}
+
+/// The words after a command.
+struct Words {
+    /// Those that begin with `-`.
+    options: Vec<OsString>,
+    values: Vec<OsString>,
+}
+
+impl Words {
+    /// After `--`, nothing is an option.
+    fn new(words: impl Iterator<Item = OsString>) -> Self {
+        let (mut options, mut values, mut all_values) = (Vec::new(), Vec::new(), false);
+        for word in words {
+            if !all_values && word == "--" {
+                all_values = true;
+            } else if !all_values && word.as_bytes().first() == Some(&b'-') {
+                options.push(word);
+            } else {
+                values.push(word);
+            }
+        }
+        Words { options, values }
+    }
+
+    fn only(&self, what: &str) -> Result<OsString, String> {
+        match &*self.values {
+            [] => Err(format!("{what} is missing")),
+            [one] => Ok(one.clone()),
+            [_, second, ..] => Err(format!("one {what} only, not `{}` as well", second.to_string_lossy())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        super::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn commands() {
+        assert_eq!(parse("--help"), Ok(Command::Help));
+        assert_eq!(parse("request --help"), Ok(Command::Help));
+        assert_eq!(parse("--version"), Ok(Command::Version));
+        assert_eq!(parse("inspect a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: false })));
+        assert_eq!(parse("inspect --json a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: true })));
+        assert_eq!(parse("verify -- -a"), Ok(Command::Verify("-a".into())));
+        let plain = Request { pid: 12, signal: libc::SIGUSR2, wait: None, timeout: None };
+        assert_eq!(parse("request 12"), Ok(Command::Request(plain)));
+        let all = Request {
+            pid: 12,
+            signal: libc::SIGHUP,
+            wait: Some("a=b".into()),
+            timeout: Some(Duration::from_secs(120)),
+        };
+        assert_eq!(parse("request --signal=HUP 12 --wait=a=b --timeout=2m"), Ok(Command::Request(all)));
+    }
+
+    #[test]
+    fn mistakes() {
+        for (line, message) in [
+            ("", "a command is missing"),
+            ("look", "there is no command `look`"),
+            ("inspect", "IMAGE is missing"),
+            ("inspect a b", "one IMAGE only, not `b` as well"),
+            ("inspect a --yaml", "there is no option `--yaml` here"),
+            ("verify a --json", "there is no option `--json` here"),
+            ("request", "PID is missing"),
+            ("request me", "`me` is not the number of a process"),
+            ("request 0", "`0` is not the number of a process"),
+            ("request -- -1", "`-1` is not the number of a process"),
+            ("request 1 --signal", "there is no option `--signal` here"),
+            ("request 1 --signal=KILL", "--signal=KILL: SIGKILL cannot be used to ask for a checkpoint"),
+            ("request 1 --wait=", "--wait needs the name of a file: --wait=IMAGE"),
+            ("request 1 --timeout=1s", "--timeout is about how long to --wait"),
+        ] {
+            assert_eq!(parse(line), Err(message.to_owned()), "{line}");
+        }
+        assert!(
+            parse("request 1 --wait=a --timeout=soon").unwrap_err().starts_with("--timeout=soon: expected")
+        );
+    }
+}

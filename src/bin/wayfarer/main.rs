@@ -1,0 +1,78 @@
+//! `wayfarer`: looks at images, and asks running programs for one.
+
+mod args;
+mod request;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use wayfarer_snapshot::{Image, RenderOptions, describe, render};
+
+use crate::args::{Command, Inspect};
+
+/// Exit status if the image is bad, or what was asked for could not be done.
+const FAILED: u8 = 1;
+
+/// Exit status if something is wrong with the command line.
+const USAGE: u8 = 2;
+
+/// Name of the host section that the WASI implementation writes.
+const WASI_SECTION: &str = "wasi";
+
+fn main() -> ExitCode {
+    let command = match args::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(message) => {
+            eprintln!("wayfarer: {message}\nTry `wayfarer --help`.");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let printed = match command {
+        Command::Help => Ok(args::HELP.to_owned()),
+        Command::Version => Ok(format!("wayfarer {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Inspect(inspect) => self::inspect(&inspect),
+        Command::Verify(path) => verify(&path),
+        Command::Request(request) => request::run(&request),
+    };
+    match printed.and_then(|text| print(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("wayfarer: {message}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Prints to standard output. Readers that stop reading, like `head`, are no error.
+fn print(text: &str) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {e}")),
+        _ => Ok(()),
+    }
+}
+
+fn inspect(inspect: &Inspect) -> Result<String, String> {
+    let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
+    let description = describe(&image, &|name, _, bytes| match name {
+        WASI_SECTION => wayfarer_wasi::describe_record(bytes).ok(),
+        _ => None,
+    });
+    if !inspect.json {
+        return Ok(render(&description, &RenderOptions::default()));
+    }
+    let json = serde_json::to_string_pretty(&description).map_err(|e| e.to_string())?;
+    Ok(json + "\n")
+}
+
+fn verify(path: &std::path::Path) -> Result<String, String> {
+    let report = wayfarer_snapshot::verify(path).map_err(|e| e.to_string())?;
+    Ok(format!(
+        "{}: sound: {} bytes, {} sections, {} bytes of memory in {} chunks\n",
+        path.display(),
+        report.image_len,
+        report.sections,
+        report.stored_len,
+        report.chunks
+    ))
+}
