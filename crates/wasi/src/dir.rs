@@ -11,7 +11,7 @@ use crate::table::lock;
 use crate::{Call, Ended};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -70,14 +70,16 @@ impl Listing {
     /// no longer shown, new ones come last.
     pub(crate) fn refresh(&mut self, dir: impl AsFd) -> rustix::io::Result<()> {
         let now = Listing::read(&dir)?;
-        let known: HashSet<Vec<u8>> = self.entries.iter().map(|entry| entry.name.clone()).collect();
+        let mut found: HashMap<&[u8], &Entry> =
+            now.entries.iter().map(|entry| (&entry.name[..], entry)).collect();
         for entry in &mut self.entries {
-            match now.entries.iter().find(|found| found.name == entry.name) {
+            match found.remove(&entry.name[..]) {
                 Some(found) => entry.clone_from(found),
                 None => entry.gone = true,
             }
         }
-        self.entries.extend(now.entries.into_iter().filter(|entry| !known.contains(&entry.name)));
+        let new = now.entries.iter().filter(|entry| found.contains_key(&entry.name[..])).cloned();
+        self.entries.extend(new);
         Ok(())
     }
 

@@ -3,8 +3,9 @@
 //! Guest memory may change under our feet, so no Rust reference to it exists: the kernel gets raw pointers that were
 //! bounds-checked. That is why these calls go through `libc` and not `rustix`.
 //!
-//! Descriptors that can wait are polled together with the runtime's wake-up descriptor first and then read without
-//! waiting, because another reader may have been faster: ours are in `O_NONBLOCK` mode, the host's get `RWF_NOWAIT`.
+//! Descriptors that can wait are read and written without waiting: ours are in `O_NONBLOCK` mode, the host's get
+//! `RWF_NOWAIT`. If that says `AGAIN` they are polled together with the runtime's wake-up descriptor. Terminals know no
+//! `RWF_NOWAIT`: those are polled first, and then read as they are.
 
 use crate::abi::{FileType, fdflags};
 use crate::errno::Errno;
@@ -13,6 +14,7 @@ use crate::{Call, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
 
@@ -98,16 +100,24 @@ fn writev(fd: RawFd, buffers: &Buffers) -> io::Result<usize> {
     result(unsafe { libc::writev(fd, buffers.0.as_ptr(), buffers.count()) })
 }
 
-/// `readv` that answers `AGAIN` instead of waiting.
+/// `readv` that answers `AGAIN` instead of waiting; of a terminal, that has polled as readable.
 fn readv_nowait(descriptor: &Descriptor, buffers: &Buffers) -> io::Result<usize> {
     let fd = descriptor.raw_fd();
-    if matches!(descriptor.handle, Handle::Owned(_)) {
+    if matches!(descriptor.handle, Handle::Owned(_)) || descriptor.must_poll.load(Relaxed) {
         return readv(fd, buffers);
     }
     // SAFETY: as in `readv`; offset -1 is the file's own position.
-    match result(unsafe { libc::preadv2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) }) {
-        // A terminal, or an older kernel: it polled as readable, so this waits only if another reader was faster.
-        Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => readv(fd, buffers),
+    let count = unsafe { libc::preadv2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) };
+    supported(descriptor, result(count))
+}
+
+/// Turns `OPNOTSUPP` into `AGAIN`: this descriptor is to be polled first, from now on.
+fn supported(descriptor: &Descriptor, result: io::Result<usize>) -> io::Result<usize> {
+    match result {
+        Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            descriptor.must_poll.store(true, Relaxed);
+            Err(io::ErrorKind::WouldBlock.into())
+        }
         other => other,
     }
 }
@@ -118,11 +128,12 @@ fn writev_nowait(descriptor: &Descriptor, buffers: &Buffers) -> io::Result<usize
     if matches!(descriptor.handle, Handle::Owned(_)) {
         return writev(fd, buffers);
     }
-    // SAFETY: as in `writev`; offset -1 is the file's own position.
-    match result(unsafe { libc::pwritev2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) }) {
-        Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => writev(fd, &buffers.head(NEVER_WAITS)),
-        other => other,
+    if descriptor.must_poll.load(Relaxed) {
+        return writev(fd, &buffers.head(NEVER_WAITS));
     }
+    // SAFETY: as in `writev`; offset -1 is the file's own position.
+    let count = unsafe { libc::pwritev2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) };
+    supported(descriptor, result(count))
 }
 
 /// Reads at the descriptor's position, waiting for data if it must. Returns bytes read.
@@ -251,7 +262,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
-/// Runs `call`, which does not wait, each time the descriptor is ready, until it has done something.
+/// Runs `call`, which does not wait, now and each time the descriptor is ready, until it has done something.
 ///
 /// # Errors
 /// `AGAIN` from a non-blocking descriptor that is not ready; [`Stop::Interrupted`]; what `call` says.
@@ -265,7 +276,14 @@ pub(crate) fn when_ready<T>(
     let mode = *descriptor.mode();
     let timeout = if want == PollFlags::IN { mode.receive_timeout } else { mode.send_timeout };
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut polled = !descriptor.must_poll.load(Relaxed);
     loop {
+        if polled {
+            match call() {
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                other => return Ok(other?),
+            }
+        }
         if mode.flags & fdflags::NONBLOCK != 0 {
             if !is_ready(fd, want)? {
                 return Err(Errno::Again.into());
@@ -273,10 +291,7 @@ pub(crate) fn when_ready<T>(
         } else {
             wait(fd, want, deadline, interrupt)?;
         }
-        match call() {
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            other => return Ok(other?),
-        }
+        polled = true;
     }
 }
 

@@ -46,7 +46,7 @@ pub use ctx::WasiCtx;
 pub use describe::describe_record;
 pub use errno::Errno;
 pub use functions::FUNCTIONS;
-pub use restore::RestoreError;
+pub use restore::{RestoreError, RestorePolicy};
 pub use save::{Identity, SaveError, SavePolicy};
 
 /// How a call ended.

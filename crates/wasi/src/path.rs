@@ -7,17 +7,20 @@
 use crate::abi::{FILESTAT_SIZE, FileType, SYMLINK_FOLLOW, fdflags, flags16, oflags, rights, write_filestat};
 use crate::errno::Errno;
 use crate::fd::{NewTime, times};
+use crate::io::{Woken, wait_any};
 use crate::table::{Descriptor, Handle, Mode, Opened, Origin, kind_and_mode};
 use crate::{Call, Ended, Stop};
 use cap_fs_ext::OpenOptionsFollowExt;
 use cap_primitives::fs::{self, FollowSymlinks, OpenOptions, OpenOptionsExt, SystemTimeSpec};
 use rustix::fs::{AtFlags, OFlags, fstat, statat};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, UNIX_EPOCH};
 
 impl Call<'_> {
@@ -63,7 +66,11 @@ pub(crate) fn path_create_directory(call: &Call<'_>) -> Ended {
 
 pub(crate) fn path_remove_directory(call: &Call<'_>) -> Ended {
     let dir = call.directory(0, rights::PATH_REMOVE_DIRECTORY)?;
-    Ok(fs::remove_dir(dir.directory()?, &call.path(1)?)?)
+    let path = call.path(1)?;
+    // The resolver takes a trailing slash for a lookup of `.`, which cannot be removed. rmdir(2) ignores it.
+    let path = path.as_os_str().as_bytes();
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(path.len(), |last| last + 1);
+    Ok(fs::remove_dir(dir.directory()?, Path::new(OsStr::from_bytes(&path[..end])))?)
 }
 
 pub(crate) fn path_unlink_file(call: &Call<'_>) -> Ended {
@@ -107,7 +114,7 @@ pub(crate) fn stat(dir: &File, path: &Path, follow: FollowSymlinks) -> io::Resul
 }
 
 /// Parent and last component, if that is a name.
-fn split(path: &Path) -> Option<(&Path, &std::ffi::OsStr)> {
+fn split(path: &Path) -> Option<(&Path, &OsStr)> {
     let parent = path.parent()?;
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     (!path.as_os_str().as_bytes().ends_with(b"/")).then_some((parent, path.file_name()?))
@@ -198,7 +205,14 @@ pub(crate) fn path_open(call: &Call<'_>) -> Ended {
     let result = call.out(8, 4)?;
 
     let request = Request { oflags, flags, base, inheriting, follow };
-    let file = request.open(dir.directory()?, &path)?;
+    let file = loop {
+        match request.open(dir.directory()?, &path) {
+            Err(e) if e.raw_os_error() == Some(libc::ENXIO) && flags & fdflags::NONBLOCK == 0 => {
+                wait_for_reader(call, dir.directory()?, &path, follow)?;
+            }
+            opened => break opened?,
+        }
+    };
     let origin = match &dir.origin {
         Origin::Preopen(index) => Some((*index, &b""[..])),
         Origin::Path(opened) => Some((opened.preopen, &opened.path[..])),
@@ -216,6 +230,21 @@ pub(crate) fn path_open(call: &Call<'_>) -> Ended {
     let fd = call.ctx.table().insert(descriptor)?;
     call.memory.write_u32(result, fd)?;
     Ok(())
+}
+
+/// Passes some time before a pipe that has no reader yet is opened for writing again. Nothing tells when one comes.
+///
+/// # Errors
+/// `NXIO` if it is no pipe; [`Stop::Interrupted`].
+fn wait_for_reader(call: &Call<'_>, dir: &File, path: &Path, follow: FollowSymlinks) -> Result<(), Stop> {
+    let mode = stat(dir, path, follow)?.st_mode;
+    if rustix::fs::FileType::from_raw_mode(mode) != rustix::fs::FileType::Fifo {
+        return Err(Errno::NxIo.into());
+    }
+    match wait_any(&mut Vec::new(), Some(5_000_000), call.interrupt)? {
+        Woken::Interrupted => Err(Stop::Interrupted),
+        Woken::Ready | Woken::TimedOut => Ok(()),
+    }
 }
 
 /// What `path_open` asks for, checked.
@@ -271,6 +300,9 @@ impl Request {
     pub(crate) fn descriptor(&self, file: File, origin: Origin) -> rustix::io::Result<Descriptor> {
         let (filetype, most) = kind_and_mode(file.as_fd())?;
         let mode = Mode::new(self.base & most.base, self.inheriting & most.inheriting, self.flags);
-        Ok(Descriptor::new(Handle::Owned(file), filetype, origin, mode))
+        let descriptor = Descriptor::new(Handle::Owned(file), filetype, origin, mode);
+        // A pipe without a writer yet reads as ended, but does not poll as readable.
+        descriptor.must_poll.store(filetype.waits(), Relaxed);
+        Ok(descriptor)
     }
 }

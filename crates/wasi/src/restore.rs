@@ -106,7 +106,23 @@ impl From<FormatError> for RestoreError {
     }
 }
 
+/// Choices about what a restore puts up with.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct RestorePolicy {
+    /// Open regular files even if they are not what they were at the checkpoint. Right for a program that went on after
+    /// the checkpoint and is now taken back to it: it writes the same again, over what it had written.
+    pub accept_changed_files: bool,
+}
+
 impl WasiCtx {
+    /// [`Self::restore_with`] the default [`RestorePolicy`].
+    ///
+    /// # Errors
+    /// [`RestoreError`], which names what is missing or different. Nothing has changed then.
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), RestoreError> {
+        self.restore_with(bytes, &RestorePolicy::default())
+    }
+
     /// Replaces this context's state by a saved one: arguments, environment, clocks and descriptors become the saved ones.
     /// Preopened directories are those of this context with the same guest names, wherever the host has them; standard
     /// streams, pipes and terminals are this process's.
@@ -115,14 +131,14 @@ impl WasiCtx {
     ///
     /// # Errors
     /// [`RestoreError`], which names what is missing or different. Nothing has changed then.
-    pub fn restore(&self, bytes: &[u8]) -> Result<(), RestoreError> {
+    pub fn restore_with(&self, bytes: &[u8], policy: &RestorePolicy) -> Result<(), RestoreError> {
         let record = Record::decode(bytes)?;
         let preopens = find_preopens(self, &record)?;
         let mut table = Table::default();
         // Positions of streams are shared with other processes: set last, when nothing can fail any more.
         let mut streams = Vec::new();
         for saved in &record.descriptors {
-            let descriptor = Maker { ctx: self, preopens: &preopens, saved }.make(&mut streams)?;
+            let descriptor = Maker { ctx: self, preopens: &preopens, policy, saved }.make(&mut streams)?;
             table.put(saved.fd, Arc::new(descriptor));
         }
         for (stream, offset) in streams {
@@ -155,6 +171,7 @@ fn find_preopens(ctx: &WasiCtx, record: &Record) -> Result<Vec<usize>, RestoreEr
 struct Maker<'a> {
     ctx: &'a WasiCtx,
     preopens: &'a [usize],
+    policy: &'a RestorePolicy,
     saved: &'a DescriptorRecord,
 }
 
@@ -288,6 +305,7 @@ impl<'a> Maker<'a> {
         })?;
         let differs = |what: String| RestoreError::Differs { fd, path: show(path), preopen, what };
         if let Some(identity) = identity
+            && !self.policy.accept_changed_files
             && let Some(what) = compare(&file, identity).map_err(self.failed("looking at the file"))?
         {
             return Err(differs(what));

@@ -101,14 +101,24 @@ pub(crate) struct Descriptor {
     mode: Mutex<Mode>,
     /// Directory entries being read (`fd_readdir`).
     pub(crate) listing: Mutex<Option<Listing>>,
+    /// To be polled before each read and write: a terminal, which has no other way not to wait (see `io`), or a pipe with
+    /// a name.
+    pub(crate) must_poll: AtomicBool,
     /// A socket's connect is under way (`sock_connect`).
     pub(crate) connecting: AtomicBool,
 }
 
 impl Descriptor {
     pub(crate) fn new(handle: Handle, filetype: FileType, origin: Origin, mode: Mode) -> Self {
-        let connecting = AtomicBool::new(false);
-        Descriptor { handle, filetype, origin, mode: Mutex::new(mode), listing: Mutex::new(None), connecting }
+        Descriptor {
+            handle,
+            filetype,
+            origin,
+            mode: Mutex::new(mode),
+            listing: Mutex::new(None),
+            must_poll: AtomicBool::new(false),
+            connecting: AtomicBool::new(false),
+        }
     }
 
     /// A descriptor with all rights that its kind can have, less what the access mode of `handle` rules out.

@@ -1,0 +1,273 @@
+//! A guest made of a byte buffer, which calls the functions as an engine would.
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "every test file uses its part")]
+
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wayfarer_guest::{GuestMemory, Interrupt, NoInterrupt};
+use wayfarer_wasi::{Errno, Outcome, WasiBuilder, WasiCtx, WasiFunction};
+
+pub const RESULT: u64 = 0x100;
+pub const IOVECS: u64 = 0x200;
+pub const PATH: u64 = 0x1000;
+pub const PATH2: u64 = 0x4000;
+pub const DATA: u64 = 0x10000;
+const MEMORY: usize = 1 << 20;
+
+pub const CREAT: u64 = 1;
+pub const DIRECTORY: u64 = 2;
+pub const EXCL: u64 = 4;
+pub const TRUNC: u64 = 8;
+pub const APPEND: u64 = 1;
+pub const NONBLOCK: u64 = 4;
+pub const FOLLOW: u64 = 1;
+pub const READ: u64 = 1 << 1;
+pub const SEEK: u64 = 1 << 2;
+pub const TELL: u64 = 1 << 5;
+pub const WRITE: u64 = 1 << 6;
+/// What wasi-libc asks for with `O_RDWR`.
+pub const FILE: u64 = 0x0820_01ff | 7 << 21;
+pub const READ_ONLY: u64 = READ | SEEK | TELL | 1 << 3 | 1 << 21 | 1 << 27;
+pub const DIR: u64 = 0x0fff_ffff & !(READ | WRITE | SEEK | TELL | 1 | 1 << 8 | 1 << 22);
+
+pub type Result<T> = std::result::Result<T, Number>;
+
+/// An error number, compared with [`Errno`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Number(pub u16);
+
+impl Number {
+    pub fn among(self, errnos: &[Errno]) -> bool {
+        errnos.iter().any(|errno| self == *errno)
+    }
+}
+
+impl PartialEq<Errno> for Number {
+    fn eq(&self, other: &Errno) -> bool {
+        self.0 == *other as u16
+    }
+}
+
+pub struct Guest {
+    pub ctx: WasiCtx,
+    pub memory: Vec<u8>,
+}
+
+impl Guest {
+    pub fn new(builder: &WasiBuilder) -> Guest {
+        Guest { ctx: builder.build().unwrap(), memory: vec![0; MEMORY] }
+    }
+
+    /// With `dir` as descriptor 3, named `/`.
+    pub fn in_dir(dir: &Path) -> Guest {
+        Guest::new(&builder_in(dir))
+    }
+
+    pub fn interruptible(&mut self, name: &str, args: &[u64], interrupt: &dyn Interrupt) -> Outcome {
+        let function = WasiFunction::find(name).unwrap();
+        assert_eq!(function.params().len(), args.len(), "{name}");
+        (function.call)(&self.ctx, &GuestMemory::from_slice(&mut self.memory), interrupt, args)
+    }
+
+    pub fn call(&mut self, name: &str, args: &[u64]) -> Outcome {
+        self.interruptible(name, args, &NoInterrupt)
+    }
+
+    pub fn try_call(&mut self, name: &str, args: &[u64]) -> Result<()> {
+        match self.call(name, args) {
+            Outcome::Errno(0) => Ok(()),
+            Outcome::Errno(errno) => Err(Number(errno)),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    pub fn put(&mut self, at: u64, bytes: &[u8]) {
+        self.memory[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+    }
+
+    pub fn get(&self, at: u64, len: usize) -> &[u8] {
+        &self.memory[at as usize..at as usize + len]
+    }
+
+    pub fn u16(&self, at: u64) -> u16 {
+        u16::from_le_bytes(self.get(at, 2).try_into().unwrap())
+    }
+
+    pub fn u32(&self, at: u64) -> u32 {
+        u32::from_le_bytes(self.get(at, 4).try_into().unwrap())
+    }
+
+    pub fn u64(&self, at: u64) -> u64 {
+        u64::from_le_bytes(self.get(at, 8).try_into().unwrap())
+    }
+
+    /// Puts a path and gives its two arguments.
+    pub fn path_at(&mut self, at: u64, path: impl AsRef<[u8]>) -> [u64; 2] {
+        self.put(at, path.as_ref());
+        [at, path.as_ref().len() as u64]
+    }
+
+    /// `path_open` with symbolic links followed.
+    pub fn open(&mut self, path: &str, oflags: u64, rights: u64, fdflags: u64) -> Result<u64> {
+        self.open_at(3, FOLLOW, path, oflags, rights, fdflags)
+    }
+
+    pub fn open_at(
+        &mut self,
+        dir: u64,
+        lookup: u64,
+        path: &str,
+        oflags: u64,
+        rights: u64,
+        fdflags: u64,
+    ) -> Result<u64> {
+        let [at, len] = self.path_at(PATH, path);
+        let inheriting = if oflags & DIRECTORY != 0 { FILE | DIR } else { 0 };
+        let args = [dir, lookup, at, len, oflags, rights, inheriting, fdflags, RESULT];
+        self.try_call("path_open", &args)?;
+        Ok(self.u32(RESULT).into())
+    }
+
+    /// A call on a descriptor and a path.
+    pub fn at(&mut self, name: &str, fd: u64, path: &str) -> Result<()> {
+        let [at, len] = self.path_at(PATH, path);
+        self.try_call(name, &[fd, at, len])
+    }
+
+    pub fn iovecs(&mut self, buffers: &[(u64, u64)]) -> [u64; 2] {
+        for (i, (at, len)) in buffers.iter().enumerate() {
+            self.put(IOVECS + 8 * i as u64, &(*at as u32).to_le_bytes());
+            self.put(IOVECS + 8 * i as u64 + 4, &(*len as u32).to_le_bytes());
+        }
+        [IOVECS, buffers.len() as u64]
+    }
+
+    pub fn write(&mut self, fd: u64, bytes: &[u8]) -> Result<usize> {
+        self.put(DATA, bytes);
+        let [iovs, count] = self.iovecs(&[(DATA, bytes.len() as u64)]);
+        self.try_call("fd_write", &[fd, iovs, count, RESULT])?;
+        Ok(self.u32(RESULT) as usize)
+    }
+
+    pub fn read(&mut self, fd: u64, len: usize) -> Result<Vec<u8>> {
+        let [iovs, count] = self.iovecs(&[(DATA, len as u64)]);
+        self.try_call("fd_read", &[fd, iovs, count, RESULT])?;
+        Ok(self.get(DATA, self.u32(RESULT) as usize).to_vec())
+    }
+
+    pub fn seek(&mut self, fd: u64, offset: i64, whence: u64) -> Result<u64> {
+        self.try_call("fd_seek", &[fd, offset as u64, whence, RESULT])?;
+        Ok(self.u64(RESULT))
+    }
+
+    pub fn tell(&mut self, fd: u64) -> Result<u64> {
+        self.try_call("fd_tell", &[fd, RESULT])?;
+        Ok(self.u64(RESULT))
+    }
+
+    pub fn close(&mut self, fd: u64) -> Result<()> {
+        self.try_call("fd_close", &[fd])
+    }
+
+    /// File type, flags, base and inheriting rights.
+    pub fn fdstat(&mut self, fd: u64) -> Result<(u8, u16, u64, u64)> {
+        self.try_call("fd_fdstat_get", &[fd, RESULT])?;
+        Ok((self.get(RESULT, 1)[0], self.u16(RESULT + 2), self.u64(RESULT + 8), self.u64(RESULT + 16)))
+    }
+
+    /// Names from `cookie` on with their cookies, read with a buffer of `size` bytes; and whether the end was reached.
+    pub fn readdir(&mut self, fd: u64, cookie: u64, size: usize) -> Result<(Vec<(String, u64)>, bool)> {
+        self.try_call("fd_readdir", &[fd, DATA, size as u64, cookie, RESULT])?;
+        let used = self.u32(RESULT) as usize;
+        let bytes = self.get(DATA, used);
+        let (mut names, mut at) = (Vec::new(), 0);
+        while at + 24 <= used {
+            let len = u32::from_le_bytes(bytes[at + 16..at + 20].try_into().unwrap()) as usize;
+            if at + 24 + len > used {
+                break;
+            }
+            let next = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+            names.push((String::from_utf8(bytes[at + 24..at + 24 + len].to_vec()).unwrap(), next));
+            at += 24 + len;
+        }
+        Ok((names, used < size))
+    }
+}
+
+/// With standard streams that lead nowhere: a restore may move those of the test process.
+pub fn builder_in(dir: &Path) -> WasiBuilder {
+    let mut builder = quiet();
+    builder.map_dir(format!("/::{}", dir.display()));
+    builder
+}
+
+/// A builder whose standard input is the given descriptor.
+pub fn with_stdin(builder: &mut WasiBuilder, stdin: impl IntoRawFd) {
+    // SAFETY: the descriptor is handed over, and every test builds once.
+    unsafe { builder.stdio(stdin.into_raw_fd().into(), null(), null()) };
+}
+
+/// A builder whose standard output is the given descriptor.
+pub fn with_stdout(builder: &mut WasiBuilder, stdout: impl IntoRawFd) {
+    // SAFETY: the descriptor is handed over, and every test builds once.
+    unsafe { builder.stdio(null(), stdout.into_raw_fd().into(), null()) };
+}
+
+/// A builder with standard streams that lead nowhere.
+pub fn quiet() -> WasiBuilder {
+    let mut builder = WasiBuilder::new();
+    // SAFETY: all handed over, and every test builds once.
+    unsafe { builder.stdio(null(), null(), null()) };
+    builder
+}
+
+fn null() -> i64 {
+    File::options().read(true).write(true).open("/dev/null").unwrap().into_raw_fd().into()
+}
+
+/// A request that stays pending until it is cleared.
+pub struct Request {
+    pending: AtomicBool,
+    reader: PipeReader,
+    writer: PipeWriter,
+}
+
+impl Request {
+    pub fn new() -> Request {
+        let (reader, writer) = std::io::pipe().unwrap();
+        Request { pending: AtomicBool::new(false), reader, writer }
+    }
+
+    pub fn raise(&self) {
+        use std::io::Write;
+        self.pending.store(true, Ordering::SeqCst);
+        (&self.writer).write_all(b"!").unwrap();
+    }
+
+    pub fn clear(&self) {
+        use std::io::Read;
+        self.pending.store(false, Ordering::SeqCst);
+        (&self.reader).read_exact(&mut [0]).unwrap();
+    }
+}
+
+impl Interrupt for Request {
+    fn pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
+    fn wake_fd(&self) -> RawFd {
+        self.reader.as_raw_fd()
+    }
+}
+
+pub fn content(dir: &Path, name: &str) -> String {
+    std::fs::read_to_string(dir.join(name)).unwrap()
+}
+
+pub fn create(dir: &Path, name: &str, content: &str) -> File {
+    std::fs::write(dir.join(name), content).unwrap();
+    File::open(dir.join(name)).unwrap()
+}
