@@ -371,6 +371,11 @@ impl<'s> Layout<'s> {
         {
             return fail("host sections have more bytes than the format allows");
         }
+        let mut packed = sections.iter().filter(|s| s.zstd && s.kind != MemoryData);
+        if packed.try_fold(codec::Expansion::default(), |sum, s| sum.with(s.stored_len, s.raw_len)).is_none()
+        {
+            return fail("compressed sections expand further than the format allows");
+        }
         Ok(Layout { info, store, threads, host, memories })
     }
 }

@@ -2,7 +2,9 @@
 //! register, no native address, no endianness, no engine.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 pub use wayfarer_module::PointKind;
+use wayfarer_module::ValType;
 
 /// A value of a local, an operand stack entry, a global or a table element. Floats are bit patterns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,6 +25,54 @@ pub enum Value {
     ExternRef(Option<u32>),
 }
 
+impl Value {
+    /// Its type.
+    pub const fn ty(self) -> ValType {
+        match self {
+            Value::I32(_) => ValType::I32,
+            Value::I64(_) => ValType::I64,
+            Value::F32(_) => ValType::F32,
+            Value::F64(_) => ValType::F64,
+            Value::V128(_) => ValType::V128,
+            Value::FuncRef(_) => ValType::FuncRef,
+            Value::ExternRef(_) => ValType::ExternRef,
+        }
+    }
+
+    /// What a dead local of this type is saved as: zero or null.
+    pub const fn zero(ty: ValType) -> Self {
+        match ty {
+            ValType::I32 => Value::I32(0),
+            ValType::I64 => Value::I64(0),
+            ValType::F32 => Value::F32(0),
+            ValType::F64 => Value::F64(0),
+            ValType::V128 => Value::V128(0),
+            ValType::FuncRef => Value::FuncRef(None),
+            ValType::ExternRef => Value::ExternRef(None),
+        }
+    }
+}
+
+/// `i32:7`, `f64:1.5`, `v128:0x...`, `funcref:0.12` (instance and function), `externref:null`. A NaN is shown as its
+/// bits.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Value::I32(n) => write!(f, "i32:{n}"),
+            Value::I64(n) => write!(f, "i64:{n}"),
+            Value::F32(bits) if f32::from_bits(bits).is_nan() => write!(f, "f32:{bits:#010x}"),
+            Value::F32(bits) => write!(f, "f32:{:?}", f32::from_bits(bits)),
+            Value::F64(bits) if f64::from_bits(bits).is_nan() => write!(f, "f64:{bits:#018x}"),
+            Value::F64(bits) => write!(f, "f64:{:?}", f64::from_bits(bits)),
+            Value::V128(bits) => write!(f, "v128:{bits:#034x}"),
+            Value::FuncRef(Some(func)) => write!(f, "funcref:{func}"),
+            Value::FuncRef(None) => f.write_str("funcref:null"),
+            Value::ExternRef(Some(n)) => write!(f, "externref:{n}"),
+            Value::ExternRef(None) => f.write_str("externref:null"),
+        }
+    }
+}
+
 /// A function, named by an instance that can name it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct FuncId {
@@ -30,6 +80,13 @@ pub struct FuncId {
     pub instance: u32,
     /// Function index in that instance's module (may be an import).
     pub func: u32,
+}
+
+/// `0.12`: instance and function.
+impl fmt::Display for FuncId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.instance, self.func)
+    }
 }
 
 /// Where a frame stands. `offset` is a byte offset in the module's code section (see `wayfarer_module::StablePoint`).
@@ -182,4 +239,33 @@ pub struct ProgramView {
     pub threads: Vec<Thread>,
     /// The host's contributions.
     pub host: Vec<HostSection>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_has_the_type_asked_for() {
+        use ValType::*;
+        for ty in [I32, I64, F32, F64, V128, FuncRef, ExternRef] {
+            assert_eq!(Value::zero(ty).ty(), ty);
+        }
+    }
+
+    #[test]
+    fn values_are_shown_with_their_types() {
+        let shown = [
+            (Value::I32(u32::MAX), "i32:4294967295"),
+            (Value::F32(1.5f32.to_bits()), "f32:1.5"),
+            (Value::F32(0x7fc0_0001), "f32:0x7fc00001"),
+            (Value::F64((-0.0f64).to_bits()), "f64:-0.0"),
+            (Value::V128(10), "v128:0x0000000000000000000000000000000a"),
+            (Value::FuncRef(Some(FuncId { instance: 1, func: 2 })), "funcref:1.2"),
+            (Value::ExternRef(None), "externref:null"),
+        ];
+        for (value, expected) in shown {
+            assert_eq!(value.to_string(), expected);
+        }
+    }
 }

@@ -98,6 +98,7 @@ pub fn write_image<W: Write + ?Sized>(
             Compression::None => None,
             Compression::Zstd(level) => Some(level),
         },
+        expansion: codec::Expansion::default(),
         stats: Stats { memory_len: memories.iter().map(|m| m.data.len() as u64).sum(), ..Stats::default() },
         progress: options.progress,
         done: 0,
@@ -153,6 +154,7 @@ struct Writer<'a, W: Write + ?Sized> {
     sections: Vec<SectionEntry>,
     /// Compression level, if any.
     level: Option<i32>,
+    expansion: codec::Expansion,
     stats: Stats,
     progress: Option<&'a dyn Fn(Progress)>,
     /// Bytes of memory gone through.
@@ -202,6 +204,11 @@ impl<W: Write + ?Sized> Writer<'_, W> {
         }
         .map_err(|e| WriteError::Encode { section: name.clone(), why: e.to_string() })?;
         self.pad(&name, kind.alignment())?;
+        let compressed = compressed.filter(|bytes| {
+            let expansion = self.expansion.with(bytes.len() as u64, raw_len as u64);
+            self.expansion = expansion.unwrap_or(self.expansion);
+            expansion.is_some()
+        });
         let mut entry = SectionEntry {
             kind,
             zstd: compressed.is_some(),

@@ -6,7 +6,8 @@ use common::{Random, Sample, memory, rich_sample, sample};
 use std::cell::RefCell;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use wayfarer_snapshot::view::{MemoryView, ProgramView};
+use std::os::unix::net::UnixStream;
+use wayfarer_snapshot::view::*;
 use wayfarer_snapshot::*;
 
 const ALL: [Compression; 3] = [Compression::None, Compression::Zstd(1), Compression::Zstd(9)];
@@ -223,6 +224,64 @@ fn compression_pays_off() {
     let sample = rich_sample();
     let (plain, packed) = (sample.write(Compression::None), sample.write(Compression::Zstd(3)));
     assert!(packed.len() < plain.len());
+}
+
+#[test]
+fn what_compresses_beyond_the_bound_is_stored_plain() {
+    // Each may expand by 16 MiB, both together may not.
+    let mut program = ProgramView::default();
+    for name in ["a", "b"] {
+        program.host.push(HostSection { name: name.into(), version: 1, bytes: vec![0; 9 << 20] });
+    }
+    let sample = Sample { program, info: common::info(&mut Random(1)), memories: vec![] };
+    let bytes = sample.write(Compression::Zstd(1));
+    let image = Image::from_bytes(&bytes).unwrap();
+    assert_same(&image, &sample);
+    let host: Vec<bool> =
+        image.sections().iter().filter(|s| s.kind == SectionKind::Host).map(|s| s.zstd).collect();
+    assert_eq!(host, [true, false]);
+}
+
+#[test]
+fn too_much_host_state_is_refused() {
+    let mut program = ProgramView::default();
+    program.host.push(HostSection { name: "big".into(), version: 1, bytes: vec![0; HOST_LIMIT as usize] });
+    let info = common::info(&mut Random(1));
+    let e = write_image(&mut Vec::new(), &program, &info, &[], &WriteOptions::default()).unwrap_err();
+    assert!(e.to_string().contains("host (big) section has 1073741835 bytes"), "{e}");
+}
+
+#[test]
+fn descriptors_that_do_not_block_are_waited_for() {
+    let sample = rich_sample();
+    let expected = sample.write(Compression::None);
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    std::thread::scope(|scope| {
+        let received = scope.spawn(|| Image::from_fd(theirs.as_fd()).unwrap());
+        // The reader has to wait for the first byte, the writer for the reader once the socket is full.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        sample.with_sources(|s| {
+            save_to_fd(ours.as_fd(), &sample.program, &sample.info, s, &WriteOptions::default()).unwrap()
+        });
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        let image = received.join().unwrap();
+        assert_eq!(image.len(), expected.len() as u64);
+        assert_same(&image, &sample);
+    });
+}
+
+#[test]
+fn deep_stacks_survive() {
+    let mut sample = rich_sample();
+    let innermost = sample.program.threads[0].frames.pop().unwrap();
+    let outer = Frame { position: Position { kind: PointKind::Call, offset: 70_000 }, ..innermost.clone() };
+    sample.program.threads[0].frames = vec![outer; 100_000];
+    sample.program.threads[0].frames.push(innermost);
+    for compression in ALL {
+        assert_same(&Image::from_bytes(sample.write(compression)).unwrap(), &sample);
+    }
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn sections(image: &[u8]) -> Vec<Section<'_>> {
     let table = &image[table_at..table_at + 40 * count];
     assert_eq!(u32_at(trailer, 20), crc32(table));
 
-    let mut end = 32;
+    let mut end = 32usize;
     let mut found = Vec::new();
     let mut next_of_kind = [0; 7];
     for entry in table.chunks(40) {
@@ -69,7 +69,7 @@ fn sections(image: &[u8]) -> Vec<Section<'_>> {
         let align = if kind == 5 { 4096 } else { 8 };
         let (offset, stored_len, raw_len) = (u64_at(entry, 16), u64_at(entry, 24), u64_at(entry, 32));
         let offset = offset as usize;
-        assert_eq!(offset, (end as usize).next_multiple_of(align));
+        assert_eq!(offset, end.next_multiple_of(align));
         assert!(image[end..offset].iter().all(|&b| b == 0));
         end = offset + stored_len as usize;
         let stored = &image[offset..end];
@@ -80,7 +80,7 @@ fn sections(image: &[u8]) -> Vec<Section<'_>> {
         next_of_kind[kind as usize] += 1;
         found.push(Section { kind, zstd: flags == 1, stored, raw_len: raw_len as usize });
     }
-    assert_eq!(table_at, (end as usize).next_multiple_of(8));
+    assert_eq!(table_at, end.next_multiple_of(8));
     assert!(image[end..table_at].iter().all(|&b| b == 0));
     found
 }
