@@ -1,0 +1,19 @@
+//! Builds the little C there is (see `src/capi/c/`) and names the shared library.
+
+fn main() {
+    // Hosts linked against WAMR's library look for it by this name.
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libiwasm.so.2");
+
+    for file in ["variadic.c", "vector_call.c"] {
+        println!("cargo:rerun-if-changed=src/capi/c/{file}");
+    }
+    println!("cargo:rerun-if-changed=include");
+    cc::Build::new()
+        .file("src/capi/c/variadic.c")
+        .file("src/capi/c/vector_call.c")
+        .include("include")
+        .std("c11")
+        .warnings(true)
+        .extra_warnings(true)
+        .compile("iwasm_c");
+}

@@ -1,0 +1,401 @@
+//! Calls from the host into the guest.
+
+use std::ffi::c_void;
+
+use smallvec::SmallVec;
+use wayfarer_module::{FuncType, ValType};
+use wayfarer_runtime::{Func, ResumeError, Trap, TrapCode};
+use wayfarer_snapshot::view::{Entry, Thread};
+
+use super::exec_env::WASMExecEnv;
+use super::ffi::{guard, slice, slice_mut};
+use super::instance::{References, WASMModuleInstanceCommon};
+use super::log::error;
+use super::native_call::References as _;
+use crate::checkpoint::restoring::Replay;
+use super::types::{
+    wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u, wasm_valkind_enum, wasm_valkind_t,
+};
+
+/// A call failed; the instance's exception says why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Failed;
+
+/// Calls a function. Arguments and results are slots (see `wayfarer_runtime::values`).
+///
+/// # Errors
+/// [`Failed`], with the exception set on the exec env's instance. An exception that is already there fails the call.
+pub(crate) fn call(env: &WASMExecEnv, func: &Func, args: &[u64]) -> Result<Vec<u64>, Failed> {
+    call_as(env, func, args, Entry::Call)
+}
+
+/// Calls a function, for this reason. In a restored instance the call may already be done, or be in progress.
+///
+/// # Errors
+/// As [`call`].
+pub(crate) fn call_as(env: &WASMExecEnv, func: &Func, args: &[u64], entry: Entry) -> Result<Vec<u64>, Failed> {
+    let instance = env.instance().ok_or(Failed)?;
+    if instance.exception_ptr().is_some() {
+        return Err(Failed);
+    }
+    let engine = &instance.store().runtime().engine;
+    // A call that a native function makes while the guest runs is part of the call that is in progress.
+    let outermost = env.inspect(|exec_env| exec_env.depth == 0);
+    if outermost {
+        match instance.restoring.call(instance.store(), func.index, args) {
+            Replay::Run => {}
+            Replay::Done(results) => return Ok(results),
+            Replay::Continue(thread) => return go_on(env, instance, &thread),
+            Replay::Astray(why) => {
+                instance.set_exception(&why);
+                return Err(Failed);
+            }
+        }
+    }
+    if outermost {
+        instance.restoring.begin(entry, args);
+    }
+    let result = env.run(|exec_env| {
+        if outermost {
+            exec_env.entry = entry;
+        }
+        exec_env.instance = instance.engine_instance();
+        // SAFETY: the function is of this store, and the callers here make the arguments from its type.
+        unsafe { engine.call(exec_env, func, args) }
+    });
+    if !outermost {
+        return ended(instance, result);
+    }
+    call_done(instance, func.index, ended(instance, result))
+}
+
+/// Goes on with the call that was in progress in a restored instance.
+///
+/// # Errors
+/// As [`call`]; also if there is none.
+pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
+    let instance = env.instance().ok_or(Failed)?;
+    match instance.restoring.take_pending(instance.store()) {
+        Ok(Some(thread)) => go_on(env, instance, &thread),
+        Ok(None) => {
+            instance.set_exception("no call is in progress");
+            Err(Failed)
+        }
+        Err(why) => {
+            instance.set_exception(&why);
+            Err(Failed)
+        }
+    }
+}
+
+fn go_on(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon, thread: &Thread) -> Result<Vec<u64>, Failed> {
+    let engine = &instance.store().runtime().engine;
+    let func = thread.frames.first().map_or(u32::MAX, |frame| frame.func.func);
+    let result = env.run(|exec_env| {
+        exec_env.instance = instance.engine_instance();
+        engine.resume(exec_env, thread).map_err(|error| match error {
+            ResumeError::Trap(trap) => trap,
+            error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
+        })
+    });
+    call_done(instance, func, ended(instance, result))
+}
+
+/// What follows a call from the host.
+fn call_done(
+    instance: &WASMModuleInstanceCommon,
+    func: u32,
+    result: Result<Vec<u64>, Failed>,
+) -> Result<Vec<u64>, Failed> {
+    instance.restoring.end(func, result.as_deref().ok());
+    instance.driver.between_calls(instance.store());
+    result
+}
+
+/// How a run ended, on the instance.
+fn ended(
+    instance: &WASMModuleInstanceCommon,
+    result: Result<Result<Vec<u64>, Trap>, &'static str>,
+) -> Result<Vec<u64>, Failed> {
+    match result {
+        Ok(Ok(results)) => Ok(results),
+        Ok(Err(trap)) => {
+            instance.record_trap(&trap);
+            Err(Failed)
+        }
+        Err(why) => {
+            instance.set_exception(why);
+            Err(Failed)
+        }
+    }
+}
+
+/// The type of a function.
+pub(crate) fn type_of(env: &WASMExecEnv, func: &Func) -> Option<std::sync::Arc<FuncType>> {
+    Some(env.instance()?.store().runtime().types.get(func.ty))
+}
+
+/// The function behind a handle.
+///
+/// # Safety
+/// The handle is NULL or came from this API, and its instance is alive.
+pub(crate) unsafe fn func_of<'a>(function: wasm_function_inst_t) -> Option<&'a Func> {
+    // SAFETY: handles are addresses of the engine's functions.
+    unsafe { function.cast::<Func>().as_ref() }
+}
+
+/// The handle of a function.
+pub(crate) fn handle_of(func: &Func) -> wasm_function_inst_t {
+    std::ptr::from_ref(func).cast_mut().cast::<c_void>()
+}
+
+/// How many 32-bit cells a value takes in an `argv` array. An externref is there as the host's pointer.
+fn cells(ty: ValType) -> usize {
+    match ty {
+        ValType::I32 | ValType::F32 | ValType::FuncRef => 1,
+        ValType::I64 | ValType::F64 => 2,
+        ValType::ExternRef => size_of::<usize>() / size_of::<u32>(),
+        ValType::V128 => 4,
+    }
+}
+
+fn count_cells(types: &[ValType]) -> usize {
+    types.iter().map(|&ty| cells(ty)).sum()
+}
+
+/// Cells to slots. A value of several cells is there as memcpy puts it.
+fn to_slots(types: &[ValType], mut argv: &[u32], references: &References<'_>) -> SmallVec<[u64; 16]> {
+    let mut slots = SmallVec::new();
+    for &ty in types {
+        let (value, rest) = argv.split_at(cells(ty));
+        argv = rest;
+        match *value {
+            [v] if ty == ValType::FuncRef => {
+                slots.push(if v == u32::MAX { 0 } else { references.func_slot(v) });
+            }
+            [v] => slots.push(u64::from(v)),
+            [a, b] if ty == ValType::ExternRef => slots.push(references.object_slot(join(a, b) as usize)),
+            [a, b] => slots.push(join(a, b)),
+            [a, b, c, d] => slots.extend([join(a, b), join(c, d)].map(u64::from_le)),
+            _ => {}
+        }
+    }
+    slots
+}
+
+/// Slots to cells.
+fn from_slots(types: &[ValType], slots: &[u64], argv: &mut [u32], references: &References<'_>) {
+    let (mut slots, mut at) = (slots.iter().copied(), 0);
+    let mut next = || slots.next().unwrap_or_default();
+    for &ty in types {
+        let n = cells(ty);
+        let to = &mut argv[at..at + n];
+        at += n;
+        match ty {
+            ValType::FuncRef => to[0] = references.func_index(next()),
+            ValType::I32 | ValType::F32 => to[0] = next() as u32,
+            ValType::ExternRef => to.copy_from_slice(&split(references.object(next()) as u64)),
+            ValType::I64 | ValType::F64 => to.copy_from_slice(&split(next())),
+            ValType::V128 => {
+                to[..2].copy_from_slice(&split(next().to_le()));
+                to[2..].copy_from_slice(&split(next().to_le()));
+            }
+        }
+    }
+}
+
+fn join(a: u32, b: u32) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&a.to_ne_bytes());
+    bytes[4..].copy_from_slice(&b.to_ne_bytes());
+    u64::from_ne_bytes(bytes)
+}
+
+fn split(v: u64) -> [u32; 2] {
+    let bytes = v.to_ne_bytes();
+    [0, 4].map(|at| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
+}
+
+/// # Safety
+/// `argv` is NULL or has cells for the parameters, and for the results.
+unsafe fn call_with_cells(env: &WASMExecEnv, func: &Func, argv: *mut u32) -> Result<(), Failed> {
+    let instance = env.instance().ok_or(Failed)?;
+    let ty = type_of(env, func).ok_or(Failed)?;
+    let (params, results) = (count_cells(&ty.params), count_cells(&ty.results));
+    if argv.is_null() && params + results > 0 {
+        instance.set_exception("the arguments conversion is failed");
+        return Err(Failed);
+    }
+    let references = References { instance: instance.engine_instance() };
+    // SAFETY: as the caller promises.
+    let args = to_slots(&ty.params, unsafe { slice(argv, params) }, &references);
+    let values = call(env, func, &args)?;
+    // SAFETY: as the caller promises. The host may not use the array during the call.
+    from_slots(&ty.results, &values, unsafe { slice_mut(argv, results) }, &references);
+    Ok(())
+}
+
+/// Calls a function. `argv` holds the arguments in 32-bit cells, and afterwards the results: i32, f32 and funcref (as
+/// function index) take one cell, i64 and f64 two, v128 four, externref (as host pointer) two. It must have room for
+/// both; `argc` is the number of argument cells.
+///
+/// Returns false if the call failed; wasm_runtime_get_exception says why.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_call_wasm(
+    exec_env: wasm_exec_env_t,
+    function: wasm_function_inst_t,
+    argc: u32,
+    argv: *mut u32,
+) -> bool {
+    // As in WAMR, the function's type says how many cells there are.
+    let _ = argc;
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let (Some(env), Some(func)) = (unsafe { (exec_env.as_ref(), func_of(function)) }) else { return false };
+        // SAFETY: as the caller promises.
+        unsafe { call_with_cells(env, func, argv) }.is_ok()
+    })
+}
+
+/// Calls a function with arguments and results as arrays of values. Their numbers must be those of the function's type:
+/// if not, an error is logged and false returned, without an exception. Vectors can't be passed this way.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_call_wasm_a(
+    exec_env: wasm_exec_env_t,
+    function: wasm_function_inst_t,
+    num_results: u32,
+    results: *mut wasm_val_t,
+    num_args: u32,
+    args: *mut wasm_val_t,
+) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let (Some(env), Some(func)) = (unsafe { (exec_env.as_ref(), func_of(function)) }) else { return false };
+        let (Some(instance), Some(ty)) = (env.instance(), type_of(env, func)) else { return false };
+        if num_args as usize != ty.params.len() {
+            error!("The argument value number does not match the function declaration.");
+            return false;
+        }
+        if num_results as usize != ty.results.len() {
+            error!("The result value number does not match the function declaration.");
+            return false;
+        }
+        if ty.params.iter().chain(&ty.results).any(|&t| t == ValType::V128) {
+            error!("v128 can't be passed as wasm_val_t, use wasm_runtime_call_wasm");
+            return false;
+        }
+        let references = References { instance: instance.engine_instance() };
+        // SAFETY: as the caller promises.
+        let args = unsafe { slice(args, num_args as usize) };
+        if args.len() != ty.params.len() {
+            return false;
+        }
+        let slots: SmallVec<[u64; 16]> =
+            ty.params.iter().zip(args).map(|(&ty, arg)| slot_of(ty, arg, &references)).collect();
+        let Ok(values) = call(env, func, &slots) else { return false };
+        // SAFETY: as the caller promises.
+        let results = unsafe { slice_mut(results, num_results as usize) };
+        for ((result, &ty), slot) in results.iter_mut().zip(&ty.results).zip(values) {
+            *result = val_of(ty, slot, &references);
+        }
+        true
+    })
+}
+
+/// A `wasm_val_t` as a slot of this type.
+fn slot_of(ty: ValType, val: &wasm_val_t, references: &References<'_>) -> u64 {
+    // SAFETY: every member is initialized if the host filled in the value; all are plain bits.
+    unsafe {
+        match ty {
+            ValType::I32 => u64::from(val.of.i32 as u32),
+            ValType::F32 => u64::from(val.of.f32.to_bits()),
+            ValType::FuncRef if val.of.i32 == -1 => 0,
+            ValType::FuncRef => references.func_slot(val.of.i32 as u32),
+            ValType::ExternRef => references.object_slot(val.of.foreign),
+            ValType::I64 | ValType::F64 | ValType::V128 => val.of.i64 as u64,
+        }
+    }
+}
+
+/// A slot as a `wasm_val_t`. As in WAMR, a funcref result is an i32: the function's index.
+fn val_of(ty: ValType, slot: u64, references: &References<'_>) -> wasm_val_t {
+    let (kind, of) = match ty {
+        ValType::FuncRef => {
+            (valkind(ValType::I32), wasm_val_u { i32: references.func_index(slot) as i32 })
+        }
+        ValType::ExternRef => (valkind(ty), wasm_val_u { foreign: references.object(slot) }),
+        ValType::I32 => (valkind(ty), wasm_val_u { i32: slot as i32 }),
+        ValType::F32 => (valkind(ty), wasm_val_u { f32: f32::from_bits(slot as u32) }),
+        ValType::I64 | ValType::F64 | ValType::V128 => (valkind(ty), wasm_val_u { i64: slot as i64 }),
+    };
+    wasm_val_t { kind, _paddings: [0; 7], of }
+}
+
+/// The C API's number for a type.
+pub(crate) fn valkind(ty: ValType) -> wasm_valkind_t {
+    let kind = match ty {
+        ValType::I32 => wasm_valkind_enum::WASM_I32,
+        ValType::I64 => wasm_valkind_enum::WASM_I64,
+        ValType::F32 => wasm_valkind_enum::WASM_F32,
+        ValType::F64 => wasm_valkind_enum::WASM_F64,
+        ValType::V128 => wasm_valkind_enum::WASM_V128,
+        ValType::ExternRef => wasm_valkind_enum::WASM_EXTERNREF,
+        ValType::FuncRef => wasm_valkind_enum::WASM_FUNCREF,
+    };
+    kind as wasm_valkind_t
+}
+
+/// Calls the function that is element `element_index` of table 0, with arguments as for wasm_runtime_call_wasm.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_call_indirect(
+    exec_env: wasm_exec_env_t,
+    element_index: u32,
+    argc: u32,
+    argv: *mut u32,
+) -> bool {
+    let _ = argc;
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
+        let Some(instance) = env.instance() else { return false };
+        let Some(table) = instance.engine_instance().table(0) else {
+            instance.set_exception("unknown table");
+            return false;
+        };
+        match table.callee(element_index) {
+            // SAFETY: functions in tables live as long as the store; `argv` as the caller promises.
+            Ok(func) => unsafe { call_with_cells(env, &*func, argv) }.is_ok(),
+            Err(TrapCode::UninitializedElement) => {
+                instance.set_exception(TrapCode::UninitializedElement.text());
+                false
+            }
+            Err(_) => {
+                instance.set_exception(TrapCode::UndefinedElement.text());
+                false
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_joined_as_memcpy_does() {
+        let value = 0x0123_4567_89AB_CDEFu64;
+        let [a, b] = split(value);
+        assert_eq!(join(a, b), value);
+        // SAFETY: both are eight plain bytes.
+        assert_eq!(unsafe { std::mem::transmute::<[u32; 2], u64>([a, b]) }, value);
+    }
+
+    #[test]
+    fn cells_per_type() {
+        use ValType::{ExternRef, F32, F64, FuncRef, I32, I64, V128};
+        assert_eq!(count_cells(&[I32, F32, FuncRef]), 3);
+        assert_eq!(count_cells(&[I64, F64]), 4);
+        assert_eq!(count_cells(&[V128]), 4);
+        assert_eq!(cells(ExternRef) * 4, size_of::<usize>());
+    }
+}

@@ -1,0 +1,314 @@
+//! Execution environments: what a host runs guest code in, one per thread that does.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::c_void;
+use std::ptr::null_mut;
+use std::sync::PoisonError;
+
+use wayfarer_runtime::ExecEnv;
+
+use super::ffi::guard;
+use super::instance::WASMModuleInstanceCommon;
+use super::log::error;
+use super::types::{wasm_exec_env_t, wasm_module_inst_t};
+
+/// Native stack that must be left when a native function asks (bytes).
+const STACK_GUARD: usize = 3 * 1024;
+
+/// An execution environment, behind `wasm_exec_env_t`.
+pub struct WASMExecEnv {
+    env: UnsafeCell<ExecEnv>,
+    /// While a native function runs: the environment as the engine lent it to that function.
+    lent: Cell<*mut ExecEnv>,
+    /// Of the native function that runs.
+    pub(crate) attachment: Cell<*mut c_void>,
+    module_inst: Cell<wasm_module_inst_t>,
+    user_data: Cell<*mut c_void>,
+    native_stack_boundary: Cell<*mut u8>,
+}
+
+thread_local! {
+    /// Whether this thread may call Wasm.
+    static THREAD_READY: Cell<bool> = const { Cell::new(false) };
+    /// The exec env whose guest code is running on this thread.
+    static RUNNING: Cell<*const WASMExecEnv> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Allows this thread to call Wasm.
+pub(crate) fn init_thread() {
+    THREAD_READY.set(true);
+}
+
+/// The exec env whose guest is running on this thread, if its guest is of this instance.
+pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option<*const WASMExecEnv> {
+    let running = RUNNING.get();
+    // SAFETY: an exec env is not destroyed while its guest runs.
+    let env = unsafe { running.as_ref() }?;
+    std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
+}
+
+/// The exec env around the engine's environment.
+pub(crate) fn env_of(env: &ExecEnv) -> Option<&WASMExecEnv> {
+    // SAFETY: `WASMExecEnv::new` set it to its own address, and owns `env`.
+    unsafe { env.user_data.cast::<WASMExecEnv>().as_ref() }
+}
+
+/// A native function is running in an exec env; ends when dropped.
+pub(crate) struct NativeRunning<'a> {
+    env: &'a WASMExecEnv,
+    outer: *mut ExecEnv,
+}
+
+impl Drop for NativeRunning<'_> {
+    fn drop(&mut self) {
+        self.env.lent.set(self.outer);
+        self.env.attachment.set(null_mut());
+    }
+}
+
+/// Undoes what `run` did to the thread, also when guest code unwinds.
+struct Running {
+    outer: *const WASMExecEnv,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(self.outer);
+    }
+}
+
+impl WASMExecEnv {
+    /// An exec env for this instance, with at least `stack_size` bytes of operand stack (0: the default).
+    pub(crate) fn new(instance: &WASMModuleInstanceCommon, stack_size: u32) -> Option<Box<Self>> {
+        let env = ExecEnv::new(instance.store().clone(), stack_size as usize).ok()?;
+        let mut new = Box::new(WASMExecEnv {
+            env: UnsafeCell::new(env),
+            lent: Cell::new(null_mut()),
+            attachment: Cell::new(null_mut()),
+            module_inst: Cell::new(instance.as_ptr()),
+            user_data: Cell::new(null_mut()),
+            native_stack_boundary: Cell::new(null_mut()),
+        });
+        let address: *mut WASMExecEnv = &raw mut *new;
+        new.env.get_mut().user_data = address.cast();
+        Some(new)
+    }
+
+    /// The handle.
+    pub(crate) fn as_ptr(&self) -> wasm_exec_env_t {
+        std::ptr::from_ref(self).cast_mut()
+    }
+
+    /// The instance it runs.
+    pub(crate) fn instance(&self) -> Option<&WASMModuleInstanceCommon> {
+        // SAFETY: the host keeps the instance while the exec env is in use.
+        unsafe { self.module_inst.get().as_ref() }
+    }
+
+    /// Notes that a native function runs, with what the engine lent it.
+    pub(crate) fn enter_native(&self, lent: *mut ExecEnv, attachment: *mut c_void) -> NativeRunning<'_> {
+        self.attachment.set(attachment);
+        NativeRunning { env: self, outer: self.lent.replace(lent) }
+    }
+
+    /// Looks at the engine's environment.
+    pub(crate) fn inspect<T>(&self, look: impl FnOnce(&ExecEnv) -> T) -> T {
+        let env = match self.lent.get() {
+            lent if lent.is_null() => self.env.get(),
+            lent => lent,
+        };
+        // SAFETY: as in `run`: nothing else uses the environment while a native function does, or none runs.
+        look(unsafe { &*env })
+    }
+
+    /// Runs guest code.
+    ///
+    /// # Errors
+    /// The exception that says why this thread can't.
+    pub(crate) fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
+        if !THREAD_READY.get() {
+            return Err("thread signal env not inited");
+        }
+        let outer = RUNNING.get();
+        if !outer.is_null() && !std::ptr::eq(outer, self) {
+            return Err("invalid exec env");
+        }
+        let env = match self.lent.get() {
+            lent if !lent.is_null() => lent,
+            _ if outer.is_null() => self.env.get(),
+            // Guest code of this exec env is running and did not call a native function: this is another of its
+            // callbacks (a checkpoint hook, say), from which it can't be entered.
+            _ => return Err("invalid exec env"),
+        };
+        RUNNING.set(self);
+        let _running = Running { outer };
+        // SAFETY: either nothing else uses the environment, or the engine lent it to the native function that we are
+        // called from, which is the only one to use it now.
+        Ok(guest(unsafe { &mut *env }))
+    }
+}
+
+/// Makes an exec env for an instance, with at least `stack_size` bytes of operand stack. Only one may run on a thread
+/// at a time. Returns NULL on failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_create_exec_env(
+    module_inst: wasm_module_inst_t,
+    stack_size: u32,
+) -> wasm_exec_env_t {
+    guard(null_mut(), || {
+        // SAFETY: as the caller promises.
+        let instance = unsafe { module_inst.as_ref() };
+        instance.and_then(|i| WASMExecEnv::new(i, stack_size)).map_or(null_mut(), Box::into_raw)
+    })
+}
+
+/// Destroys an exec env that wasm_runtime_create_exec_env made.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_destroy_exec_env(exec_env: wasm_exec_env_t) {
+    guard((), || {
+        if std::ptr::eq(RUNNING.get(), exec_env) && !exec_env.is_null() {
+            error!("wasm_runtime_destroy_exec_env: guest code is running in it");
+        } else if !exec_env.is_null() {
+            // SAFETY: as the caller promises: made by `create_exec_env`, not yet destroyed.
+            drop(unsafe { Box::from_raw(exec_env) });
+        }
+    });
+}
+
+/// The exec env that belongs to an instance, made when first asked for, with the stack size given at instantiation. It
+/// is destroyed with the instance, not by the host.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_exec_env_singleton(
+    module_inst: wasm_module_inst_t,
+) -> wasm_exec_env_t {
+    guard(null_mut(), || {
+        // SAFETY: as the caller promises.
+        let instance = unsafe { module_inst.as_ref() };
+        instance.and_then(WASMModuleInstanceCommon::singleton).map_or(null_mut(), WASMExecEnv::as_ptr)
+    })
+}
+
+/// Allows the calling thread to call Wasm. The thread that initialized the runtime already may.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_init_thread_env() -> bool {
+    init_thread();
+    true
+}
+
+/// Undoes wasm_runtime_init_thread_env.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_destroy_thread_env() {
+    THREAD_READY.set(false);
+}
+
+/// Whether the calling thread may call Wasm.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_thread_env_inited() -> bool {
+    THREAD_READY.get()
+}
+
+/// The instance an exec env runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_module_inst(exec_env: wasm_exec_env_t) -> wasm_module_inst_t {
+    // SAFETY: as the caller promises.
+    unsafe { exec_env.as_ref() }.map_or(null_mut(), |env| env.module_inst.get())
+}
+
+/// Makes an exec env run another instance for a while; the caller puts the old one back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_module_inst(
+    exec_env: wasm_exec_env_t,
+    module_inst: wasm_module_inst_t,
+) {
+    // SAFETY: as the caller promises.
+    if let Some(env) = unsafe { exec_env.as_ref() } {
+        env.module_inst.set(module_inst);
+    }
+}
+
+/// Keeps a pointer of the host's with an exec env.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_user_data(exec_env: wasm_exec_env_t, user_data: *mut c_void) {
+    // SAFETY: as the caller promises.
+    if let Some(env) = unsafe { exec_env.as_ref() } {
+        env.user_data.set(user_data);
+    }
+}
+
+/// The pointer kept by wasm_runtime_set_user_data; NULL at first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_user_data(exec_env: wasm_exec_env_t) -> *mut c_void {
+    // SAFETY: as the caller promises.
+    unsafe { exec_env.as_ref() }.map_or(null_mut(), |env| env.user_data.get())
+}
+
+/// Says where the native stack ends (its lowest address), for fibers and the like; NULL to ask the system again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_native_stack_boundary(
+    exec_env: wasm_exec_env_t,
+    native_stack_boundary: *mut u8,
+) {
+    // SAFETY: as the caller promises.
+    if let Some(env) = unsafe { exec_env.as_ref() } {
+        env.native_stack_boundary.set(native_stack_boundary);
+    }
+}
+
+/// Checks that there is native stack left. If not, sets the exception `native stack overflow` and returns false. True
+/// when the end of the stack is not known: no guest code is running in this exec env.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow(exec_env: wasm_exec_env_t) -> bool {
+    // SAFETY: as the caller promises.
+    guard(false, || unsafe { exec_env.as_ref() }.is_none_or(|env| stack_left(env, STACK_GUARD)))
+}
+
+/// Checks that `required_size` bytes of native stack are left. If not, sets the exception `native stack overflow` and
+/// returns false.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow_size(
+    exec_env: wasm_exec_env_t,
+    required_size: u32,
+) -> bool {
+    // SAFETY: as the caller promises.
+    guard(false, || unsafe { exec_env.as_ref() }.is_none_or(|env| stack_left(env, required_size as usize)))
+}
+
+fn stack_left(env: &WASMExecEnv, required: usize) -> bool {
+    let boundary = match env.native_stack_boundary.get() as usize {
+        0 if !std::ptr::eq(RUNNING.get(), env) => return true,
+        0 => super::internals::stack_boundary(),
+        set => set,
+    };
+    let here = &raw const boundary as usize;
+    let enough = boundary == 0 || here.saturating_sub(required) >= boundary;
+    if !enough && let Some(instance) = env.instance() {
+        instance.set_exception("native stack overflow");
+    }
+    enough
+}
+
+/// Tells the runtime that a native function is about to wait. False if the instance is being terminated: don't.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_begin_blocking_op(exec_env: wasm_exec_env_t) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let instance = unsafe { exec_env.as_ref() }.and_then(WASMExecEnv::instance);
+        instance.is_some_and(|i| !i.is_terminated())
+    })
+}
+
+/// Tells the runtime that the wait is over.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_end_blocking_op(_exec_env: wasm_exec_env_t) {}
+
+impl WASMModuleInstanceCommon {
+    /// The instance's own exec env.
+    pub(crate) fn singleton(&self) -> Option<&WASMExecEnv> {
+        let mut singleton = self.singleton.lock().unwrap_or_else(PoisonError::into_inner);
+        if singleton.is_none() {
+            *singleton = WASMExecEnv::new(self, self.stack_size).map(|env| super::instance::Singleton(Box::into_raw(env)));
+        }
+        // SAFETY: it stays until the instance is dropped.
+        singleton.as_ref().map(|env| unsafe { &*env.0 })
+    }
+}

@@ -1,0 +1,205 @@
+//! Running a program as a command line does: its entry point, or one function with arguments given as text.
+
+use std::ffi::{CStr, c_char};
+
+use wayfarer_module::{ExternKind, FuncType, ValType};
+use wayfarer_runtime::Func;
+use wayfarer_snapshot::view::Entry;
+
+use super::call::{self, Failed};
+use super::ffi::{guard, slice, text};
+use super::instance::{References, WASMModuleInstanceCommon};
+use super::log::print;
+use super::native_call::References as _;
+use super::text_values::{format_result, parse_argument};
+use super::types::wasm_module_inst_t;
+
+/// Names of `main` that toolchains use.
+const MAIN: [&str; 3] = ["main", "__main_argc_argv", "_main"];
+
+const NO_ENTRY: &str = "lookup the entry point symbol (like _start, main, _main, __main_argc_argv) failed";
+
+impl WASMModuleInstanceCommon {
+    /// Calls the program's entry point, or goes on with it if the instance was restored in the middle of it.
+    fn call_main(&self, func: &Func, args: &[u64]) -> Result<Vec<u64>, Failed> {
+        let Some(env) = self.env() else {
+            self.set_exception("create singleton exec_env failed");
+            return Err(Failed);
+        };
+        if self.restoring.pending() == Some(Entry::Main) {
+            return call::resume(env);
+        }
+        call::call_as(env, func, args, Entry::Main)
+    }
+
+    /// Calls in the instance's exec env, or the one that is running here.
+    fn call(&self, func: &Func, args: &[u64]) -> Result<Vec<u64>, Failed> {
+        let Some(env) = self.env() else {
+            self.set_exception("create singleton exec_env failed");
+            return Err(Failed);
+        };
+        call::call(env, func, args)
+    }
+
+    fn fail<T>(&self, exception: &str) -> Result<T, Failed> {
+        self.set_exception(exception);
+        Err(Failed)
+    }
+
+    /// Runs the program's entry point. The result of `main`, if it has one.
+    pub(crate) fn execute_main(&self, args: &[&CStr]) -> Result<Option<i32>, Failed> {
+        if let Some(start) = self.wasi_start() {
+            return match self.call_main(start, &[]) {
+                Ok(_) => Ok(None),
+                // The guest ended itself: that is how WASI programs report their status.
+                Err(Failed) if self.has_exited() => {
+                    self.clear_exception();
+                    Ok(None)
+                }
+                Err(Failed) => Err(Failed),
+            };
+        }
+        let module = self.engine_instance().module();
+        let main = MAIN.iter().find_map(|name| module.export(name).filter(|e| e.kind == ExternKind::Func));
+        let Some(main) = main else { return self.fail(NO_ENTRY) };
+        if main.index < module.num_imported_funcs {
+            return self.fail("lookup main function failed");
+        }
+        let Some(func) = self.engine_instance().func(main.index) else { return self.fail(NO_ENTRY) };
+        let ty = module.func_type(main.index);
+        let with_args = match (&*ty.params, &*ty.results) {
+            ([], [] | [ValType::I32]) => false,
+            ([ValType::I32, ValType::I32], [ValType::I32]) => true,
+            _ => return self.fail("invalid function type of main function"),
+        };
+        if !with_args {
+            return Ok(self.call_main(func, &[])?.first().map(|&r| r as i32));
+        }
+        // Of a call in progress the arguments are already where they belong.
+        let argv = match self.restoring.pending() {
+            Some(Entry::Main) => self.restoring.in_progress().and_then(|args| args.get(1).copied()),
+            _ => self.copy_args(args),
+        };
+        let Some(argv) = argv else { return self.fail("allocate memory failed") };
+        let result = self.call_main(func, &[args.len() as u64, argv]);
+        if result.is_ok() {
+            self.module_free(argv);
+        }
+        Ok(result?.first().map(|&r| r as i32))
+    }
+
+    /// Copies arguments into the guest: an array of addresses, with a null at the end, and the strings after it.
+    fn copy_args(&self, args: &[&CStr]) -> Option<u64> {
+        let pointers = (args.len() + 1) * 4;
+        let strings: usize = args.iter().map(|a| a.to_bytes_with_nul().len()).sum();
+        let argv = self.module_malloc((pointers + strings) as u64);
+        if argv == 0 {
+            return None;
+        }
+        let memory = self.engine_instance().guest_memory();
+        let mut string = argv + pointers as u64;
+        for (i, arg) in args.iter().enumerate() {
+            memory.write_u32(argv + 4 * i as u64, string as u32).ok()?;
+            memory.write(string, arg.to_bytes_with_nul()).ok()?;
+            string += arg.to_bytes_with_nul().len() as u64;
+        }
+        memory.write_u32(argv + 4 * args.len() as u64, 0).ok()?;
+        Some(argv)
+    }
+
+    /// Runs an exported function with arguments as text. The line that shows its results.
+    pub(crate) fn execute_func(&self, name: &str, args: &[&CStr]) -> Result<String, Failed> {
+        self.clear_exception();
+        let Some(func) = self.exported_func(name) else {
+            return self.fail(&format!("lookup function {name} failed"));
+        };
+        let ty: std::sync::Arc<FuncType> = self.store().runtime().types.get(func.ty);
+        if args.len() != ty.params.len() {
+            return self.fail("invalid input argument count");
+        }
+        let references = References { instance: self.engine_instance() };
+        let mut slots = Vec::new();
+        for (i, (&ty, arg)) in ty.params.iter().zip(args).enumerate() {
+            if arg.is_empty() {
+                return self.fail(&format!("invalid input argument {i}"));
+            }
+            match parse_argument(ty, arg, &references) {
+                Some(value) => slots.extend_from_slice(&value[..ty.slots() as usize]),
+                None => {
+                    return self.fail(&format!("invalid input argument {i}: {}", arg.to_string_lossy()));
+                }
+            }
+        }
+        let results = self.call(func, &slots)?;
+        let mut results = results.as_slice();
+        let shown: Vec<String> = ty
+            .results
+            .iter()
+            .map(|&ty| {
+                let (value, rest) = results.split_at(ty.slots() as usize);
+                results = rest;
+                format_result(ty, value, references.func_index(value[0]), references.object(value[0]))
+            })
+            .collect();
+        Ok(shown.join(","))
+    }
+}
+
+/// # Safety
+/// `argv` is NULL or has `argc` strings.
+unsafe fn arguments<'a>(argc: i32, argv: *mut *mut c_char) -> Vec<&'a CStr> {
+    let count = usize::try_from(argc).unwrap_or(0);
+    // SAFETY: as the caller promises.
+    let list = unsafe { slice(argv.cast_const(), count) };
+    // SAFETY: as the caller promises.
+    list.iter().map(|&arg| unsafe { super::ffi::c_str(arg) }.unwrap_or_default()).collect()
+}
+
+/// Runs a program: `_start` if it is exported, else `main` under one of its names, with the arguments copied into linear
+/// memory and its result put where `argv` points. A program that ends itself with `proc_exit` succeeds; see
+/// wasm_runtime_get_wasi_exit_code. Returns false if there is an exception afterwards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_application_execute_main(
+    module_inst: wasm_module_inst_t,
+    argc: i32,
+    argv: *mut *mut c_char,
+) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+        // SAFETY: as the caller promises.
+        match instance.execute_main(&unsafe { arguments(argc, argv) }) {
+            Ok(Some(result)) if argc > 0 && !argv.is_null() => {
+                // SAFETY: the array has at least one entry, which is larger than an int.
+                unsafe { argv.cast::<i32>().write(result) };
+                true
+            }
+            Ok(_) => true,
+            Err(Failed) => false,
+        }
+    })
+}
+
+/// Runs an exported function with arguments given as text, and prints its results on stdout. Returns false if there is
+/// an exception afterwards. A previous exception is cleared first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_application_execute_func(
+    module_inst: wasm_module_inst_t,
+    name: *const c_char,
+    argc: i32,
+    argv: *mut *mut c_char,
+) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+        // SAFETY: as the caller promises.
+        let (name, args) = unsafe { (text(name), arguments(argc, argv)) };
+        match instance.execute_func(&name, &args) {
+            Ok(line) => {
+                print(&format!("{line}\n"));
+                true
+            }
+            Err(Failed) => false,
+        }
+    })
+}

@@ -1,0 +1,173 @@
+//! Starting and stopping the runtime, running modes, version.
+
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::alloc::{Allocator, set_allocator};
+use super::ffi::{enum_of, enum_value, guard, put};
+use super::log::{error, warning};
+use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
+use super::{externref, natives};
+
+/// Version of WAMR whose interface this library has.
+pub(crate) const VERSION: (u32, u32, u32) = (2, 4, 3);
+
+/// "The best there is", as a running mode. Not in the public enum, but every function that takes a mode takes it.
+pub(crate) const MODE_DEFAULT: u32 = 0;
+
+/// How often the runtime was initialized and not destroyed.
+static INITIALIZED: Mutex<u32> = Mutex::new(0);
+
+/// Running mode of instances that are not given one.
+static DEFAULT_MODE: AtomicU32 = AtomicU32::new(MODE_DEFAULT);
+
+fn initialized() -> MutexGuard<'static, u32> {
+    INITIALIZED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the runtime with malloc as allocator and no native functions.
+///
+/// Initializations are counted: while the runtime is initialized, further calls return true and change nothing. Each
+/// needs its own wasm_runtime_destroy.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_init() -> bool {
+    guard(false, || initialize(|| Ok(Allocator::System)))
+}
+
+/// Starts the runtime. While it is initialized, further calls return true and ignore their arguments.
+///
+/// # Safety
+/// `init_args` is NULL or valid, zeroed before its fields were set, and the pool, allocator functions and native
+/// symbols it names stay valid until wasm_runtime_destroy.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(args) = (unsafe { init_args.as_ref() }) else { return false };
+        let mode = enum_value(args.running_mode);
+        let started = initialize(|| {
+            if !mode_supported(mode) {
+                return Err("the running mode is not supported");
+            }
+            if args.enable_linux_perf {
+                warning!("linux perf support isn't compiled in, ignore enable_linux_perf");
+            }
+            // SAFETY: as the caller promises.
+            let allocator = unsafe { Allocator::new(enum_value(args.mem_alloc_type), &args.mem_alloc_option) }?;
+            if args.n_native_symbols > 0 {
+                // SAFETY: as the caller promises.
+                let registered = unsafe {
+                    natives::register(args.native_module_name, args.native_symbols, args.n_native_symbols, false)
+                };
+                if !registered {
+                    return Err("the native symbols can't be registered");
+                }
+            }
+            DEFAULT_MODE.store(mode, Ordering::Relaxed);
+            Ok(allocator)
+        });
+        started
+    })
+}
+
+/// Starts the runtime with malloc and the given kind of allocator; for wasm-c-api's engine.
+///
+/// # Safety
+/// As [`wasm_runtime_full_init`].
+pub(crate) unsafe fn initialize_with(kind: MaybeUninit<mem_alloc_type_t>, option: &MemAllocOption) -> bool {
+    // SAFETY: as the caller promises.
+    initialize(|| unsafe { Allocator::new(enum_value(kind), option) })
+}
+
+/// No arguments for an allocator.
+pub(crate) const NO_OPTION: MemAllocOption =
+    MemAllocOption { pool: MemAllocPool { heap_buf: std::ptr::null_mut(), heap_size: 0 } };
+
+fn initialize(start: impl FnOnce() -> Result<Allocator, &'static str>) -> bool {
+    let mut count = initialized();
+    if *count == 0 {
+        match start() {
+            Ok(allocator) => set_allocator(Some(allocator)),
+            Err(why) => {
+                error!("Runtime init failed: {why}");
+                tear_down();
+                return false;
+            }
+        }
+    }
+    *count += 1;
+    true
+}
+
+/// Undoes one initialization; the last one tears the runtime down.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_destroy() {
+    guard((), || {
+        let mut count = initialized();
+        match *count {
+            0 => warning!("wasm_runtime_destroy without wasm_runtime_init"),
+            1 => {
+                tear_down();
+                *count = 0;
+            }
+            _ => *count -= 1,
+        }
+    });
+}
+
+fn tear_down() {
+    externref::clear();
+    natives::clear();
+    DEFAULT_MODE.store(MODE_DEFAULT, Ordering::Relaxed);
+    set_allocator(None);
+}
+
+/// Whether the runtime is initialized.
+pub(crate) fn is_initialized() -> bool {
+    *initialized() > 0
+}
+
+/// Whether code can be run in this mode.
+pub(crate) fn mode_supported(mode: u32) -> bool {
+    mode == MODE_DEFAULT || mode == RunningMode::Mode_Interp as u32
+}
+
+/// Whether a running mode is supported; 0, the default mode, always is.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_is_running_mode_supported(running_mode: MaybeUninit<RunningMode>) -> bool {
+    mode_supported(enum_value(running_mode))
+}
+
+/// Sets the running mode of instances made from now on. False, with nothing changed, if it is not supported.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_runtime_set_default_running_mode(running_mode: MaybeUninit<RunningMode>) -> bool {
+    let mode = enum_value(running_mode);
+    let supported = mode_supported(mode);
+    if supported {
+        DEFAULT_MODE.store(mode, Ordering::Relaxed);
+    }
+    supported
+}
+
+/// The mode a new instance runs in: the default one, or the interpreter if that was left open.
+pub(crate) fn new_instance_mode() -> MaybeUninit<RunningMode> {
+    match DEFAULT_MODE.load(Ordering::Relaxed) {
+        MODE_DEFAULT => MaybeUninit::new(RunningMode::Mode_Interp),
+        mode => enum_of(mode),
+    }
+}
+
+/// Reports the version of the interface: 2.4.3.
+///
+/// # Safety
+/// Each pointer is NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_version(major: *mut u32, minor: *mut u32, patch: *mut u32) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        put(major, VERSION.0);
+        put(minor, VERSION.1);
+        put(patch, VERSION.2);
+    }
+}

@@ -1,0 +1,318 @@
+//! Module instances as the C API has them: the engine's instance, and everything a host can hang on it.
+
+use std::mem::MaybeUninit;
+use std::cell::UnsafeCell;
+use std::ffi::{c_char, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
+use wayfarer_runtime::{Extern, Func, Instance, Store, Trap, TrapCode};
+
+use super::app_heap::AppHeap;
+use super::context;
+use super::exec_env::WASMExecEnv;
+use super::externref;
+use super::ffi::{enum_of, enum_value, guard};
+use super::init::mode_supported;
+use super::load::WASMModuleCommon;
+use super::native_call;
+use crate::checkpoint::driver::Driver;
+use crate::checkpoint::restoring::Restoring;
+use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
+
+/// Longest exception text with its prefix, and the NUL.
+const EXCEPTION_LEN: usize = 128;
+const EXCEPTION_PREFIX: &str = "Exception: ";
+const PROC_EXIT: &str = "wasi proc exit";
+const TERMINATED: &str = TrapCode::Terminated.text();
+
+/// A linear memory, behind `wasm_memory_inst_t`: an engine's memory.
+pub struct WASMMemoryInstance {
+    _engine: [u8; 0],
+}
+
+/// An instance, behind `wasm_module_inst_t`.
+pub struct WASMModuleInstanceCommon {
+    store: Arc<Store>,
+    instance: *const Instance,
+    pub(crate) module: wasm_module_t,
+    exception: Mutex<Exception>,
+    terminated: AtomicBool,
+    /// Status given to `proc_exit`.
+    pub(crate) exit_code: AtomicU32,
+    custom_data: AtomicPtr<c_void>,
+    pub(crate) contexts: context::Slots,
+    /// Operand stack of the instance's own exec env.
+    pub(crate) stack_size: u32,
+    pub(crate) singleton: Mutex<Option<Singleton>>,
+    pub(crate) heap: Option<AppHeap>,
+    running_mode: AtomicU32,
+    pub(crate) wasi: super::wasi::InstanceWasi,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) restoring: Restoring,
+}
+
+/// The exec env of an instance; a pointer because the host has it too.
+pub(crate) struct Singleton(pub(crate) *mut WASMExecEnv);
+
+/// Text of the current exception, in place, because hosts keep the pointer to it.
+struct Exception {
+    set: bool,
+    text: Box<UnsafeCell<[u8; EXCEPTION_LEN]>>,
+}
+
+// SAFETY: handles are shared between the host's threads by the API's contract; what is not atomic or locked here (exec
+// env, engine objects) is used by the thread that runs the guest.
+unsafe impl Send for WASMModuleInstanceCommon {}
+// SAFETY: as above.
+unsafe impl Sync for WASMModuleInstanceCommon {}
+
+/// What an instance is made from, beside the engine's part.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<Store>,
+    pub(crate) instance: *const Instance,
+    pub(crate) module: wasm_module_t,
+    pub(crate) stack_size: u32,
+    pub(crate) heap: Option<AppHeap>,
+    pub(crate) running_mode: MaybeUninit<RunningMode>,
+    pub(crate) custom_data: *mut c_void,
+    pub(crate) wasi: super::wasi::InstanceWasi,
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) restoring: Restoring,
+}
+
+impl WASMModuleInstanceCommon {
+    /// Wraps an engine's instance, which finds its way back through `owner`.
+    pub(crate) fn new(parts: Parts) -> Box<Self> {
+        let new = Box::new(WASMModuleInstanceCommon {
+            store: parts.store,
+            instance: parts.instance,
+            module: parts.module,
+            exception: Mutex::new(Exception { set: false, text: Box::new(UnsafeCell::new([0; EXCEPTION_LEN])) }),
+            terminated: AtomicBool::new(false),
+            exit_code: AtomicU32::new(0),
+            custom_data: AtomicPtr::new(parts.custom_data),
+            contexts: context::Slots::new(),
+            stack_size: parts.stack_size,
+            singleton: Mutex::new(None),
+            heap: parts.heap,
+            running_mode: AtomicU32::new(enum_value(parts.running_mode)),
+            wasi: parts.wasi,
+            driver: parts.driver,
+            restoring: parts.restoring,
+        });
+        new.engine_instance().owner.store(new.as_ptr().cast(), Ordering::Release);
+        new
+    }
+
+    /// The instance of the C API that an engine's instance belongs to.
+    pub(crate) fn of(instance: &Instance) -> Option<&Self> {
+        // SAFETY: `new` stored it; the instance of the C API outlives its guest's calls.
+        unsafe { instance.owner.load(Ordering::Acquire).cast::<Self>().as_ref() }
+    }
+
+    /// The handle.
+    pub(crate) fn as_ptr(&self) -> wasm_module_inst_t {
+        std::ptr::from_ref(self).cast_mut()
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The engine's instance.
+    pub(crate) fn engine_instance(&self) -> &Instance {
+        // SAFETY: it lives as long as the store, which `self` keeps.
+        unsafe { &*self.instance }
+    }
+
+    /// The module, as the C API has it.
+    pub(crate) fn module(&self) -> &WASMModuleCommon {
+        // SAFETY: the host unloads a module after its instances are gone.
+        unsafe { &*self.module }
+    }
+
+    /// The exported function called `name`.
+    pub(crate) fn exported_func(&self, name: &str) -> Option<&Func> {
+        match self.engine_instance().export(name)? {
+            // SAFETY: objects live as long as the store.
+            Extern::Func(func) => Some(unsafe { &*func }),
+            _ => None,
+        }
+    }
+
+    /// Sets the exception, without its prefix.
+    pub(crate) fn set_exception(&self, text: &str) {
+        let mut exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = [EXCEPTION_PREFIX.as_bytes(), text.as_bytes()].concat();
+        let n = full.len().min(EXCEPTION_LEN - 1);
+        // SAFETY: the lock is held; hosts only read, and know that a new exception overwrites the text.
+        let buffer = unsafe { &mut *exception.text.get() };
+        buffer[..n].copy_from_slice(&full[..n]);
+        buffer[n] = 0;
+        exception.set = true;
+    }
+
+    /// Removes the exception, and with it a request to terminate.
+    pub(crate) fn clear_exception(&self) {
+        self.exception.lock().unwrap_or_else(PoisonError::into_inner).set = false;
+        if self.terminated.swap(false, Ordering::AcqRel) {
+            self.store.control().clear_terminate();
+        }
+    }
+
+    /// The exception with its prefix, as it stands in its buffer.
+    pub(crate) fn exception_ptr(&self) -> Option<*const c_char> {
+        let exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
+        exception.set.then(|| exception.text.get().cast())
+    }
+
+    /// The exception without its prefix.
+    pub(crate) fn exception(&self) -> Option<String> {
+        let exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
+        if !exception.set {
+            return None;
+        }
+        // SAFETY: the lock is held.
+        let buffer = unsafe { &*exception.text.get() };
+        let text = buffer.split(|&b| b == 0).next().unwrap_or_default();
+        Some(String::from_utf8_lossy(&text[EXCEPTION_PREFIX.len()..]).into_owned())
+    }
+
+    /// Whether the guest ended itself by `proc_exit`, which hosts see as an exception.
+    pub(crate) fn has_exited(&self) -> bool {
+        self.exception().is_some_and(|text| text.contains(PROC_EXIT))
+    }
+
+    /// Notes why a call ended.
+    pub(crate) fn record_trap(&self, trap: &Trap) {
+        if let Trap::Exit(status) = trap {
+            self.exit_code.store(*status, Ordering::Release);
+        }
+        self.set_exception(&trap.to_string());
+    }
+
+    /// The trap that an exception set by a native function stands for.
+    pub(crate) fn pending_trap(&self) -> Option<Trap> {
+        Some(match self.exception()?.as_str() {
+            PROC_EXIT => Trap::Exit(self.exit_code.load(Ordering::Acquire)),
+            TERMINATED => Trap::Code(TrapCode::Terminated),
+            text => Trap::host(text.to_owned()),
+        })
+    }
+
+    /// Stops the guest, from any thread: it traps at its next stable point, and later calls fail.
+    pub(crate) fn terminate(&self) {
+        self.terminated.store(true, Ordering::Release);
+        self.set_exception(TERMINATED);
+        self.store.control().request_terminate();
+    }
+
+    /// Whether it was told to stop.
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for WASMModuleInstanceCommon {
+    fn drop(&mut self) {
+        let singleton = self.singleton.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Singleton(env)) = singleton {
+            // SAFETY: made by `Box::into_raw`, and the host knows that it goes with the instance.
+            drop(unsafe { Box::from_raw(env) });
+        }
+        context::destroy_all(self);
+        externref::remove_instance(self.as_ptr());
+        self.engine_instance().owner.store(null_mut(), Ordering::Release);
+    }
+}
+
+/// References of an instance's guest, as the C API has them.
+pub(crate) struct References<'a> {
+    pub(crate) instance: &'a Instance,
+}
+
+impl native_call::References for References<'_> {
+    fn object(&self, slot: u64) -> usize {
+        externref::slot_to_object(slot)
+    }
+
+    fn object_slot(&self, object: usize) -> u64 {
+        let owner = self.instance.owner.load(Ordering::Acquire);
+        externref::object_to_slot(owner.cast(), object).unwrap_or(NULL_REF)
+    }
+
+    fn func_index(&self, slot: u64) -> u32 {
+        let func = slot_to_func(slot);
+        let index = self.instance.funcs().iter().position(|&f| std::ptr::eq(f, func));
+        index.map_or(u32::MAX, |index| index as u32)
+    }
+
+    fn func_slot(&self, index: u32) -> u64 {
+        func_to_slot(self.instance.func(index))
+    }
+}
+
+/// Ends an instance: its exec env goes, context destructors and cleanups of its host objects run, memory is freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_inst_t) {
+    guard((), || {
+        if !module_inst.is_null() {
+            // SAFETY: as the caller promises: made by instantiation, not yet ended.
+            drop(unsafe { Box::from_raw(module_inst) });
+        }
+    });
+}
+
+/// The module of an instance.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_module(module_inst: wasm_module_inst_t) -> wasm_module_t {
+    // SAFETY: as the caller promises.
+    unsafe { module_inst.as_ref() }.map_or(null_mut(), |i| i.module)
+}
+
+/// Sets how an instance is run. False if that is not supported.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_running_mode(
+    module_inst: wasm_module_inst_t,
+    running_mode: MaybeUninit<RunningMode>,
+) -> bool {
+    // SAFETY: as the caller promises.
+    let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+    let mode = enum_value(running_mode);
+    let supported = mode_supported(mode);
+    if supported {
+        let mode = if mode == 0 { RunningMode::Mode_Interp as u32 } else { mode };
+        instance.running_mode.store(mode, Ordering::Relaxed);
+    }
+    supported
+}
+
+/// How an instance is run.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_running_mode(module_inst: wasm_module_inst_t) -> MaybeUninit<RunningMode> {
+    // SAFETY: as the caller promises.
+    enum_of(unsafe { module_inst.as_ref() }.map_or(0, |i| i.running_mode.load(Ordering::Relaxed)))
+}
+
+/// Keeps a pointer of the host's with an instance.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_custom_data(
+    module_inst: wasm_module_inst_t,
+    custom_data: *mut c_void,
+) {
+    // SAFETY: as the caller promises.
+    if let Some(instance) = unsafe { module_inst.as_ref() } {
+        instance.custom_data.store(custom_data, Ordering::Release);
+    }
+}
+
+/// The pointer kept by wasm_runtime_set_custom_data; NULL at first.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_custom_data(module_inst: wasm_module_inst_t) -> *mut c_void {
+    // SAFETY: as the caller promises.
+    unsafe { module_inst.as_ref() }.map_or(null_mut(), |i| i.custom_data.load(Ordering::Acquire))
+}

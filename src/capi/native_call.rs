@@ -1,0 +1,301 @@
+//! Calls of native functions: from the guest's 64-bit slots to the C calling convention.
+
+use std::ffi::{CStr, c_void};
+
+use libffi::low::{self, CodePtr};
+use libffi::middle::{Cif, Type};
+use smallvec::SmallVec;
+use wayfarer_guest::GuestMemory;
+use wayfarer_module::{FuncType, ValType};
+
+use super::natives::Native;
+use super::signature::{self, Param};
+use super::vector_call;
+
+/// Text of the exception that an address outside linear memory raises.
+const OUT_OF_BOUNDS: &str = "out of bounds memory access";
+
+/// How references look in slots; the C API knows host objects by pointer and functions by index.
+pub(crate) trait References {
+    /// The host pointer for an externref's slot.
+    fn object(&self, slot: u64) -> usize;
+    /// The slot for a host pointer.
+    fn object_slot(&self, object: usize) -> u64;
+    /// The function index for a funcref's slot; all ones for null.
+    fn func_index(&self, slot: u64) -> u32;
+    /// The slot for a function index.
+    fn func_slot(&self, index: u32) -> u64;
+}
+
+/// An argument or result as C has it: a value of any type, at its address.
+#[derive(Clone, Copy)]
+#[repr(C, align(16))]
+pub(crate) union Cell {
+    pub(crate) u32: u32,
+    pub(crate) u64: u64,
+    pub(crate) f32: u32,
+    pub(crate) pointer: usize,
+    pub(crate) v128: [u64; 2],
+}
+
+impl Cell {
+    const ZERO: Cell = Cell { v128: [0; 2] };
+
+    /// The bits as a slot of this type (not for references).
+    fn bits(self, ty: ValType) -> u64 {
+        // SAFETY: every bit pattern is a value of every member.
+        unsafe {
+            match ty {
+                ValType::I32 | ValType::F32 | ValType::FuncRef => u64::from(self.u32),
+                _ => self.u64,
+            }
+        }
+    }
+}
+
+/// A native function with the call to it prepared.
+pub(crate) struct NativeCall {
+    func: *mut c_void,
+    /// Given to wasm_runtime_get_function_attachment.
+    pub(crate) attachment: *mut c_void,
+    params: Box<[Param]>,
+    ty: FuncType,
+    how: How,
+}
+
+// SAFETY: the function and its attachment are the host's, which said they may be used by guests, on any thread; a `Cif`
+// is only read.
+unsafe impl Send for NativeCall {}
+// SAFETY: as above.
+unsafe impl Sync for NativeCall {}
+
+enum How {
+    /// `void f(exec_env, uint64_t *args)`
+    Raw,
+    /// `ret f(exec_env, args...)`
+    Ffi(Cif),
+    /// The same with vectors among parameters or result, which libffi does not know.
+    Vector,
+}
+
+/// Why a native function cannot be linked to an import.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum LinkError {
+    /// The signature does not fit the type.
+    Signature(String),
+    /// Vectors are passed in a way that is not implemented for this architecture, or there are too many arguments.
+    Vector,
+}
+
+impl NativeCall {
+    /// Prepares calls of a registered function as a function of this type.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    ///
+    /// # Safety
+    /// `native` was registered and not unregistered; its signature is NULL or a string.
+    pub(crate) unsafe fn new(native: &Native, ty: &FuncType) -> Result<Self, LinkError> {
+        // SAFETY: as the caller promises.
+        let text = unsafe { super::ffi::c_str(native.symbol.signature) }.map(CStr::to_string_lossy);
+        let params = match text.as_deref() {
+            None | Some("") => signature::unchecked(ty),
+            Some(text) => signature::parse(text, ty).ok_or_else(|| LinkError::Signature(text.to_owned()))?,
+        };
+        let has_vector = ty.params.iter().chain(&ty.results).any(|&t| t == ValType::V128);
+        let how = if native.raw {
+            How::Raw
+        } else if has_vector {
+            if !vector_call::possible(ty) {
+                return Err(LinkError::Vector);
+            }
+            How::Vector
+        } else {
+            How::Ffi(cif(&params, ty))
+        };
+        Ok(NativeCall {
+            func: native.symbol.func_ptr,
+            attachment: native.symbol.attachment,
+            params,
+            ty: ty.clone(),
+            how,
+        })
+    }
+
+    /// Calls the function: arguments are read from `slots`, results written over them from slot 0.
+    ///
+    /// # Errors
+    /// The text of an exception; the function was not called then.
+    ///
+    /// # Safety
+    /// `exec_env` is what the function may be given. The function is what its registration says.
+    pub(crate) unsafe fn call(
+        &self,
+        exec_env: *mut c_void,
+        memory: &GuestMemory<'_>,
+        references: &dyn References,
+        slots: &mut [u64],
+    ) -> Result<(), &'static str> {
+        let args = self.arguments(memory, references, slots)?;
+        let mut results: SmallVec<[Cell; 4]> = SmallVec::from_elem(Cell::ZERO, self.ty.results.len());
+        match &self.how {
+            // SAFETY: passed on.
+            How::Raw => unsafe { self.call_raw(exec_env, &args, &mut results) },
+            // SAFETY: passed on; the cif was made for these parameters and results.
+            How::Ffi(cif) => unsafe { self.call_ffi(cif, exec_env, args, &mut results) },
+            // SAFETY: passed on; `new` checked that it is possible.
+            How::Vector => unsafe { vector_call::call(self.func, exec_env, &self.ty, &args, &mut results) },
+        }
+        let mut at = 0;
+        for (&ty, cell) in self.ty.results.iter().zip(results) {
+            // SAFETY: every bit pattern is a value of every member.
+            let value = unsafe {
+                match ty {
+                    ValType::V128 => {
+                        slots[at..at + 2].copy_from_slice(&vector_slots(cell.v128));
+                        at += 2;
+                        continue;
+                    }
+                    ValType::ExternRef => references.object_slot(cell.pointer),
+                    ValType::FuncRef => references.func_slot(cell.u32),
+                    _ => cell.bits(ty),
+                }
+            };
+            slots[at] = value;
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// The arguments as C has them, addresses checked and converted.
+    fn arguments(
+        &self,
+        memory: &GuestMemory<'_>,
+        references: &dyn References,
+        slots: &[u64],
+    ) -> Result<SmallVec<[Cell; 16]>, &'static str> {
+        let mut cells = SmallVec::new();
+        let mut at = 0;
+        for (&ty, &param) in self.ty.params.iter().zip(&self.params) {
+            let slot = slots[at];
+            let address = u64::from(slot as u32);
+            let mut cell = Cell::ZERO;
+            match param {
+                Param::Pointer => cell.pointer = buffer(memory, address, 1)?,
+                // The signature parser saw to it that the length is the next parameter.
+                Param::Buffer => cell.pointer = buffer(memory, address, u64::from(slots[at + 1] as u32))?,
+                Param::Str => cell.pointer = string(memory, address)?,
+                Param::Value => match ty {
+                    ValType::I32 | ValType::F32 => cell.u32 = slot as u32,
+                    ValType::I64 | ValType::F64 => cell.u64 = slot,
+                    ValType::V128 => cell.v128 = vector_slots([slot, slots[at + 1]]),
+                    ValType::ExternRef => cell.pointer = references.object(slot),
+                    ValType::FuncRef => cell.u32 = references.func_index(slot),
+                },
+            }
+            cells.push(cell);
+            at += ty.slots() as usize;
+        }
+        Ok(cells)
+    }
+
+    /// # Safety
+    /// As [`NativeCall::call`].
+    unsafe fn call_raw(&self, exec_env: *mut c_void, args: &[Cell], results: &mut [Cell]) {
+        // One 64-bit cell each, two for a vector; a narrower value stands at the cell's first bytes, where
+        // `native_raw_get_arg` looks for it.
+        let mut cells: SmallVec<[u64; 16]> = SmallVec::new();
+        for (&ty, cell) in self.ty.params.iter().zip(args) {
+            // SAFETY: every bit pattern is a value of every member, and all of a cell is initialized.
+            let words = unsafe { cell.v128 };
+            cells.extend_from_slice(&words[..ty.slots() as usize]);
+        }
+        cells.resize(cells.len().max(self.ty.result_slots() as usize).max(1), 0);
+        // SAFETY: a raw native has this type; the host vouches for it.
+        unsafe {
+            let func: unsafe extern "C" fn(*mut c_void, *mut u64) = std::mem::transmute(self.func);
+            func(exec_env, cells.as_mut_ptr());
+        }
+        let mut at = 0;
+        for (&ty, result) in self.ty.results.iter().zip(results) {
+            let second = if ty == ValType::V128 { cells[at + 1] } else { 0 };
+            result.v128 = [cells[at], second];
+            at += ty.slots() as usize;
+        }
+    }
+
+    /// # Safety
+    /// As [`NativeCall::call`]; `cif` and the number of results are this function's.
+    unsafe fn call_ffi(
+        &self,
+        cif: &Cif,
+        exec_env: *mut c_void,
+        mut args: SmallVec<[Cell; 16]>,
+        results: &mut SmallVec<[Cell; 4]>,
+    ) {
+        // Results after the first are written through pointers that follow the arguments.
+        for result in results.iter_mut().skip(1) {
+            args.push(Cell { pointer: (&raw mut *result) as usize });
+        }
+        let mut exec_env = exec_env;
+        let mut values: SmallVec<[*mut c_void; 16]> = SmallVec::with_capacity(args.len() + 1);
+        values.push((&raw mut exec_env).cast());
+        values.extend(args.iter_mut().map(|cell| (&raw mut *cell).cast::<c_void>()));
+        let (cif, func, values) = (cif.as_raw_ptr(), CodePtr::from_ptr(self.func), values.as_mut_ptr());
+        // SAFETY: the values are as the cif says, each at its address; the result's type too.
+        unsafe {
+            match self.ty.results.first() {
+                None => low::call::<()>(cif, func, values),
+                Some(ValType::I32 | ValType::FuncRef) => results[0].u32 = low::call::<u32>(cif, func, values),
+                Some(ValType::I64) => results[0].u64 = low::call::<u64>(cif, func, values),
+                Some(ValType::F32) => results[0].f32 = low::call::<f32>(cif, func, values).to_bits(),
+                Some(ValType::F64) => results[0].u64 = low::call::<f64>(cif, func, values).to_bits(),
+                Some(ValType::ExternRef) => {
+                    results[0].pointer = low::call::<*mut c_void>(cif, func, values) as usize;
+                }
+                Some(ValType::V128) => {}
+            }
+        }
+    }
+}
+
+/// A vector between its two slots, low half first, and the 16 bytes that C sees, which are in the order they have in
+/// linear memory.
+fn vector_slots(v: [u64; 2]) -> [u64; 2] {
+    v.map(u64::to_le)
+}
+
+fn cif(params: &[Param], ty: &FuncType) -> Cif {
+    let params = params.iter().zip(&ty.params).map(|(&param, &ty)| match param {
+        Param::Value => ffi_type(ty),
+        _ => Type::pointer(),
+    });
+    let more_results = ty.results.iter().skip(1).map(|_| Type::pointer());
+    let args = std::iter::once(Type::pointer()).chain(params).chain(more_results);
+    Cif::new(args, ty.results.first().map_or(Type::void(), |&ty| ffi_type(ty)))
+}
+
+fn ffi_type(ty: ValType) -> Type {
+    match ty {
+        ValType::I32 | ValType::FuncRef => Type::u32(),
+        ValType::I64 => Type::u64(),
+        ValType::F32 => Type::f32(),
+        ValType::F64 => Type::f64(),
+        // Vectors never come here: such functions are called by `vector_call`.
+        ValType::ExternRef | ValType::V128 => Type::pointer(),
+    }
+}
+
+fn buffer(memory: &GuestMemory<'_>, address: u64, len: u64) -> Result<usize, &'static str> {
+    let pointer = memory.range(address, len).map_err(|_| OUT_OF_BOUNDS)?;
+    // Nothing is at the end of memory, so an empty buffer there has no address.
+    Ok(if address == memory.len() { 0 } else { pointer as usize })
+}
+
+fn string(memory: &GuestMemory<'_>, address: u64) -> Result<usize, &'static str> {
+    let left = memory.len().checked_sub(address).ok_or(OUT_OF_BOUNDS)?;
+    let start = memory.range(address, left).map_err(|_| OUT_OF_BOUNDS)?;
+    // SAFETY: `left` bytes from `start` are inside linear memory.
+    let end = unsafe { libc::memchr(start.cast(), 0, left as usize) };
+    if end.is_null() { Err(OUT_OF_BOUNDS) } else { Ok(start as usize) }
+}

@@ -1,0 +1,338 @@
+//! WASI settings of modules and instances.
+
+use std::ffi::{c_char, c_int};
+use std::sync::PoisonError;
+
+use wayfarer_module::ExternKind;
+use wayfarer_wasi::{WasiBuilder, WasiCtx};
+
+use super::call::handle_of;
+use super::ffi::{c_str, guard, slice, text};
+use super::instance::WASMModuleInstanceCommon;
+use super::log::error;
+use super::types::{InstantiationArgs2, wasm_function_inst_t, wasm_module_inst_t, wasm_module_t};
+
+/// What a host said about its guest's surroundings. Strings are copied when they are set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WasiArgs {
+    set: bool,
+    argv: Vec<Vec<u8>>,
+    env: Vec<Vec<u8>>,
+    dirs: Vec<Vec<u8>>,
+    map_dirs: Vec<Vec<u8>>,
+    stdio: Stdio,
+    addr_pool: Vec<String>,
+    ns_lookup_pool: Vec<String>,
+}
+
+/// Descriptors for the standard streams; -1 for the process's own.
+#[derive(Clone, Copy, Debug)]
+struct Stdio {
+    fds: [i64; 3],
+    /// An instance has them already: the next one gets duplicates.
+    taken: bool,
+}
+
+impl Default for Stdio {
+    fn default() -> Self {
+        Stdio { fds: [-1; 3], taken: false }
+    }
+}
+
+/// An instance's side of WASI.
+pub(crate) struct InstanceWasi {
+    pub(crate) ctx: WasiCtx,
+}
+
+impl WasiArgs {
+    /// Whether anything was set.
+    pub(crate) fn is_set(&self) -> bool {
+        self.set
+    }
+
+    /// Opens everything for a new instance.
+    ///
+    /// # Errors
+    /// WAMR's text.
+    pub(crate) fn build(&mut self) -> Result<WasiCtx, String> {
+        let mut builder = WasiBuilder::new();
+        for arg in &self.argv {
+            builder.arg(arg.clone());
+        }
+        for entry in &self.env {
+            builder.env(entry.clone());
+        }
+        for dir in &self.dirs {
+            builder.dir(dir.clone());
+        }
+        for map in &self.map_dirs {
+            builder.map_dir(map.clone());
+        }
+        for entry in &self.addr_pool {
+            builder.address_pool(entry.clone());
+        }
+        for name in &self.ns_lookup_pool {
+            builder.ns_lookup(name.clone());
+        }
+        let [stdin, stdout, stderr] = self.stdio.for_instance();
+        // SAFETY: the host handed the descriptors over with the settings; each instance after the first gets its own
+        // duplicates. `build` is called once, below.
+        unsafe { builder.stdio(stdin, stdout, stderr) };
+        let ctx = builder.build().map_err(|e| e.to_string())?;
+        self.stdio.taken = true;
+        Ok(ctx)
+    }
+}
+
+impl Stdio {
+    fn for_instance(self) -> [i64; 3] {
+        self.fds.map(|fd| match i32::try_from(fd) {
+            // SAFETY: dup only looks at a number that is not a descriptor, and fails.
+            Ok(n) if n > 2 && self.taken => i64::from(unsafe { libc::fcntl(n, libc::F_DUPFD_CLOEXEC, 3) }),
+            _ => fd,
+        })
+    }
+}
+
+/// # Safety
+/// `list` is NULL or has `n` strings.
+unsafe fn strings(list: *const *const c_char, n: u32) -> Vec<Vec<u8>> {
+    // SAFETY: as the caller promises.
+    let list = unsafe { slice(list, n as usize) };
+    // SAFETY: as the caller promises.
+    list.iter().filter_map(|&s| unsafe { c_str(s) }).map(|s| s.to_bytes().to_vec()).collect()
+}
+
+/// # Safety
+/// As [`strings`].
+unsafe fn texts(list: *const *const c_char, n: u32) -> Vec<String> {
+    // SAFETY: as the caller promises.
+    let list = unsafe { slice(list, n as usize) };
+    // SAFETY: as the caller promises.
+    list.iter().filter(|s| !s.is_null()).map(|&s| unsafe { text(s) }).collect()
+}
+
+/// # Safety
+/// As [`strings`].
+unsafe fn argv(list: *mut *mut c_char, argc: c_int) -> Vec<Vec<u8>> {
+    // SAFETY: as the caller promises.
+    unsafe { strings(list.cast_const().cast(), u32::try_from(argc).unwrap_or(0)) }
+}
+
+/// Changes a module's settings.
+///
+/// # Safety
+/// `module` is NULL or alive.
+unsafe fn with_module(module: wasm_module_t, change: impl FnOnce(&mut WasiArgs)) {
+    guard((), || {
+        // SAFETY: as the caller promises.
+        if let Some(module) = unsafe { module.as_ref() } {
+            let mut wasi = module.wasi.lock().unwrap_or_else(PoisonError::into_inner);
+            wasi.set = true;
+            change(&mut wasi);
+        }
+    });
+}
+
+/// Changes settings for one instantiation.
+///
+/// # Safety
+/// `args` is NULL or alive.
+unsafe fn with_args(args: *mut InstantiationArgs2, change: impl FnOnce(&mut WasiArgs)) {
+    guard((), || {
+        // SAFETY: as the caller promises.
+        if let Some(args) = unsafe { args.as_mut() } {
+            args.wasi.set = true;
+            change(&mut args.wasi);
+        }
+    });
+}
+
+/// Sets what instances of a module made from now on find: preopened directories (`dir_list`; and `map_dir_list`, each
+/// `GUEST::HOST`), environment (`KEY=VALUE`), arguments, and descriptors for the standard streams (-1 for the process's
+/// own; others belong to the instance then).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_wasi_args_ex(
+    module: wasm_module_t,
+    dir_list: *mut *const c_char,
+    dir_count: u32,
+    map_dir_list: *mut *const c_char,
+    map_dir_count: u32,
+    env: *mut *const c_char,
+    env_count: u32,
+    argv: *mut *mut c_char,
+    argc: c_int,
+    stdinfd: i64,
+    stdoutfd: i64,
+    stderrfd: i64,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        with_module(module, |wasi| {
+            wasi.dirs = strings(dir_list, dir_count);
+            wasi.map_dirs = strings(map_dir_list, map_dir_count);
+            wasi.env = strings(env, env_count);
+            wasi.argv = self::argv(argv, argc);
+            wasi.stdio = Stdio { fds: [stdinfd, stdoutfd, stderrfd], taken: false };
+        });
+    }
+}
+
+/// wasm_runtime_set_wasi_args_ex with the process's own standard streams.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_wasi_args(
+    module: wasm_module_t,
+    dir_list: *mut *const c_char,
+    dir_count: u32,
+    map_dir_list: *mut *const c_char,
+    map_dir_count: u32,
+    env: *mut *const c_char,
+    env_count: u32,
+    argv: *mut *mut c_char,
+    argc: c_int,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        wasm_runtime_set_wasi_args_ex(
+            module, dir_list, dir_count, map_dir_list, map_dir_count, env, env_count, argv, argc, -1, -1, -1,
+        );
+    }
+}
+
+/// Sets the addresses (`ADDRESS/MASK`) that instances of a module may use.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_wasi_addr_pool(
+    module: wasm_module_t,
+    addr_pool: *mut *const c_char,
+    addr_pool_size: u32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { with_module(module, |wasi| wasi.addr_pool = texts(addr_pool, addr_pool_size)) };
+}
+
+/// Sets the host names that instances of a module may resolve: exact, or `*suffix`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_set_wasi_ns_lookup_pool(
+    module: wasm_module_t,
+    ns_lookup_pool: *mut *const c_char,
+    ns_lookup_pool_size: u32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { with_module(module, |wasi| wasi.ns_lookup_pool = texts(ns_lookup_pool, ns_lookup_pool_size)) };
+}
+
+/// Sets the guest's arguments.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_arg(
+    p: *mut InstantiationArgs2,
+    argv: *mut *mut c_char,
+    argc: c_int,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { with_args(p, |wasi| wasi.argv = self::argv(argv, argc)) };
+}
+
+/// Sets the guest's environment: `KEY=VALUE`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_env(
+    p: *mut InstantiationArgs2,
+    env: *mut *const c_char,
+    env_count: u32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { with_args(p, |wasi| wasi.env = strings(env, env_count)) };
+}
+
+/// Sets the preopened directories: under their own names, and as `GUEST::HOST`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_dir(
+    p: *mut InstantiationArgs2,
+    dir_list: *mut *const c_char,
+    dir_count: u32,
+    map_dir_list: *mut *const c_char,
+    map_dir_count: u32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        with_args(p, |wasi| {
+            wasi.dirs = strings(dir_list, dir_count);
+            wasi.map_dirs = strings(map_dir_list, map_dir_count);
+        });
+    }
+}
+
+/// Sets descriptors for the standard streams: -1 for the process's own, others belong to the instance then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_stdio(
+    p: *mut InstantiationArgs2,
+    stdinfd: i64,
+    stdoutfd: i64,
+    stderrfd: i64,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        with_args(p, |wasi| wasi.stdio = Stdio { fds: [stdinfd, stdoutfd, stderrfd], taken: false });
+    }
+}
+
+/// Sets the addresses (`ADDRESS/MASK`) that the guest may use.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_addr_pool(
+    p: *mut InstantiationArgs2,
+    addr_pool: *mut *const c_char,
+    addr_pool_size: u32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { with_args(p, |wasi| wasi.addr_pool = texts(addr_pool, addr_pool_size)) };
+}
+
+/// Sets the host names that the guest may resolve: exact, or `*suffix`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_ns_lookup_pool(
+    p: *mut InstantiationArgs2,
+    ns_lookup_pool: *mut *const c_char,
+    ns_lookup_pool_size: u32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe { with_args(p, |wasi| wasi.ns_lookup_pool = texts(ns_lookup_pool, ns_lookup_pool_size)) };
+}
+
+impl WASMModuleInstanceCommon {
+    /// The exported `_start`, if it takes and returns nothing.
+    pub(crate) fn wasi_start(&self) -> Option<&wayfarer_runtime::Func> {
+        let module = self.engine_instance().module();
+        let export = module.export("_start").filter(|e| e.kind == ExternKind::Func)?;
+        let ty = module.func_type(export.index);
+        if !ty.params.is_empty() || !ty.results.is_empty() {
+            error!("Lookup wasi _start function failed: invalid function type.");
+            return None;
+        }
+        self.engine_instance().func(export.index)
+    }
+}
+
+/// Whether the module of an instance imports anything of WASI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_is_wasi_mode(module_inst: wasm_module_inst_t) -> bool {
+    // SAFETY: as the caller promises.
+    guard(false, || unsafe { module_inst.as_ref() }.is_some_and(|i| i.module().imports_wasi()))
+}
+
+/// The exported function `_start`, if it takes and returns nothing; otherwise NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_lookup_wasi_start_function(
+    module_inst: wasm_module_inst_t,
+) -> wasm_function_inst_t {
+    guard(std::ptr::null_mut(), || {
+        // SAFETY: as the caller promises.
+        let start = unsafe { module_inst.as_ref() }.and_then(|i| i.wasi_start());
+        start.map_or(std::ptr::null_mut(), handle_of)
+    })
+}
+
+/// The status that the guest gave to `proc_exit`; 0 if it did not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_runtime_get_wasi_exit_code(module_inst: wasm_module_inst_t) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { module_inst.as_ref() }.map_or(0, |i| i.exit_code.load(std::sync::atomic::Ordering::Acquire))
+}

@@ -1,0 +1,225 @@
+//! Configuration, engine, store.
+
+use std::mem::MaybeUninit;
+use std::collections::HashMap;
+use std::ptr::null_mut;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wayfarer_runtime as runtime;
+
+use super::super::exec_env::init_thread;
+use super::super::ffi::{guard};
+use super::super::init::{NO_OPTION, initialize_with, wasm_runtime_destroy};
+use super::super::types::{MemAllocOption, mem_alloc_type_t};
+use super::objects::{Object, Shared};
+use super::vectors::vector;
+
+/// How an engine is set up.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct wasm_config_t {
+    /// Allocator.
+    pub mem_alloc_type: MaybeUninit<mem_alloc_type_t>,
+    /// Its arguments.
+    pub mem_alloc_option: MemAllocOption,
+    /// Not used.
+    pub segue_flags: u32,
+    /// Not used.
+    pub enable_linux_perf: bool,
+}
+
+/// The engine; there is one in a process.
+pub struct wasm_engine_t {
+    _engine: [u8; 0],
+}
+
+/// A store: what the objects of one thread live in.
+pub struct wasm_store_t {
+    pub(crate) inner: Arc<StoreInner>,
+}
+
+/// What the objects of a store keep alive.
+pub(crate) struct StoreInner {
+    pub(crate) store: Arc<runtime::Store>,
+    /// Foreign objects that guests have references to, by address.
+    foreign: Mutex<HashMap<usize, Arc<Shared>>>,
+}
+
+impl StoreInner {
+    /// Gives a host object to guests: its address stands for it.
+    pub(crate) fn lend(&self, object: &Object) -> usize {
+        let address = Arc::as_ptr(&object.shared) as usize;
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        foreign.entry(address).or_insert_with(|| object.shared.clone());
+        address
+    }
+
+    /// The host object at an address that [`StoreInner::lend`] gave.
+    pub(crate) fn lent(&self, address: usize) -> Option<Object> {
+        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        foreign.get(&address).map(|shared| Object { shared: shared.clone() })
+    }
+}
+
+/// How many engines there are, and the one they all are.
+static ENGINE: Mutex<(u32, usize)> = Mutex::new((0, 0));
+
+/// Makes a configuration: malloc as allocator.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_config_new() -> *mut wasm_config_t {
+    guard(null_mut(), || {
+        Box::into_raw(Box::new(wasm_config_t {
+            mem_alloc_type: MaybeUninit::new(mem_alloc_type_t::Alloc_With_System_Allocator),
+            mem_alloc_option: NO_OPTION,
+            segue_flags: 0,
+            enable_linux_perf: false,
+        }))
+    })
+}
+
+/// Deletes a configuration. An engine does not take it over.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_config_delete(config: *mut wasm_config_t) {
+    if !config.is_null() {
+        // SAFETY: as the caller promises: made by wasm_config_new.
+        drop(unsafe { Box::from_raw(config) });
+    }
+}
+
+/// Sets the allocator. Returns the configuration.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_config_set_mem_alloc_opt(
+    config: *mut wasm_config_t,
+    mem_alloc_type: MaybeUninit<mem_alloc_type_t>,
+    mem_alloc_option: *mut MemAllocOption,
+) -> *mut wasm_config_t {
+    // SAFETY: as the caller promises.
+    if let Some(config) = unsafe { config.as_mut() } {
+        config.mem_alloc_type = mem_alloc_type;
+        // SAFETY: as the caller promises.
+        if let Some(option) = unsafe { mem_alloc_option.as_ref() } {
+            config.mem_alloc_option = *option;
+        }
+    }
+    config
+}
+
+/// Asks for a map for perf(1), which this version does not write. Returns the configuration.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_config_set_linux_perf_opt(
+    config: *mut wasm_config_t,
+    enable: bool,
+) -> *mut wasm_config_t {
+    // SAFETY: as the caller promises.
+    unsafe { config.as_mut() }.into_iter().for_each(|config| config.enable_linux_perf = enable);
+    config
+}
+
+/// Sets flags of a JIT that this version does not have. Returns the configuration.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_config_set_segue_flags(
+    config: *mut wasm_config_t,
+    segue_flags: u32,
+) -> *mut wasm_config_t {
+    // SAFETY: as the caller promises.
+    unsafe { config.as_mut() }.into_iter().for_each(|config| config.segue_flags = segue_flags);
+    config
+}
+
+/// # Safety
+/// The option goes with the type.
+unsafe fn new_engine(mem_alloc_type: MaybeUninit<mem_alloc_type_t>, option: &MemAllocOption) -> *mut wasm_engine_t {
+    guard(null_mut(), || {
+        let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+        if engine.0 == 0 {
+            // SAFETY: as the caller promises.
+            if !unsafe { initialize_with(mem_alloc_type, option) } {
+                return null_mut();
+            }
+            engine.1 = Box::into_raw(Box::new(0u64)) as usize;
+        }
+        engine.0 += 1;
+        engine.1 as *mut wasm_engine_t
+    })
+}
+
+/// Makes the engine, with malloc as allocator. If there is one, it is returned again; each return needs its own
+/// wasm_engine_delete.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_engine_new() -> *mut wasm_engine_t {
+    // SAFETY: malloc needs no option.
+    unsafe { new_engine(MaybeUninit::new(mem_alloc_type_t::Alloc_With_System_Allocator), &NO_OPTION) }
+}
+
+/// Makes the engine from a configuration, which stays the caller's. NULL stands for the default.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_engine_new_with_config(config: *mut wasm_config_t) -> *mut wasm_engine_t {
+    // SAFETY: as the caller promises.
+    match unsafe { config.as_ref() } {
+        // SAFETY: as the caller promises.
+        Some(config) => unsafe { new_engine(config.mem_alloc_type, &config.mem_alloc_option) },
+        None => wasm_engine_new(),
+    }
+}
+
+/// Makes the engine with an allocator. Deprecated: use wasm_engine_new_with_config.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_engine_new_with_args(
+    r#type: MaybeUninit<mem_alloc_type_t>,
+    opts: *const MemAllocOption,
+) -> *mut wasm_engine_t {
+    // SAFETY: as the caller promises.
+    unsafe { new_engine(r#type, opts.as_ref().unwrap_or(&NO_OPTION)) }
+}
+
+/// Deletes the engine; it goes with the last deletion.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_engine_delete(engine: *mut wasm_engine_t) {
+    guard((), || {
+        let mut only = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+        if engine.is_null() || only.0 == 0 {
+            return;
+        }
+        only.0 -= 1;
+        if only.0 == 0 {
+            // SAFETY: made by `new_engine`, and this was the last use.
+            drop(unsafe { Box::from_raw(only.1 as *mut u64) });
+            only.1 = 0;
+            wasm_runtime_destroy();
+        }
+    });
+}
+
+/// Makes a store for the calling thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn wasm_store_new(engine: *mut wasm_engine_t) -> *mut wasm_store_t {
+    guard(null_mut(), || {
+        if engine.is_null() {
+            return null_mut();
+        }
+        init_thread();
+        let store = runtime::Store::new(&super::super::engine::runtime());
+        let inner = StoreInner { store, foreign: Mutex::default() };
+        Box::into_raw(Box::new(wasm_store_t { inner: Arc::new(inner) }))
+    })
+}
+
+/// Deletes a store. What is in it goes when the last handle on it is deleted.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wasm_store_delete(store: *mut wasm_store_t) {
+    guard((), || {
+        if !store.is_null() {
+            // SAFETY: as the caller promises: made by wasm_store_new.
+            drop(unsafe { Box::from_raw(store) });
+        }
+    });
+}
+
+// Not declared in the header, but exported by WAMR.
+vector!(wasm_store_vec_t, *mut wasm_store_t, *const *mut wasm_store_t, "stores",
+    copy: |&p| p, delete: |&p| {
+        // SAFETY: elements of a vector are NULL or stores, owned by it.
+        unsafe { wasm_store_delete(p) }
+    };
+    wasm_store_vec_new_empty wasm_store_vec_new_uninitialized wasm_store_vec_new wasm_store_vec_copy
+    wasm_store_vec_delete);

@@ -1,0 +1,120 @@
+//! Makes the public headers from the Rust source.
+
+use std::path::Path;
+
+use cbindgen::{Builder, Config};
+
+/// A header: its name, its include guard, what of the source goes into it, and what of that is left out because it is
+/// in the header's own text.
+struct Header {
+    name: &'static str,
+    guard: &'static str,
+    sources: &'static [&'static str],
+    item_types: &'static [cbindgen::ItemType],
+    prefix: &'static str,
+    exclude: &'static [&'static str],
+}
+
+const ALL: &[cbindgen::ItemType] = &[
+    cbindgen::ItemType::Enums,
+    cbindgen::ItemType::Structs,
+    cbindgen::ItemType::Typedefs,
+    cbindgen::ItemType::Functions,
+];
+
+const HEADERS: &[Header] = &[
+    Header {
+        name: "lib_export",
+        guard: "_LIB_EXPORT_H_",
+        sources: &["lib_export"],
+        item_types: ALL,
+        prefix: "",
+        exclude: &[],
+    },
+    Header {
+        name: "wasm_export",
+        guard: "_WASM_EXPORT_H",
+        sources: &[
+            "types", "init", "log", "alloc", "package", "load", "wasi", "instantiate", "instance", "introspect",
+            "exec_env", "call", "execute", "exception", "natives", "memory", "globals_tables", "externref", "context",
+            "diagnostics", "unsupported",
+        ],
+        item_types: ALL,
+        prefix: "WASM_RUNTIME_API_EXTERN",
+        exclude: &[
+            "LoadArgs",
+            "InstantiationArgs",
+            "MemAllocOption",
+            "MemAllocPool",
+            "MemAllocFunctions",
+            "bh_log_set_verbose_level",
+            "mem_alloc_type_t",
+            "mem_alloc_usage_t",
+            "wasm_export_t",
+            "wasm_extern_type_u",
+            "wasm_import_export_kind_t",
+            "wasm_import_t",
+            "wasm_thread_t",
+            "wasm_val_t",
+            "wasm_val_u",
+            "wasm_valkind_enum",
+            "wasm_valkind_t",
+        ],
+    },
+    Header {
+        name: "wasm_c_api",
+        guard: "_WASM_C_API_H_",
+        sources: &[
+            "wasm_c_api/engine",
+            "wasm_c_api/types",
+            "wasm_c_api/values",
+            "wasm_c_api/trap",
+            "wasm_c_api/module",
+            "wasm_c_api/func",
+            "wasm_c_api/externs",
+            "wasm_c_api/instance",
+        ],
+        item_types: &[cbindgen::ItemType::Functions],
+        prefix: "WASM_API_EXTERN",
+        exclude: &[
+            "wasm_config_delete",
+            "wasm_engine_delete",
+            "wasm_engine_new_with_args",
+            "wasm_externtype_copy",
+            "wasm_externtype_delete",
+            "wasm_frame_copy",
+            "wasm_frame_delete",
+            "wasm_store_delete",
+            "wasm_val_copy",
+            "wasm_val_delete",
+        ],
+    },
+];
+
+/// The headers as they should be: file name and text.
+pub fn headers(root: &Path) -> Result<Vec<(String, String)>, String> {
+    HEADERS.iter().map(|h| Ok((format!("{}.h", h.name), generate(root, h)?))).collect()
+}
+
+fn generate(root: &Path, header: &Header) -> Result<String, String> {
+    let texts = root.join("cbindgen");
+    let read = |name: String| std::fs::read_to_string(texts.join(&name)).map_err(|e| format!("{name}: {e}"));
+    let mut config = Config::from_file(texts.join("common.toml"))?;
+    config.header = Some(read("license.h".into())?.trim_end().to_owned());
+    config.include_guard = Some(header.guard.to_owned());
+    config.after_includes = Some(read(format!("{}.h", header.name))?.trim_end().to_owned());
+    let trailer = texts.join(format!("{}.trailer.h", header.name));
+    if trailer.exists() {
+        config.trailer = Some(read(format!("{}.trailer.h", header.name))?.trim_end().to_owned());
+    }
+    config.export.item_types = header.item_types.to_vec();
+    config.export.exclude = header.exclude.iter().map(|&name| name.to_owned()).collect();
+    config.function.prefix = (!header.prefix.is_empty()).then(|| header.prefix.to_owned());
+    let builder = header.sources.iter().fold(Builder::new().with_config(config), |builder, source| {
+        builder.with_src(root.join("src/capi").join(format!("{source}.rs")))
+    });
+    let bindings = builder.generate().map_err(|e| format!("{}: {e}", header.name))?;
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    String::from_utf8(text).map_err(|e| e.to_string())
+}
