@@ -12,7 +12,7 @@ use crate::table::{Descriptor, Handle, Mode, Opened, Origin, kind_and_mode};
 use crate::{Call, Ended, Stop};
 use cap_fs_ext::OpenOptionsFollowExt;
 use cap_primitives::fs::{self, FollowSymlinks, OpenOptions, OpenOptionsExt, SystemTimeSpec};
-use rustix::fs::{AtFlags, OFlags, fstat, statat};
+use rustix::fs::{AtFlags, OFlags, fstat, openat, statat};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -204,6 +204,13 @@ pub(crate) fn path_open(call: &Call<'_>) -> Ended {
     let path = call.path(2)?;
     let result = call.out(8, 4)?;
 
+    let origin = match &dir.origin {
+        Origin::Preopen(index) => Some((*index, &b""[..])),
+        Origin::Path(opened) => Some((opened.preopen, &opened.path[..])),
+        // Not a directory that paths are opened in, unless the host gave one as a standard stream.
+        _ => None,
+    };
+    let (preopen, parent) = origin.ok_or(Errno::NotCapable)?;
     let request = Request { oflags, flags, base, inheriting, follow };
     let file = loop {
         match request.open(dir.directory()?, &path) {
@@ -213,13 +220,6 @@ pub(crate) fn path_open(call: &Call<'_>) -> Ended {
             opened => break opened?,
         }
     };
-    let origin = match &dir.origin {
-        Origin::Preopen(index) => Some((*index, &b""[..])),
-        Origin::Path(opened) => Some((opened.preopen, &opened.path[..])),
-        // Not a directory that paths are opened in, unless the host gave one as a standard stream.
-        _ => None,
-    };
-    let (preopen, parent) = origin.ok_or(Errno::NotCapable)?;
     let mut full = parent.to_vec();
     if !full.is_empty() {
         full.push(b'/');
@@ -261,12 +261,15 @@ impl Request {
     /// Opens `path` within `dir`, never waiting (as opening a pipe otherwise would).
     pub(crate) fn open(&self, dir: &File, path: &Path) -> io::Result<File> {
         let asked = |bit| self.oflags & bit != 0;
-        if asked(oflags::DIRECTORY) && asked(oflags::CREAT | oflags::EXCL | oflags::TRUNC) {
-            return Err(rustix::io::Errno::INVAL.into());
+        if asked(oflags::DIRECTORY) {
+            if asked(oflags::CREAT | oflags::EXCL | oflags::TRUNC) {
+                return Err(rustix::io::Errno::INVAL.into());
+            }
+            return self.open_directory(dir, path);
         }
         let writes =
             rights::FD_WRITE | rights::FD_DATASYNC | rights::FD_ALLOCATE | rights::FD_FILESTAT_SET_SIZE;
-        let write = self.base & writes != 0 && !asked(oflags::DIRECTORY);
+        let write = self.base & writes != 0;
         let read = self.base & (rights::FD_READ | rights::FD_READDIR) != 0 || !write;
         // Whether these may be combined is for the kernel to say; the options' own setters are stricter than POSIX.
         let mut extra = OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -274,7 +277,6 @@ impl Request {
             (asked(oflags::CREAT), OFlags::CREATE),
             (asked(oflags::EXCL), OFlags::EXCL),
             (asked(oflags::TRUNC), OFlags::TRUNC),
-            (asked(oflags::DIRECTORY), OFlags::DIRECTORY),
             (self.flags & fdflags::APPEND != 0, OFlags::APPEND),
             (self.flags & fdflags::DSYNC != 0, OFlags::DSYNC),
             (self.flags & (fdflags::SYNC | fdflags::RSYNC) != 0, OFlags::SYNC),
@@ -285,14 +287,20 @@ impl Request {
         }
         let mut options = OpenOptions::new();
         options.read(read).write(write).custom_flags(extra.bits() as i32).follow(self.follow);
-        match fs::open(dir, path, &options) {
-            // Enough to look up names in it, if not to list it.
-            Err(e) if asked(oflags::DIRECTORY) && e.raw_os_error() == Some(libc::EACCES) => match self.follow
-            {
-                FollowSymlinks::Yes => fs::open_dir(dir, path),
-                FollowSymlinks::No => fs::open_dir_nofollow(dir, path),
-            },
-            other => other,
+        fs::open(dir, path, &options)
+    }
+
+    fn open_directory(&self, dir: &File, path: &Path) -> io::Result<File> {
+        let found = match self.follow {
+            FollowSymlinks::Yes => fs::open_dir(dir, path)?,
+            FollowSymlinks::No => fs::open_dir_nofollow(dir, path)?,
+        };
+        // That serves to look up names, also without permission to list them; to list or sync takes one for reading.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match openat(&found, c".", flags, rustix::fs::Mode::empty()) {
+            Ok(readable) => Ok(readable.into()),
+            Err(rustix::io::Errno::ACCESS) => Ok(found),
+            Err(errno) => Err(errno.into()),
         }
     }
 

@@ -58,7 +58,7 @@ pub enum SaveError {
         /// Path below its preopen.
         path: String,
     },
-    /// The file has no name any more, and is too large to travel in the image.
+    /// The file has no name any more, and is too large to travel in the image; or it is a directory.
     Unlinked {
         /// Descriptor number.
         fd: u32,
@@ -96,7 +96,7 @@ impl fmt::Display for SaveError {
             }
             SaveError::Unlinked { fd, path, size } => write!(
                 f,
-                "descriptor {fd}: file `{path}` was unlinked while open, and its {size} bytes are too many to carry"
+                "descriptor {fd}: `{path}` was unlinked while open, and cannot be carried in the image ({size} bytes)"
             ),
             SaveError::OutOfReach { fd, path } => {
                 write!(f, "descriptor {fd}: file `{path}` was moved to where no preopened directory leads")

@@ -261,6 +261,41 @@ fn a_stream_has_no_position() {
 }
 
 #[test]
+fn threads_share_a_context_and_closing_does_not_disturb_a_read() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path(), "f", "file");
+    let mut builder = builder_in(dir.path());
+    with_stdin(&mut builder, OwnedFd::from(reader));
+    let Guest { ctx, .. } = Guest::new(&builder);
+    let call = |memory: &mut [u8], name: &str, args: &[u64]| {
+        let function = wayfarer_wasi::WasiFunction::find(name).unwrap();
+        let memory = wayfarer_guest::GuestMemory::from_slice(memory);
+        (function.call)(&ctx, &memory, &wayfarer_guest::NoInterrupt, args)
+    };
+    let iovec = [16, 0, 0, 0, 10, 0, 0, 0];
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut memory = [0; 64];
+            memory[..8].copy_from_slice(&iovec);
+            assert_eq!(call(&mut memory, "fd_read", &[0, 0, 1, 8]), Outcome::Errno(0));
+            memory[16..16 + memory[8] as usize].to_vec()
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        let mut memory = [0; 64];
+        assert_eq!(call(&mut memory, "fd_close", &[0]), Outcome::Errno(0));
+        memory[..1].copy_from_slice(b"f");
+        assert_eq!(call(&mut memory, "path_open", &[3, 0, 0, 1, 0, READ, 0, 0, 32]), Outcome::Errno(0));
+        assert_eq!(memory[32], 0, "the number is free while the read goes on");
+        writer.write_all(b"pipe").unwrap();
+        assert_eq!(reading.join().unwrap(), b"pipe");
+        memory[..8].copy_from_slice(&iovec);
+        assert_eq!(call(&mut memory, "fd_read", &[0, 0, 1, 8]), Outcome::Errno(0));
+        assert_eq!(&memory[16..20], b"file");
+    });
+}
+
+#[test]
 fn a_named_pipe_opens_at_once_and_its_first_read_waits() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fifo");
