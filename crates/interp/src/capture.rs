@@ -46,7 +46,6 @@ unsafe fn frame(
     ids: &FuncIds,
 ) -> Result<Frame, CaptureError> {
     let module = &func.module().module;
-    let points = func.points();
     let entry = Translated {
         code: Box::default(),
         frame_slots: 0,
@@ -75,6 +74,7 @@ unsafe fn frame(
         _ => site.map_or(0, |site| site.offset),
     };
     let place = || CaptureError::ForeignFunction { place: format!("a frame of function {}", func.index) };
+    let points = func.point(kind, offset);
     let Some(point) = points.find(kind, offset) else {
         debug_assert!(false, "stopped at {kind:?} {offset}, which is no stable point");
         return Err(place());

@@ -2,10 +2,11 @@
 
 use crate::exec::dispatch::Handler;
 use crate::translate;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
-use wayfarer_module::{FuncPoints, Module, PointKind, stable_points};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use wayfarer_module::{FuncPoints, Module, PointKind, stable_points_where};
 use wayfarer_runtime::{ModuleCode, TrapCode, TypeId};
 
 /// A function as the interpreter knows it. At a fixed address; instructions and frame records point to it.
@@ -22,7 +23,8 @@ pub(crate) struct FuncCode {
     pub(crate) index: u32,
     module: *const InterpModule,
     translated: OnceLock<Result<Translated, TrapCode>>,
-    points: OnceLock<FuncPoints>,
+    /// Stable points that captures and resumes asked for: those on stacks, never all of a function.
+    points: Mutex<HashMap<(PointKind, u32), Arc<FuncPoints>>>,
 }
 
 // SAFETY: `module` points to the owner, which is shareable and outlives the function.
@@ -135,9 +137,14 @@ impl FuncCode {
         }
     }
 
-    /// Its stable points.
-    pub(crate) fn points(&self) -> &FuncPoints {
-        self.points.get_or_init(|| stable_points(&self.module().module, self.index))
+    /// The stable point of this kind at this offset, alone with the function's locals; no point if there is none.
+    pub(crate) fn point(&self, kind: PointKind, offset: u32) -> Arc<FuncPoints> {
+        let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = points.entry((kind, offset)).or_insert_with(|| {
+            let module = &self.module().module;
+            Arc::new(stable_points_where(module, self.index, |k, o| (k, o) == (kind, offset)))
+        });
+        found.clone()
     }
 }
 
@@ -168,7 +175,7 @@ impl InterpModule {
                 index,
                 module: owner,
                 translated: OnceLock::new(),
-                points: OnceLock::new(),
+                points: Mutex::default(),
             })
             .collect();
         made

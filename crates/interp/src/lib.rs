@@ -90,7 +90,6 @@ fn context(env: &mut ExecEnv) -> Ctx {
         stack_end: env.values.base().wrapping_add(env.values.reserved()).cast(),
         top: records,
         records_end: env.frames.base().wrapping_add(env.frames.reserved()).cast(),
-        records,
         base,
         instance: ptr::null(),
         globals: ptr::null(),

@@ -43,11 +43,11 @@ pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> R
         {
             return Err(invalid("its results are not what its caller expects"));
         }
-        let point = func
-            .points()
+        let points = func.point(frame.position.kind, frame.position.offset);
+        let point = points
             .find(frame.position.kind, frame.position.offset)
             .ok_or_else(|| invalid("its position is no stable point"))?;
-        check_types(frame, &func.points().locals, point).map_err(invalid)?;
+        check_types(frame, &points.locals, point).map_err(invalid)?;
         let translated = func.translated().map_err(|code| invalid(code.text()))?;
 
         // SAFETY: the stacks are the context's; limits are checked before anything is written.

@@ -37,6 +37,7 @@ impl Runtime {
 
 /// Objects of a store. They are boxed so that they stay where they are, and freed with the store.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "addresses must not change when a list grows")]
 pub(crate) struct Objects {
     pub(crate) instances: Vec<Box<Instance>>,
     pub(crate) memories: Vec<Box<Memory>>,

@@ -31,8 +31,6 @@ pub(crate) struct Ctx {
     pub(crate) top: *mut Record,
     /// One behind the last record there is room for.
     pub(crate) records_end: *mut Record,
-    /// First record of this run.
-    pub(crate) records: *mut Record,
     /// Slot 0 of the run's outermost frame.
     pub(crate) base: *mut u64,
     /// The current instance.

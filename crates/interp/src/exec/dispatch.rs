@@ -113,9 +113,9 @@ macro_rules! handlers {
             ) -> $crate::exec::dispatch::Exit {
                 #[allow(unused_mut)] // not every handler changes the state
                 let mut $s = $crate::exec::dispatch::State { ip, fp, mem, len, ctx, acc, f4, f8 };
+                #[allow(unused_unsafe)] // not every handler needs it
                 // SAFETY: the translator emits a handler only with the operands that it reads, for slots of the frame;
                 // `run`'s caller vouches for the rest of the state.
-                #[allow(unused_unsafe)] // nor does every handler need it
                 unsafe {
                     $body
                 }

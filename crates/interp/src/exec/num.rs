@@ -167,14 +167,12 @@ trapping! {
 }
 
 unary! {
-    I32Eqz(u32) -> u32 = |a| u32::from(a == 0);
     I32Clz(u32) -> u32 = |a| a.leading_zeros();
     I32Ctz(u32) -> u32 = |a| a.trailing_zeros();
     I32Popcnt(u32) -> u32 = |a| a.count_ones();
     I32Extend8S(u32) -> u32 = |a| a as i8 as u32;
     I32Extend16S(u32) -> u32 = |a| a as i16 as u32;
     I32WrapI64(u64) -> u32 = |a| a as u32;
-    I64Eqz(u64) -> u32 = |a| u32::from(a == 0);
     I64Clz(u64) -> u64 = |a| u64::from(a.leading_zeros());
     I64Ctz(u64) -> u64 = |a| u64::from(a.trailing_zeros());
     I64Popcnt(u64) -> u64 = |a| u64::from(a.count_ones());
