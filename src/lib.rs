@@ -1,1 +1,19 @@
-//! placeholder
+//! Wayfarer: a WebAssembly runtime with the C interface of WAMR (wasm-micro-runtime), whose guests can be checkpointed at
+//! any moment and restored later, elsewhere, in another engine.
+//!
+//! The map, from the host inwards:
+//!
+//! - [`capi`]: `wasm_export.h`, `lib_export.h`, `wasm_c_api.h` and `wayfarer.h`; a thin shell over the crates below
+//! - [`checkpoint`]: when a checkpoint is taken, what it gathers, how an instance comes back
+//! - `wayfarer-runtime`: store, instances, memories, traps, requests; what engines run on
+//! - `wayfarer-interp`: the interpreter, with its `capture` and `resume`
+//! - `wayfarer-snapshot`: the Wasm view of a stopped program, and the image format
+//! - `wayfarer-module`: modules as data; which points are stable, and what must be saved there
+//! - `wayfarer-wasi`, `wayfarer-libc`: host functions, over `wayfarer-guest`'s view of a guest's memory
+//!
+//! A call goes `capi::call` -> `wayfarer_runtime::Engine::call` -> `wayfarer_interp::exec`, and to host functions through
+//! `wayfarer_runtime::HostFunc`. A checkpoint goes `exec::stop` -> `wayfarer_runtime::Checkpointer` ->
+//! `checkpoint::driver` -> `wayfarer_snapshot`.
+
+pub mod capi;
+pub mod checkpoint;

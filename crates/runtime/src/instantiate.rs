@@ -53,7 +53,7 @@ pub struct InstantiateOptions {
     /// Values of local i32 globals, by global index (`__heap_base` moves when an app heap is inserted).
     pub globals: Vec<(u32, u32)>,
     /// Use these instead of allocating (restoring an image).
-    pub(crate) restored: Option<RestoredObjects>,
+    pub restored: Option<RestoredObjects>,
 }
 
 impl Store {

@@ -6,7 +6,7 @@ use wayfarer_runtime::memory::MemoryPlan;
 use wayfarer_runtime::{Extern, Func, HostFunc, Store};
 
 /// What a store offers under the name `spectest`. Pointers are the store's.
-pub struct Spectest {
+pub(crate) struct Spectest {
     table: *const wayfarer_runtime::Table,
     memory: *const wayfarer_runtime::Memory,
     globals: [*const wayfarer_runtime::Global; 4],
@@ -21,7 +21,7 @@ const GLOBALS: [(&str, ValType, u64); 4] = [
 
 impl Spectest {
     /// Adds it to an empty store: its objects come first.
-    pub fn new(store: &Arc<Store>) -> Spectest {
+    pub(crate) fn new(store: &Arc<Store>) -> Spectest {
         let ty = TableType { elem: ValType::FuncRef, limits: Limits { min: 10, max: Some(20) } };
         let plan = MemoryPlan { len: 65536, max: 2 * 65536, page_size: 65536, shared: false };
         Spectest {
@@ -33,7 +33,7 @@ impl Spectest {
     }
 
     /// Finds it in a restored store: its objects still come first.
-    pub fn restored(store: &Store) -> Option<Spectest> {
+    pub(crate) fn restored(store: &Store) -> Option<Spectest> {
         Some(Spectest {
             table: store.table(0)?,
             memory: store.memory(0)?,
@@ -42,7 +42,7 @@ impl Spectest {
     }
 
     /// The import of this name, if there is one.
-    pub fn get(
+    pub(crate) fn get(
         &self,
         store: &Arc<Store>,
         name: &str,
@@ -75,7 +75,7 @@ impl Spectest {
 }
 
 /// A host function that does nothing, of this type.
-pub fn print(store: &Arc<Store>, name: &str, params: &[ValType]) -> *const Func {
+pub(crate) fn print(store: &Arc<Store>, name: &str, params: &[ValType]) -> *const Func {
     let ty = FuncType { params: params.into(), results: Box::default() };
     let host = HostFunc {
         name: ("spectest".into(), name.into()),

@@ -14,7 +14,7 @@ use wayfarer_snapshot::{Image, Info, Reason, WriteOptions, save_to_vec};
 
 /// How a script is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// As it is.
     Plain,
     /// With the store written to an image and restored after every directive.
@@ -22,11 +22,11 @@ pub enum Mode {
 }
 
 /// What a script came to.
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Directives run.
-    pub directives: usize,
+    pub(crate) directives: usize,
     /// What went wrong, with the line.
-    pub failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
 struct Session {
@@ -45,9 +45,9 @@ struct Session {
 }
 
 /// Runs all directives of a file.
-pub fn run(file: &TestFile<'_>, mode: Mode) -> Outcome {
+pub(crate) fn run(file: &TestFile<'_>, mode: Mode) -> Outcome {
     let mut failures = Vec::new();
-    let mut buffer = match file.wast() {
+    let buffer = match file.wast() {
         Ok(buffer) => buffer,
         Err(error) => return Outcome { directives: 0, failures: vec![format!("does not parse: {error}")] },
     };

@@ -1,0 +1,294 @@
+//! Takes an instance's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
+
+use std::collections::VecDeque;
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store};
+use wayfarer_snapshot::view::{HostSection, Thread, Value};
+use wayfarer_snapshot::{
+    Compression, Info, Progress, Reason, SaveError, Stats, WriteError, WriteOptions, save_to_fd, save_to_path,
+    save_to_vec,
+};
+
+use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
+use super::record::{self, InstanceRecord};
+use super::watcher;
+use crate::capi::instance::WASMModuleInstanceCommon;
+
+/// Where an image goes.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// A file, replaced as a whole.
+    Path(PathBuf),
+    /// A descriptor, from where it is.
+    Fd(OwnedFd),
+    /// Memory.
+    Buffer,
+}
+
+/// What became of a checkpoint.
+#[derive(Debug)]
+pub(crate) struct Report {
+    /// What was written.
+    pub(crate) stats: Stats,
+    /// How long the program stood still.
+    pub(crate) paused: Duration,
+    /// The image, if it was to go to memory.
+    pub(crate) image: Option<Vec<u8>>,
+}
+
+/// What is called when a checkpoint was taken or failed, on the thread that took it.
+pub(crate) type Done = Box<dyn FnOnce(Result<Report, String>) + Send>;
+
+/// An order to take a checkpoint.
+pub(crate) struct Request {
+    pub(crate) target: Target,
+    pub(crate) compression: Compression,
+    pub(crate) reason: Reason,
+    pub(crate) then: AfterCheckpoint,
+    pub(crate) done: Done,
+}
+
+/// The checkpoints of one instance.
+pub(crate) struct Driver {
+    policy: Option<Policy>,
+    control: Arc<Control>,
+    /// Orders of the API that wait for a stable point.
+    requests: Mutex<VecDeque<Request>>,
+    /// Whether there are any.
+    ordered: AtomicBool,
+    /// Why the policy asked last.
+    reason: Mutex<Option<Reason>>,
+    /// Checkpoints taken so far, also before the program was restored.
+    sequence: Mutex<u64>,
+}
+
+impl Driver {
+    /// A driver for a store; the policy's signal, timer and count are in effect from now on.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub(crate) fn new(store: &Arc<Store>, policy: Option<Policy>, sequence: u64) -> Result<Arc<Driver>, String> {
+        let driver = Arc::new(Driver {
+            policy,
+            control: store.control().clone(),
+            requests: Mutex::default(),
+            ordered: AtomicBool::new(false),
+            reason: Mutex::new(None),
+            sequence: Mutex::new(sequence),
+        });
+        store.set_checkpointer(Some(Arc::new(Handle(Arc::downgrade(&driver)))));
+        if let Some(policy) = &driver.policy {
+            let failed = |e| format!("checkpoints cannot be prepared: {e}");
+            driver.control.enable_wake().map_err(failed)?;
+            if let Some(at) = policy.at {
+                driver.control.checkpoint_at(at);
+            }
+            watcher::watch(&driver, policy).map_err(failed)?;
+        }
+        Ok(driver)
+    }
+
+    /// Orders a checkpoint at the next stable point.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub(crate) fn order(&self, request: Request) -> Result<(), String> {
+        self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(request);
+        self.ordered.store(true, Ordering::Release);
+        self.control.request_checkpoint();
+        Ok(())
+    }
+
+    /// A checkpoint as the policy has it, because a signal came or time has passed.
+    pub(crate) fn ask_by_policy(&self, reason: Reason) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        self.control.request_checkpoint();
+    }
+
+    /// Serves orders that came too late for the call that just ended.
+    pub(crate) fn between_calls(&self, store: &Store) {
+        if self.ordered.load(Ordering::Acquire) {
+            self.serve(store, Ok(None));
+        }
+    }
+
+    /// Serves what is asked for: the API's orders, or else the policy.
+    pub(crate) fn serve(&self, store: &Store, thread: Result<Option<Thread>, CaptureError>) -> AfterCheckpoint {
+        self.ordered.store(false, Ordering::Release);
+        let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
+        let by_policy = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut after = AfterCheckpoint::Continue;
+        let served = !orders.is_empty();
+        for Request { target, compression, reason, then, done } in orders {
+            let result = self.take(store, &thread, &target, compression, reason);
+            if result.is_ok() && then == AfterCheckpoint::Stop {
+                after = AfterCheckpoint::Stop;
+            }
+            done(result);
+        }
+        if let Some(policy) = &self.policy
+            && (by_policy.is_some() || !served)
+        {
+            let reason = by_policy.unwrap_or(Reason::Count);
+            let target = Target::Path(policy.path.clone());
+            match self.take(store, &thread, &target, Compression::None, reason) {
+                Ok(_) if policy.then == Then::Exit => exit(),
+                Ok(_) => {}
+                Err(why) => complain(&format!("no checkpoint taken: {why}")),
+            }
+        }
+        after
+    }
+
+    fn take(
+        &self,
+        store: &Store,
+        thread: &Result<Option<Thread>, CaptureError>,
+        target: &Target,
+        compression: Compression,
+        reason: Reason,
+    ) -> Result<Report, String> {
+        let started = Instant::now();
+        let threads = match thread {
+            Ok(thread) => thread.iter().cloned().collect(),
+            Err(why) => return Err(why.to_string()),
+        };
+        let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = host_sections(store, *sequence + 1)?;
+        let program = store.program(threads, host).map_err(|e| e.to_string())?;
+        if let Some(place) = host_reference(&program) {
+            return Err(format!("{place} holds a reference to an object of the host, which has no way to save it"));
+        }
+        let info = Info::now(reason, *sequence + 1);
+        let shown = Shown::new();
+        let progress = |p: Progress| shown.show(p);
+        let options = WriteOptions { compression, progress: Some(&progress) };
+        let saved = store.with_memories(&program, |memories| match target {
+            Target::Path(path) => save_to_path(path, &program, &info, memories, &options).map(|s| (s, None)),
+            Target::Fd(fd) => save_to_fd(fd.as_fd(), &program, &info, memories, &options).map(|s| (s, None)),
+            Target::Buffer => save_to_vec(&program, &info, memories, &options)
+                .map(|bytes| (Stats { image_len: bytes.len() as u64, ..Stats::default() }, Some(bytes)))
+                .map_err(|source: WriteError| SaveError {
+                    target: "memory".to_owned(),
+                    step: wayfarer_snapshot::SaveStep::Write,
+                    source,
+                }),
+        });
+        shown.clear();
+        let (stats, image) = saved.map_err(|e| e.to_string())?;
+        *sequence += 1;
+        Ok(Report { stats, paused: started.elapsed(), image })
+    }
+}
+
+/// What the store knows a driver by.
+struct Handle(Weak<Driver>);
+
+impl Checkpointer for Handle {
+    fn checkpoint(&self, store: &Store, thread: Result<Thread, CaptureError>) -> AfterCheckpoint {
+        match self.0.upgrade() {
+            Some(driver) => driver.serve(store, thread.map(Some)),
+            None => AfterCheckpoint::Continue,
+        }
+    }
+}
+
+/// What WASI and the C API add.
+fn host_sections(store: &Store, sequence: u64) -> Result<Vec<HostSection>, String> {
+    let Some(instance) = store.instance(0).and_then(WASMModuleInstanceCommon::of) else {
+        return Ok(Vec::new());
+    };
+    let wasi = instance.wasi.ctx.save().map_err(|e| e.to_string())?;
+    let record = InstanceRecord {
+        heap: instance.heap.as_ref().map(|heap| heap.range()),
+        sequence,
+        in_progress: instance.restoring.in_progress(),
+        journal: instance.restoring.journal(),
+    };
+    Ok(vec![
+        HostSection { name: record::WASI.0.to_owned(), version: record::WASI.1, bytes: wasi },
+        HostSection {
+            name: record::NAME.to_owned(),
+            version: record::VERSION,
+            bytes: record.encode().map_err(|e| e.to_string())?,
+        },
+    ])
+}
+
+/// Where the program holds a reference to an object of the host's.
+fn host_reference(program: &wayfarer_snapshot::view::ProgramView) -> Option<String> {
+    let is_host = |v: &Value| matches!(v, Value::ExternRef(Some(_)));
+    for (index, table) in program.store.tables.iter().enumerate() {
+        if table.elems.iter().any(is_host) {
+            return Some(format!("table {index}"));
+        }
+    }
+    for (index, global) in program.store.globals.iter().enumerate() {
+        if is_host(&global.value) {
+            return Some(format!("global {index}"));
+        }
+    }
+    for frame in program.threads.iter().flat_map(|t| &t.frames) {
+        if frame.locals.iter().chain(&frame.stack).any(is_host) {
+            return Some(format!("a frame of function {}", frame.func.func));
+        }
+    }
+    None
+}
+
+/// Ends the process after a checkpoint, as the policy says.
+fn exit() -> ! {
+    // SAFETY: flushes what the host printed. `_exit` leaves out what the host would do at its own end: it has not ended,
+    // it goes on elsewhere.
+    unsafe {
+        libc::fflush(std::ptr::null_mut());
+        libc::_exit(EXIT_CHECKPOINTED)
+    }
+}
+
+/// A line on stderr; what can't be printed is lost.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "wayfarer: {text}");
+}
+
+/// Progress on a terminal, for what takes longer than a second.
+struct Shown {
+    started: Instant,
+    last: std::cell::Cell<Option<Instant>>,
+    terminal: bool,
+}
+
+impl Shown {
+    fn new() -> Shown {
+        Shown {
+            started: Instant::now(),
+            last: std::cell::Cell::new(None),
+            terminal: std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn show(&self, progress: Progress) {
+        let due = match self.last.get() {
+            None => self.started.elapsed() > Duration::from_secs(1),
+            Some(last) => last.elapsed() > Duration::from_millis(100),
+        };
+        if self.terminal && due && progress.total > 0 {
+            self.last.set(Some(Instant::now()));
+            let percent = progress.done * 100 / progress.total;
+            let _ = write!(std::io::stderr(), "\rcheckpoint: {percent:3} % of {} MiB", progress.total >> 20);
+        }
+    }
+
+    fn clear(&self) {
+        if self.last.get().is_some() {
+            let _ = write!(std::io::stderr(), "\r{:40}\r", "");
+        }
+    }
+}
