@@ -70,8 +70,8 @@ extern "C" fn realloc(p: *mut c_void, size: u32) -> *mut c_void {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // SAFETY: initialized, and everything made from it borrows this.
-        unsafe { api::wasm_runtime_destroy() };
+        // Everything made from it borrows this, so it is gone.
+        api::wasm_runtime_destroy();
     }
 }
 

@@ -86,16 +86,16 @@ fn run(options: &Options) -> Result<u8, NotStarted> {
     let checkpoint = options.checkpoint.resolve().map_err(|e| NotStarted::Checkpoint(e.to_string()))?;
     let runtime =
         Runtime::start().ok_or_else(|| NotStarted::Message("Init runtime environment failed.".to_owned()))?;
-    // SAFETY: takes any number.
-    unsafe { api::bh_log_set_verbose_level(options.log_level) };
+    api::bh_log_set_verbose_level(options.log_level);
     let _native_libs = native_libs::load(&runtime, &options.native_libs, options.log_level);
     let (file, args) = options.words.split_first().ok_or(NotStarted::Printed)?;
     let binary = Binary::read(&runtime, file).ok_or(NotStarted::Printed)?;
     let module = Module::load(&binary)?;
-    if !options.checkpoint.is_empty() {
-        checkpoint::configure(checkpoint.policy, checkpoint.restore).map_err(NotStarted::Checkpoint)?;
-    }
-    let guest = Guest::instantiate(&module, options)?;
+    let restoring = checkpoint.restore.is_some();
+    checkpoint::configure(checkpoint.policy, checkpoint.restore).map_err(NotStarted::Checkpoint)?;
+    // An image is opened, checked and compared with the module when the instance is made from it.
+    let failed = if restoring { NotStarted::Checkpoint } else { NotStarted::Message };
+    let guest = Guest::instantiate(&module, options).map_err(failed)?;
     let watchdog = options.timeout.map(|after| guest.time_out(after)).transpose();
     let _watchdog = watchdog.map_err(|_| "Failed to start timeout".to_owned())?;
     match &options.function {
