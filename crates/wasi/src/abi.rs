@@ -161,8 +161,8 @@ pub(crate) const FDSTAT_SIZE: u64 = 24;
 /// Size of a `dirent` in guest memory, bytes, without the name that follows it.
 pub(crate) const DIRENT_SIZE: usize = 24;
 
-/// Writes a `filestat`. `filetype` comes from the descriptor where there is one: only it tells stream from datagram
-/// sockets.
+/// Writes a `filestat`. `filetype` comes from the descriptor where there is one: only it tells stream from
+/// datagram sockets.
 pub(crate) fn write_filestat(
     memory: &GuestMemory<'_>,
     addr: u64,

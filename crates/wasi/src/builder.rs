@@ -97,18 +97,19 @@ impl WasiBuilder {
         self
     }
 
-    /// Preopens a host directory under another name: `GUEST::HOST`. All of these come after those of [`Self::dir`].
+    /// Preopens a host directory under another name: `GUEST::HOST`. All of these come after those of
+    /// [`Self::dir`].
     pub fn map_dir(&mut self, map: impl Into<Vec<u8>>) -> &mut Self {
         self.map_dirs.push(map.into());
         self
     }
 
-    /// Sets the standard streams; -1 stands for the process's own 0, 1 or 2. Those are left open; any other descriptor is
-    /// closed when the context is gone, as WAMR does.
+    /// Sets the standard streams; -1 stands for the process's own 0, 1 or 2. Those are left open; any other
+    /// descriptor is closed when the context is gone, as WAMR does.
     ///
     /// # Safety
-    /// A descriptor other than 0, 1, 2 and -1 must be open and is handed over by [`Self::build`]: nobody else may close it
-    /// afterwards, and `build` must be called once only, also on clones of this builder.
+    /// A descriptor other than 0, 1, 2 and -1 must be open and is handed over by [`Self::build`]: nobody else
+    /// may close it afterwards, and `build` must be called once only, also on clones of this builder.
     pub unsafe fn stdio(&mut self, stdin: i64, stdout: i64, stderr: i64) -> &mut Self {
         self.stdio = [stdin, stdout, stderr].map(|fd| RawFd::try_from(fd).unwrap_or(RawFd::MAX));
         self

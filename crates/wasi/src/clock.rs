@@ -1,5 +1,5 @@
-//! Clocks. The guest's monotonic and CPU-time clocks are the host's plus an offset, which a restore sets so that they
-//! never run backwards for the guest, whatever machine it wakes up on.
+//! Clocks. The guest's monotonic and CPU-time clocks are the host's plus an offset, which a restore sets so
+//! that they never run backwards for the guest, whatever machine it wakes up on.
 
 use crate::errno::Errno;
 use crate::table::lock;
@@ -26,8 +26,8 @@ pub(crate) struct Clocks {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct ClockRecord {
     pub(crate) monotonic: u64,
-    /// `monotonic` less the host's clock, and the boot that clock belongs to: a restore on the same boot goes on with the
-    /// host's clock, so the time spent in the image counts as it would for a stopped process.
+    /// `monotonic` less the host's clock, and the boot that clock belongs to: a restore on the same boot goes
+    /// on with the host's clock, so the time spent in the image counts as it would for a stopped process.
     pub(crate) monotonic_offset: i64,
     pub(crate) boot: String,
     pub(crate) process: u64,

@@ -29,8 +29,8 @@ pub(crate) struct Program {
     pub(crate) env: Vec<Vec<u8>>,
 }
 
-/// A directory the host lets the guest see. The context keeps it open even if the guest closes its descriptor: files
-/// opened below are saved relative to it.
+/// A directory the host lets the guest see. The context keeps it open even if the guest closes its
+/// descriptor: files opened below are saved relative to it.
 #[derive(Debug)]
 pub(crate) struct Preopen {
     pub(crate) guest_name: Vec<u8>,

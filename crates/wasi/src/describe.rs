@@ -5,8 +5,8 @@ use crate::record::{Operation, Record};
 use crate::restore::RestoreError;
 use serde_json::{Value, json};
 
-/// Describes what [`WasiCtx::save`](crate::WasiCtx::save) wrote. Bytes that are no UTF-8 are shown with replacement
-/// characters.
+/// Describes what [`WasiCtx::save`](crate::WasiCtx::save) wrote. Bytes that are no UTF-8 are shown with
+/// replacement characters.
 ///
 /// # Errors
 /// [`RestoreError::Format`] if `bytes` are no record.

@@ -1,9 +1,9 @@
 //! `fd_readdir`.
 //!
-//! The kernel's directory positions mean nothing on another machine or file system. So a read from the start takes down
-//! the whole directory, and a cookie is a place in that list: the entries before it were handed out, the ones after it were
-//! not. An image holds the list; a restore refreshes it (see [`Listing::refresh`]), so the guest goes on behind the entries
-//! it has already seen.
+//! The kernel's directory positions mean nothing on another machine or file system. So a read from the start
+//! takes down the whole directory, and a cookie is a place in that list: the entries before it were handed
+//! out, the ones after it were not. An image holds the list; a restore refreshes it (see
+//! [`Listing::refresh`]), so the guest goes on behind the entries it has already seen.
 
 use crate::abi::{DIRENT_SIZE, FileType, rights};
 use crate::errno::Errno;
@@ -66,8 +66,8 @@ impl Listing {
         Ok(Listing { entries, seen: 0 })
     }
 
-    /// Brings a list from an image up to the directory as it is here: entries keep their places, those that are gone are
-    /// no longer shown, new ones come last.
+    /// Brings a list from an image up to the directory as it is here: entries keep their places, those that
+    /// are gone are no longer shown, new ones come last.
     pub(crate) fn refresh(&mut self, dir: impl AsFd) -> rustix::io::Result<()> {
         let now = Listing::read(&dir)?;
         let mut found: HashMap<&[u8], &Entry> =

@@ -243,7 +243,8 @@ pub(crate) fn fd_tell(call: &Call<'_>) -> Ended {
 }
 
 /// # Errors
-/// `SPIPE` for what has no position, whatever its rights, so that programs see what they see elsewhere; `NOTCAPABLE`.
+/// `SPIPE` for what has no position, whatever its rights, so that programs see what they see elsewhere;
+/// `NOTCAPABLE`.
 fn seekable(descriptor: &Descriptor, needed: u64) -> Result<(), Stop> {
     positioned(descriptor)?;
     // Dropping `FD_TELL` does not take away what `FD_SEEK` allows.

@@ -12,8 +12,8 @@ macro_rules! functions {
     };
 }
 
-/// Every function, for import from `wasi_snapshot_preview1` and `wasi_unstable` alike: the 46 of preview 1 first, then
-/// WAMR's socket extension.
+/// Every function, for import from `wasi_snapshot_preview1` and `wasi_unstable` alike: the 46 of preview 1
+/// first, then WAMR's socket extension.
 pub static FUNCTIONS: &[WasiFunction] = functions! {
     "args_get" "(**)i" process::args_get;
     "args_sizes_get" "(**)i" process::args_sizes_get;

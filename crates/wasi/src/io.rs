@@ -1,11 +1,11 @@
 //! Reads, writes and waits: the only place where guest memory meets system calls.
 //!
-//! Guest memory may change under our feet, so no Rust reference to it exists: the kernel gets raw pointers that were
-//! bounds-checked. That is why these calls go through `libc` and not `rustix`.
+//! Guest memory may change under our feet, so no Rust reference to it exists: the kernel gets raw pointers
+//! that were bounds-checked. That is why these calls go through `libc` and not `rustix`.
 //!
-//! Descriptors that can wait are read and written without waiting: ours are in `O_NONBLOCK` mode, the host's get
-//! `RWF_NOWAIT`. If that says `AGAIN` they are polled together with the runtime's wake-up descriptor. Terminals know no
-//! `RWF_NOWAIT`: those are polled first, and then read as they are.
+//! Descriptors that can wait are read and written without waiting: ours are in `O_NONBLOCK` mode, the host's
+//! get `RWF_NOWAIT`. If that says `AGAIN` they are polled together with the runtime's wake-up descriptor.
+//! Terminals know no `RWF_NOWAIT`: those are polled first, and then read as they are.
 
 use crate::abi::{FileType, fdflags};
 use crate::errno::Errno;
@@ -151,8 +151,8 @@ pub(crate) fn read(
     when_ready(descriptor, PollFlags::IN, interrupt, || readv_nowait(descriptor, buffers))
 }
 
-/// Writes at the descriptor's position, waiting for room if it must. Returns bytes written: fewer than asked for if the
-/// runtime wanted the thread in between.
+/// Writes at the descriptor's position, waiting for room if it must. Returns bytes written: fewer than asked
+/// for if the runtime wanted the thread in between.
 pub(crate) fn write(
     descriptor: &Descriptor,
     mut buffers: Buffers,
@@ -171,7 +171,8 @@ pub(crate) fn write(
                     break;
                 }
             }
-            // What was written stays written: the call ends with that, and its next error comes with the next call.
+            // What was written stays written: the call ends with that, and its next error comes with the next
+            // call.
             Err(_) if done > 0 => break,
             Err(stop) => return Err(stop),
         }
@@ -337,8 +338,8 @@ pub(crate) enum Woken {
     Interrupted,
 }
 
-/// Waits until one of `fds` is ready, `nanos` have passed (never, if none are given) or the runtime wants the thread.
-/// Readiness counts before the runtime's request, so that a call that can finish does.
+/// Waits until one of `fds` is ready, `nanos` have passed (never, if none are given) or the runtime wants the
+/// thread. Readiness counts before the runtime's request, so that a call that can finish does.
 pub(crate) fn wait_any<'fd>(
     fds: &mut Vec<PollFd<'fd>>,
     nanos: Option<u64>,

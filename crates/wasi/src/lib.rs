@@ -1,7 +1,7 @@
 //! WASI preview 1 for Linux hosts, with WAMR's socket extension.
 //!
-//! [`FUNCTIONS`] holds every function as data: an engine links them by name and calls them with plain numbers. A
-//! function sees its guest only through `wayfarer-guest`, so this crate knows no engine.
+//! [`FUNCTIONS`] holds every function as data: an engine links them by name and calls them with plain
+//! numbers. A function sees its guest only through `wayfarer-guest`, so this crate knows no engine.
 //!
 //! | module | job |
 //! |---|---|
@@ -13,9 +13,10 @@
 //! | `record`, `save`, `restore`, `describe` | the image's part: what is saved, and how it is made again |
 //!
 //! # Interrupts
-//! A call that waits polls its descriptors together with [`Interrupt::wake_fd`]. When the runtime asks for the thread
-//! before the call had any effect, the call ends with [`Outcome::Interrupted`]; the runtime makes it again, with the same
-//! arguments, after the checkpoint or in the restored process. A call that already had an effect finishes.
+//! A call that waits polls its descriptors together with [`Interrupt::wake_fd`]. When the runtime asks for
+//! the thread before the call had any effect, the call ends with [`Outcome::Interrupted`]; the runtime makes
+//! it again, with the same arguments, after the checkpoint or in the restored process. A call that already
+//! had an effect finishes.
 
 mod abi;
 mod builder;

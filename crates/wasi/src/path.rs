@@ -1,8 +1,8 @@
 //! `path_*`.
 //!
-//! Paths are resolved by `cap-primitives`: with `openat2(RESOLVE_BENEATH)` in one system call, or component by component
-//! without following links in the kernel. Either way `..`, absolute paths, links and races cannot lead out of the directory
-//! that the descriptor stands for; such a path is `NOTCAPABLE`.
+//! Paths are resolved by `cap-primitives`: with `openat2(RESOLVE_BENEATH)` in one system call, or component
+//! by component without following links in the kernel. Either way `..`, absolute paths, links and races
+//! cannot lead out of the directory that the descriptor stands for; such a path is `NOTCAPABLE`.
 
 use crate::abi::{FILESTAT_SIZE, FileType, SYMLINK_FOLLOW, fdflags, flags16, oflags, rights, write_filestat};
 use crate::errno::Errno;
@@ -77,7 +77,8 @@ pub(crate) fn path_unlink_file(call: &Call<'_>) -> Ended {
     let dir = call.directory(0, rights::PATH_UNLINK_FILE)?;
     let path = call.path(1)?;
     match fs::remove_file(dir.directory()?, &path) {
-        // The resolver turns a trailing slash into a lookup of `.`, which cannot be unlinked: it is a directory.
+        // The resolver turns a trailing slash into a lookup of `.`, which cannot be unlinked: it is a
+        // directory.
         Err(e) if e.raw_os_error() == Some(libc::EINVAL) && path.as_os_str().as_bytes().ends_with(b"/") => {
             Err(Errno::IsDir.into())
         }
@@ -95,15 +96,16 @@ pub(crate) fn path_filestat_get(call: &Call<'_>) -> Ended {
     Ok(())
 }
 
-/// `fstatat` within `dir`. The resolver's own `stat` gives the standard library's view, which lacks what `filestat` has.
+/// `fstatat` within `dir`. The resolver's own `stat` gives the standard library's view, which lacks what
+/// `filestat` has.
 pub(crate) fn stat(dir: &File, path: &Path, follow: FollowSymlinks) -> io::Result<rustix::fs::Stat> {
     // `O_PATH` opens anything, without side effects and without permission to read it.
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(OFlags::PATH.bits() as i32).follow(follow);
     match fs::open(dir, path, &options) {
         Ok(file) => Ok(fstat(file)?),
-        // A link in the last component that is not to be followed. The resolver opens it on Linux, and says this where
-        // it cannot: then its parent is resolved, and the link itself looked at without following.
+        // A link in the last component that is not to be followed. The resolver opens it on Linux, and says
+        // this where it cannot: then its parent is resolved, and the link itself looked at without following.
         Err(e) if follow == FollowSymlinks::No && e.raw_os_error() == Some(libc::ELOOP) => {
             let (parent, name) = split(path).ok_or(io::Error::from(rustix::io::Errno::LOOP))?;
             let parent = fs::open_dir(dir, parent)?;
@@ -158,7 +160,8 @@ pub(crate) fn path_rename(call: &Call<'_>) -> Ended {
     Ok(fs::rename(from.directory()?, &source, to.directory()?, &target)?)
 }
 
-/// A link to an absolute path is `NOTCAPABLE`: no guest could follow it, but a careless program on the host might.
+/// A link to an absolute path is `NOTCAPABLE`: no guest could follow it, but a careless program on the host
+/// might.
 pub(crate) fn path_symlink(call: &Call<'_>) -> Ended {
     let target = call.path(0)?;
     let dir = call.directory(2, rights::PATH_SYMLINK)?;
@@ -232,7 +235,8 @@ pub(crate) fn path_open(call: &Call<'_>) -> Ended {
     Ok(())
 }
 
-/// Passes some time before a pipe that has no reader yet is opened for writing again. Nothing tells when one comes.
+/// Passes some time before a pipe that has no reader yet is opened for writing again. Nothing tells when one
+/// comes.
 ///
 /// # Errors
 /// `NXIO` if it is no pipe; [`Stop::Interrupted`].
@@ -271,7 +275,8 @@ impl Request {
             rights::FD_WRITE | rights::FD_DATASYNC | rights::FD_ALLOCATE | rights::FD_FILESTAT_SET_SIZE;
         let write = self.base & writes != 0;
         let read = self.base & (rights::FD_READ | rights::FD_READDIR) != 0 || !write;
-        // Whether these may be combined is for the kernel to say; the options' own setters are stricter than POSIX.
+        // Whether these may be combined is for the kernel to say; the options' own setters are stricter than
+        // POSIX.
         let mut extra = OFlags::NONBLOCK | OFlags::NOCTTY;
         for (wanted, bit) in [
             (asked(oflags::CREAT), OFlags::CREATE),
@@ -295,7 +300,8 @@ impl Request {
             FollowSymlinks::Yes => fs::open_dir(dir, path)?,
             FollowSymlinks::No => fs::open_dir_nofollow(dir, path)?,
         };
-        // That serves to look up names, also without permission to list them; to list or sync takes one for reading.
+        // That serves to look up names, also without permission to list them; to list or sync takes one for
+        // reading.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match openat(&found, c".", flags, rustix::fs::Mode::empty()) {
             Ok(readable) => Ok(readable.into()),

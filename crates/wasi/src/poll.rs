@@ -1,8 +1,9 @@
 //! `poll_oneoff`.
 //!
-//! A relative timeout counts from the first time the call was made. When the runtime interrupts the wait, its start is kept
-//! in guest monotonic time under the call's own arguments; the repeated call, here or in a restored process, finds it and
-//! waits for the rest only. Guest monotonic time never steps back (see `clock`), so neither does the wait.
+//! A relative timeout counts from the first time the call was made. When the runtime interrupts the wait, its
+//! start is kept in guest monotonic time under the call's own arguments; the repeated call, here or in a
+//! restored process, finds it and waits for the rest only. Guest monotonic time never steps back (see
+//! `clock`), so neither does the wait.
 
 use crate::abi::{FileType, rights};
 use crate::clock::{self, MONOTONIC, REALTIME};

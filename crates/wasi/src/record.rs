@@ -1,8 +1,9 @@
 //! WASI's part of an image.
 //!
-//! Not a copy of our tables but, for every descriptor, the shortest list of operations that makes it again, in ascending
-//! order of numbers: another implementation of preview 1 could carry them out just as well. Encoded by `bincode` 2 in its
-//! standard configuration (little-endian, variable-length integers), behind a version number.
+//! Not a copy of our tables but, for every descriptor, the shortest list of operations that makes it again,
+//! in ascending order of numbers: another implementation of preview 1 could carry them out just as well.
+//! Encoded by `bincode` 2 in its standard configuration (little-endian, variable-length integers), behind a
+//! version number.
 
 use crate::clock::ClockRecord;
 use crate::dir::Listing;
@@ -62,7 +63,8 @@ pub(crate) enum Operation {
     Preopen { preopen: u32 },
     /// Open a path below a preopen. Never creates or truncates: what `path_open` did of that is done.
     Open { preopen: u32, path: Vec<u8>, follow: bool, directory: bool, identity: Option<FileIdentity> },
-    /// Make a file without a name, with these bytes: it had been unlinked. `preopen` and `path` say where it was opened.
+    /// Make a file without a name, with these bytes: it had been unlinked. `preopen` and `path` say where it
+    /// was opened.
     Carry { preopen: u32, path: Vec<u8>, bytes: Vec<u8> },
     /// Set the position.
     Seek { offset: u64 },

@@ -109,8 +109,9 @@ impl From<FormatError> for RestoreError {
 /// Choices about what a restore puts up with.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RestorePolicy {
-    /// Open regular files even if they are not what they were at the checkpoint. Right for a program that went on after
-    /// the checkpoint and is now taken back to it: it writes the same again, over what it had written.
+    /// Open regular files even if they are not what they were at the checkpoint. Right for a program that
+    /// went on after the checkpoint and is now taken back to it: it writes the same again, over what it had
+    /// written.
     pub accept_changed_files: bool,
 }
 
@@ -123,11 +124,12 @@ impl WasiCtx {
         self.restore_with(bytes, &RestorePolicy::default())
     }
 
-    /// Replaces this context's state by a saved one: arguments, environment, clocks and descriptors become the saved ones.
-    /// Preopened directories are those of this context with the same guest names, wherever the host has them; standard
-    /// streams, pipes and terminals are this process's.
+    /// Replaces this context's state by a saved one: arguments, environment, clocks and descriptors become
+    /// the saved ones. Preopened directories are those of this context with the same guest names, wherever
+    /// the host has them; standard streams, pipes and terminals are this process's.
     ///
-    /// A standard stream that is a regular file keeps the position the host gave it, unless it is the very file it was.
+    /// A standard stream that is a regular file keeps the position the host gave it, unless it is the very
+    /// file it was.
     ///
     /// # Errors
     /// [`RestoreError`], which names what is missing or different. Nothing has changed then.
@@ -153,7 +155,8 @@ impl WasiCtx {
     }
 }
 
-/// For each preopen of the record the context's index of it; `None` if it has none and only the error is missing.
+/// For each preopen of the record the context's index of it; `None` if it has none and only the error is
+/// missing.
 fn find_preopens(ctx: &WasiCtx, record: &Record) -> Result<Vec<usize>, RestoreError> {
     let find = |wanted: &crate::record::PreopenRecord| {
         ctx.preopens
@@ -216,7 +219,8 @@ impl<'a> Maker<'a> {
         move |source| RestoreError::Io { fd, what, source: source.into() }
     }
 
-    /// Gives a descriptor that the host opened the saved rights and flags, as far as what it is now can have them.
+    /// Gives a descriptor that the host opened the saved rights and flags, as far as what it is now can have
+    /// them.
     fn adopt(&self, descriptor: Descriptor) -> Result<Descriptor, RestoreError> {
         {
             let mut mode = descriptor.mode();

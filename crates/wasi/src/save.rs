@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 /// How a restore is to know a regular file again.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Identity {
-    /// By size and time of modification: fast; a copy on another machine must keep the time (`cp -p`, `rsync -a`).
+    /// By size and time of modification: fast; a copy on another machine must keep the time (`cp -p`, `rsync
+    /// -a`).
     #[default]
     SizeAndTime,
     /// By size and SHA-256 of the content: reads every open file at each checkpoint.
@@ -32,8 +33,8 @@ pub enum Identity {
 pub struct SavePolicy {
     /// How files are known again.
     pub identity: Identity,
-    /// Files without a name (unlinked while open) of up to this many bytes travel in the image; larger ones are a
-    /// [`SaveError::Unlinked`]. 0 refuses all that have content.
+    /// Files without a name (unlinked while open) of up to this many bytes travel in the image; larger ones
+    /// are a [`SaveError::Unlinked`]. 0 refuses all that have content.
     pub carry_up_to: u64,
 }
 
@@ -250,8 +251,8 @@ fn save_descriptor(
     })
 }
 
-/// A path below the preopen that leads to the file now, and whether to follow a link at its end: the one it was opened by
-/// or, if that was renamed or replaced, the kernel's name for it.
+/// A path below the preopen that leads to the file now, and whether to follow a link at its end: the one it
+/// was opened by or, if that was renamed or replaced, the kernel's name for it.
 fn reachable(ctx: &WasiCtx, opened: &Opened, fd: BorrowedFd<'_>, stat_: &Stat) -> Option<(Vec<u8>, bool)> {
     let root = &ctx.preopens.get(opened.preopen)?.dir;
     let same = |path: &[u8], follow: bool| {

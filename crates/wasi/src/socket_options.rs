@@ -1,6 +1,7 @@
 //! `sock_get_*` and `sock_set_*` of WAMR's extension: socket options, one to one.
 //!
-//! Booleans are one byte in guest memory, time-outs are in microseconds, lingering and keep-alive times in seconds.
+//! Booleans are one byte in guest memory, time-outs are in microseconds, lingering and keep-alive times in
+//! seconds.
 
 use crate::errno::Errno;
 use crate::socket_address::read_ip;

@@ -177,7 +177,8 @@ pub(crate) fn sock_close(_: &Call<'_>) -> Ended {
     Err(Errno::NoSys.into())
 }
 
-/// The first parameter, a descriptor for an address pool, is ignored, as in WAMR: the pool is the host's affair.
+/// The first parameter, a descriptor for an address pool, is ignored, as in WAMR: the pool is the host's
+/// affair.
 pub(crate) fn sock_open(call: &Call<'_>) -> Ended {
     let family = match call.u32(1) as i32 {
         FAMILY_INET4 | FAMILY_UNSPEC => AddressFamily::INET,
@@ -284,7 +285,8 @@ pub(crate) fn sock_addr_resolve(call: &Call<'_>) -> Ended {
     Ok(())
 }
 
-/// Asks the system's resolver (getaddrinfo(3)). It can take as long as its own time-outs let it: it cannot be interrupted.
+/// Asks the system's resolver (getaddrinfo(3)). It can take as long as its own time-outs let it: it cannot be
+/// interrupted.
 fn resolve(
     host: Vec<u8>,
     service: Vec<u8>,

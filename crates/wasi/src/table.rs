@@ -1,5 +1,5 @@
-//! The descriptor table. It is ours, not the kernel's: numbers, rights, flags and how each descriptor came to be are
-//! data here, so a checkpoint can say how to make every one of them again.
+//! The descriptor table. It is ours, not the kernel's: numbers, rights, flags and how each descriptor came to
+//! be are data here, so a checkpoint can say how to make every one of them again.
 
 use crate::Stop;
 use crate::abi::{FileType, fdflags, rights};
@@ -78,8 +78,8 @@ pub(crate) struct Opened {
 pub(crate) struct Mode {
     pub(crate) base: u64,
     pub(crate) inheriting: u64,
-    /// WASI `fdflags`. `NONBLOCK` lives only here: the host's own descriptors may be shared with other processes, so
-    /// their mode is left alone, and ours never block in the kernel.
+    /// WASI `fdflags`. `NONBLOCK` lives only here: the host's own descriptors may be shared with other
+    /// processes, so their mode is left alone, and ours never block in the kernel.
     pub(crate) flags: u16,
     /// How long a socket's reads and writes wait; for ever, if not said.
     pub(crate) receive_timeout: Option<Duration>,
@@ -92,7 +92,8 @@ impl Mode {
     }
 }
 
-/// One open descriptor. Threads that use it hold a reference, so closing it elsewhere does not pull it from under them.
+/// One open descriptor. Threads that use it hold a reference, so closing it elsewhere does not pull it from
+/// under them.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     pub(crate) handle: Handle,
@@ -101,8 +102,8 @@ pub(crate) struct Descriptor {
     mode: Mutex<Mode>,
     /// Directory entries being read (`fd_readdir`).
     pub(crate) listing: Mutex<Option<Listing>>,
-    /// To be polled before each read and write: a terminal, which has no other way not to wait (see `io`), or a pipe with
-    /// a name.
+    /// To be polled before each read and write: a terminal, which has no other way not to wait (see `io`), or
+    /// a pipe with a name.
     pub(crate) must_poll: AtomicBool,
     /// A socket's connect is under way (`sock_connect`).
     pub(crate) connecting: AtomicBool,
@@ -267,7 +268,8 @@ impl Table {
     }
 }
 
-/// Locks a mutex whose data is valid between any two statements, so a panic of another holder does not matter.
+/// Locks a mutex whose data is valid between any two statements, so a panic of another holder does not
+/// matter.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -177,7 +177,8 @@ impl Guest {
         Ok((self.get(RESULT, 1)[0], self.u16(RESULT + 2), self.u64(RESULT + 8), self.u64(RESULT + 16)))
     }
 
-    /// Names from `cookie` on with their cookies, read with a buffer of `size` bytes; and whether the end was reached.
+    /// Names from `cookie` on with their cookies, read with a buffer of `size` bytes; and whether the end was
+    /// reached.
     pub fn readdir(&mut self, fd: u64, cookie: u64, size: usize) -> Result<(Vec<(String, u64)>, bool)> {
         self.try_call("fd_readdir", &[fd, DATA, size as u64, cookie, RESULT])?;
         let used = self.u32(RESULT) as usize;
