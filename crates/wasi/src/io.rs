@@ -277,9 +277,9 @@ pub(crate) fn when_ready<T>(
     let mode = *descriptor.mode();
     let timeout = if want == PollFlags::IN { mode.receive_timeout } else { mode.send_timeout };
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut polled = !descriptor.must_poll.load(Relaxed);
+    let mut may_call = !descriptor.must_poll.load(Relaxed);
     loop {
-        if polled {
+        if may_call {
             match call() {
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 other => return Ok(other?),
@@ -292,7 +292,7 @@ pub(crate) fn when_ready<T>(
         } else {
             wait(fd, want, deadline, interrupt)?;
         }
-        polled = true;
+        may_call = true;
     }
 }
 

@@ -77,6 +77,10 @@ pub(crate) fn sock_accept(call: &Call<'_>) -> Ended {
         _ => return Err(Errno::Inval.into()),
     };
     let result = call.out(2, 4)?;
+    if !matches!(listener.handle, Handle::Owned(_)) {
+        // The host's own listener may be in blocking mode.
+        listener.must_poll.store(true, Ordering::Relaxed);
+    }
     let socket = io::when_ready(&listener, PollFlags::IN, call.interrupt, || {
         Ok(acceptfrom_with(&listener.handle, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?.0)
     })?;

@@ -114,6 +114,27 @@ fn a_guest_listens_and_accepts() {
 }
 
 #[test]
+fn a_listener_given_as_a_stream_accepts_and_can_be_interrupted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut builder = WasiBuilder::new();
+    with_stdin(&mut builder, OwnedFd::from(listener));
+    let mut guest = Guest::new(&builder);
+    let request = Request::new();
+    request.raise();
+    assert_eq!(guest.interruptible("sock_accept", &[0, 0, RESULT], &request), Outcome::Interrupted);
+    let mut peer = TcpStream::connect(addr).unwrap();
+    guest.try_call("sock_accept", &[0, NONBLOCK, RESULT]).unwrap();
+    let fd = guest.u32(RESULT).into();
+    assert_eq!(fd, 3);
+    assert_eq!(guest.read(fd, 1).unwrap_err(), Errno::Again);
+    guest.write(fd, b"welcome").unwrap();
+    let mut bytes = [0; 7];
+    peer.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"welcome");
+}
+
+#[test]
 fn datagrams_keep_their_bounds_and_name_their_sender() {
     let mut guest = networked();
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
