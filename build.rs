@@ -4,6 +4,9 @@ fn main() {
     // Hosts linked against WAMR's library look for it by this name.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libiwasm.so.2");
 
+    // Libraries that `iwasm --native-lib` loads call back into the API.
+    println!("cargo:rustc-link-arg-bin=iwasm=-rdynamic");
+
     for file in ["variadic.c", "vector_call.c"] {
         println!("cargo:rerun-if-changed=src/capi/c/{file}");
     }

@@ -522,6 +522,16 @@ typedef struct SharedHeapInitArgs {
     void *pre_allocated_addr;
 } SharedHeapInitArgs;
 
+/**
+ * A section of a module.
+ */
+typedef struct wasm_section_t aot_section_t;
+
+/**
+ * A linked list of sections.
+ */
+typedef struct wasm_section_t *aot_section_list_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

@@ -250,7 +250,10 @@ mod tests {
             heap.free(&memory, at).unwrap();
         }
         assert_eq!(heap.used(&memory), Ok(0));
-        assert_eq!(heap.allocate(&memory, heap.size() - HEADER), Ok(Some(RANGE.start.next_multiple_of(8) + HEADER)));
+        assert_eq!(
+            heap.allocate(&memory, heap.size() - HEADER),
+            Ok(Some(RANGE.start.next_multiple_of(8) + HEADER))
+        );
         assert_eq!(heap.allocate(&memory, 1), Ok(None));
         assert_eq!(heap.allocate(&memory, u32::MAX), Ok(None));
         assert!(bytes[..1000].iter().chain(&bytes[5000..]).all(|&b| b == 0), "wrote outside");

@@ -22,7 +22,8 @@ pub(crate) enum Function {
 const MONOTONIC: u64 = 1;
 
 fn named(module: &str, name: &str) -> Option<Function> {
-    let libc = |functions: &'static [LibcFunction]| functions.iter().find(|f| f.name == name).map(Function::Libc);
+    let libc =
+        |functions: &'static [LibcFunction]| functions.iter().find(|f| f.name == name).map(Function::Libc);
     match module {
         "env" => libc(FUNCTIONS),
         "spectest" => libc(SPECTEST_FUNCTIONS),
@@ -73,10 +74,16 @@ pub(crate) fn host_func(name: (Box<str>, Box<str>), ty: &FuncType, function: Fun
 }
 
 fn instance_of<'a>(caller: &Caller<'a>) -> Result<&'a WASMModuleInstanceCommon, HostError> {
-    WASMModuleInstanceCommon::of(caller.instance).ok_or_else(|| HostError::Trap(Trap::host("unknown instance")))
+    WASMModuleInstanceCommon::of(caller.instance)
+        .ok_or_else(|| HostError::Trap(Trap::host("unknown instance")))
 }
 
-fn call_wasi(f: &WasiFunction, caller: &mut Caller<'_>, slots: &mut [u64], params: usize) -> Result<(), HostError> {
+fn call_wasi(
+    f: &WasiFunction,
+    caller: &mut Caller<'_>,
+    slots: &mut [u64],
+    params: usize,
+) -> Result<(), HostError> {
     let instance = instance_of(caller)?;
     let control = instance.store().control().clone();
     match (f.call)(&instance.wasi.ctx, &caller.memory(), &*control, &slots[..params]) {
@@ -90,11 +97,17 @@ fn call_wasi(f: &WasiFunction, caller: &mut Caller<'_>, slots: &mut [u64], param
     }
 }
 
-fn call_libc(f: &LibcFunction, caller: &mut Caller<'_>, slots: &mut [u64], params: usize) -> Result<(), HostError> {
+fn call_libc(
+    f: &LibcFunction,
+    caller: &mut Caller<'_>,
+    slots: &mut [u64],
+    params: usize,
+) -> Result<(), HostError> {
     let instance = instance_of(caller)?;
     // Its malloc may call the guest's.
     let env = env_of(caller.env);
-    let _running = env.map(|env| env.enter_native(std::ptr::from_ref(&*caller.env).cast_mut(), std::ptr::null_mut()));
+    let _running =
+        env.map(|env| env.enter_native(std::ptr::from_ref(&*caller.env).cast_mut(), std::ptr::null_mut()));
     let mut host = Host { instance };
     let called = (f.call)(&mut LibcCall { host: &mut host, stdout: &mut CStdout }, &slots[..params]);
     match called {

@@ -12,10 +12,10 @@ use super::ffi::{guard, slice, slice_mut};
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::log::error;
 use super::native_call::References as _;
-use crate::checkpoint::restoring::Replay;
 use super::types::{
     wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u, wasm_valkind_enum, wasm_valkind_t,
 };
+use crate::checkpoint::restoring::Replay;
 
 /// A call failed; the instance's exception says why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,7 +33,12 @@ pub(crate) fn call(env: &WASMExecEnv, func: &Func, args: &[u64]) -> Result<Vec<u
 ///
 /// # Errors
 /// As [`call`].
-pub(crate) fn call_as(env: &WASMExecEnv, func: &Func, args: &[u64], entry: Entry) -> Result<Vec<u64>, Failed> {
+pub(crate) fn call_as(
+    env: &WASMExecEnv,
+    func: &Func,
+    args: &[u64],
+    entry: Entry,
+) -> Result<Vec<u64>, Failed> {
     let instance = env.instance().ok_or(Failed)?;
     if instance.exception_ptr().is_some() {
         return Err(Failed);
@@ -88,7 +93,11 @@ pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     }
 }
 
-fn go_on(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon, thread: &Thread) -> Result<Vec<u64>, Failed> {
+fn go_on(
+    env: &WASMExecEnv,
+    instance: &WASMModuleInstanceCommon,
+    thread: &Thread,
+) -> Result<Vec<u64>, Failed> {
     let engine = &instance.store().runtime().engine;
     let func = thread.frames.first().map_or(u32::MAX, |frame| frame.func.func);
     let result = env.run(|exec_env| {
@@ -251,7 +260,9 @@ pub unsafe extern "C" fn wasm_runtime_call_wasm(
     let _ = argc;
     guard(false, || {
         // SAFETY: as the caller promises.
-        let (Some(env), Some(func)) = (unsafe { (exec_env.as_ref(), func_of(function)) }) else { return false };
+        let (Some(env), Some(func)) = (unsafe { (exec_env.as_ref(), func_of(function)) }) else {
+            return false;
+        };
         // SAFETY: as the caller promises.
         unsafe { call_with_cells(env, func, argv) }.is_ok()
     })
@@ -270,7 +281,9 @@ pub unsafe extern "C" fn wasm_runtime_call_wasm_a(
 ) -> bool {
     guard(false, || {
         // SAFETY: as the caller promises.
-        let (Some(env), Some(func)) = (unsafe { (exec_env.as_ref(), func_of(function)) }) else { return false };
+        let (Some(env), Some(func)) = (unsafe { (exec_env.as_ref(), func_of(function)) }) else {
+            return false;
+        };
         let (Some(instance), Some(ty)) = (env.instance(), type_of(env, func)) else { return false };
         if num_args as usize != ty.params.len() {
             error!("The argument value number does not match the function declaration.");
@@ -320,9 +333,7 @@ fn slot_of(ty: ValType, val: &wasm_val_t, references: &References<'_>) -> u64 {
 /// A slot as a `wasm_val_t`. As in WAMR, a funcref result is an i32: the function's index.
 fn val_of(ty: ValType, slot: u64, references: &References<'_>) -> wasm_val_t {
     let (kind, of) = match ty {
-        ValType::FuncRef => {
-            (valkind(ValType::I32), wasm_val_u { i32: references.func_index(slot) as i32 })
-        }
+        ValType::FuncRef => (valkind(ValType::I32), wasm_val_u { i32: references.func_index(slot) as i32 }),
         ValType::ExternRef => (valkind(ty), wasm_val_u { foreign: references.object(slot) }),
         ValType::I32 => (valkind(ty), wasm_val_u { i32: slot as i32 }),
         ValType::F32 => (valkind(ty), wasm_val_u { f32: f32::from_bits(slot as u32) }),

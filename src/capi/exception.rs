@@ -18,7 +18,10 @@ pub unsafe extern "C" fn wasm_runtime_get_exception(module_inst: wasm_module_ins
 /// Sets the exception of an instance, without the prefix; a native function that does so fails. NULL clears it. At most
 /// 127 characters are kept, prefix included.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_runtime_set_exception(module_inst: wasm_module_inst_t, exception: *const c_char) {
+pub unsafe extern "C" fn wasm_runtime_set_exception(
+    module_inst: wasm_module_inst_t,
+    exception: *const c_char,
+) {
     guard((), || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return };

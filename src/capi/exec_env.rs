@@ -47,9 +47,10 @@ pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option
     std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
 }
 
-/// The exec env around the engine's environment.
-pub(crate) fn env_of(env: &ExecEnv) -> Option<&WASMExecEnv> {
-    // SAFETY: `WASMExecEnv::new` set it to its own address, and owns `env`.
+/// The exec env around the engine's environment; good for as long as the guest's call that `env` was lent for.
+pub(crate) fn env_of<'a>(env: &ExecEnv) -> Option<&'a WASMExecEnv> {
+    // SAFETY: `WASMExecEnv::new` set it to its own address, and owns `env`; an exec env is not destroyed while its guest
+    // runs.
     unsafe { env.user_data.cast::<WASMExecEnv>().as_ref() }
 }
 
@@ -306,7 +307,8 @@ impl WASMModuleInstanceCommon {
     pub(crate) fn singleton(&self) -> Option<&WASMExecEnv> {
         let mut singleton = self.singleton.lock().unwrap_or_else(PoisonError::into_inner);
         if singleton.is_none() {
-            *singleton = WASMExecEnv::new(self, self.stack_size).map(|env| super::instance::Singleton(Box::into_raw(env)));
+            *singleton = WASMExecEnv::new(self, self.stack_size)
+                .map(|env| super::instance::Singleton(Box::into_raw(env)));
         }
         // SAFETY: it stays until the instance is dropped.
         singleton.as_ref().map(|env| unsafe { &*env.0 })

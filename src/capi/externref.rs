@@ -96,7 +96,8 @@ pub(crate) fn remove_instance(instance: wasm_module_inst_t) {
     let mut removed = Vec::new();
     if let Some(registry) = registry().as_mut() {
         let of_instance = |e: &Entry| e.instance == instance as usize;
-        let gone: Vec<u32> = registry.entries.iter().filter(|(_, e)| of_instance(e)).map(|(&i, _)| i).collect();
+        let gone: Vec<u32> =
+            registry.entries.iter().filter(|(_, e)| of_instance(e)).map(|(&i, _)| i).collect();
         removed.extend(gone.into_iter().filter_map(|index| registry.remove(index)));
     }
     clean_up(removed);

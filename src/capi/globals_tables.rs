@@ -62,7 +62,9 @@ pub unsafe extern "C" fn wasm_runtime_get_export_table_inst(
 ) -> bool {
     guard(false, || {
         // SAFETY: as the caller promises.
-        let Some((instance, Extern::Table(address))) = (unsafe { exported(module_inst, name) }) else { return false };
+        let Some((instance, Extern::Table(address))) = (unsafe { exported(module_inst, name) }) else {
+            return false;
+        };
         // SAFETY: objects live as long as their store.
         let table: &Table = unsafe { &*address };
         let module = instance.engine_instance().module();

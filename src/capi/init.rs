@@ -8,7 +8,7 @@ use super::alloc::{Allocator, set_allocator};
 use super::ffi::{enum_of, enum_value, guard, put};
 use super::log::{error, warning};
 use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
-use super::{externref, natives};
+use super::{engine, externref, natives};
 
 /// Version of WAMR whose interface this library has.
 pub(crate) const VERSION: (u32, u32, u32) = (2, 4, 3);
@@ -54,11 +54,17 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
                 warning!("linux perf support isn't compiled in, ignore enable_linux_perf");
             }
             // SAFETY: as the caller promises.
-            let allocator = unsafe { Allocator::new(enum_value(args.mem_alloc_type), &args.mem_alloc_option) }?;
+            let allocator =
+                unsafe { Allocator::new(enum_value(args.mem_alloc_type), &args.mem_alloc_option) }?;
             if args.n_native_symbols > 0 {
                 // SAFETY: as the caller promises.
                 let registered = unsafe {
-                    natives::register(args.native_module_name, args.native_symbols, args.n_native_symbols, false)
+                    natives::register(
+                        args.native_module_name,
+                        args.native_symbols,
+                        args.n_native_symbols,
+                        false,
+                    )
                 };
                 if !registered {
                     return Err("the native symbols can't be registered");
@@ -97,6 +103,8 @@ fn initialize(start: impl FnOnce() -> Result<Allocator, &'static str>) -> bool {
         }
     }
     *count += 1;
+    // The thread that starts the runtime may call Wasm without further ado.
+    super::exec_env::init_thread();
     true
 }
 
@@ -117,6 +125,7 @@ pub extern "C" fn wasm_runtime_destroy() {
 }
 
 fn tear_down() {
+    engine::clear();
     externref::clear();
     natives::clear();
     DEFAULT_MODE.store(MODE_DEFAULT, Ordering::Relaxed);

@@ -1,8 +1,8 @@
 //! Module instances as the C API has them: the engine's instance, and everything a host can hang on it.
 
-use std::mem::MaybeUninit;
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_void};
+use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +18,9 @@ use super::ffi::{enum_of, enum_value, guard};
 use super::init::mode_supported;
 use super::load::WASMModuleCommon;
 use super::native_call;
+use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::Driver;
 use crate::checkpoint::restoring::Restoring;
-use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
 
 /// Longest exception text with its prefix, and the NUL.
 const EXCEPTION_LEN: usize = 128;
@@ -90,7 +90,10 @@ impl WASMModuleInstanceCommon {
             store: parts.store,
             instance: parts.instance,
             module: parts.module,
-            exception: Mutex::new(Exception { set: false, text: Box::new(UnsafeCell::new([0; EXCEPTION_LEN])) }),
+            exception: Mutex::new(Exception {
+                set: false,
+                text: Box::new(UnsafeCell::new([0; EXCEPTION_LEN])),
+            }),
             terminated: AtomicBool::new(false),
             exit_code: AtomicU32::new(0),
             custom_data: AtomicPtr::new(parts.custom_data),
@@ -167,7 +170,7 @@ impl WASMModuleInstanceCommon {
     /// The exception with its prefix, as it stands in its buffer.
     pub(crate) fn exception_ptr(&self) -> Option<*const c_char> {
         let exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
-        exception.set.then(|| exception.text.get().cast())
+        exception.set.then(|| exception.text.get().cast_const().cast())
     }
 
     /// The exception without its prefix.
@@ -293,7 +296,9 @@ pub unsafe extern "C" fn wasm_runtime_set_running_mode(
 
 /// How an instance is run.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_runtime_get_running_mode(module_inst: wasm_module_inst_t) -> MaybeUninit<RunningMode> {
+pub unsafe extern "C" fn wasm_runtime_get_running_mode(
+    module_inst: wasm_module_inst_t,
+) -> MaybeUninit<RunningMode> {
     // SAFETY: as the caller promises.
     enum_of(unsafe { module_inst.as_ref() }.map_or(0, |i| i.running_mode.load(Ordering::Relaxed)))
 }

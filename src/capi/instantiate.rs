@@ -18,10 +18,10 @@ use super::load::{WASMModuleCommon, check_initialized};
 use super::log::warning;
 use super::types::{InstantiationArgs, wasm_module_inst_t, wasm_module_t};
 use super::wasi::{InstanceWasi, WasiArgs};
+use crate::checkpoint;
 use crate::checkpoint::driver::Driver;
 use crate::checkpoint::policy::Policy;
 use crate::checkpoint::restoring::{Restoring, Source};
-use crate::checkpoint;
 
 const PREFIX: &str = "WASM module instantiate failed: ";
 
@@ -130,11 +130,9 @@ fn fresh<'a>(
 ) -> Result<(&'a Instance, Option<AppHeap>), String> {
     let layout = plan_memory(module.module(), &args.basic)?;
     let imports = link::imports(module, store, layout.map(|l| l.memory), given)?;
-    let options = InstantiateOptions {
-        memory: layout.map(|l| l.memory),
-        globals: layout.and_then(|l| l.heap_base).into_iter().collect(),
-        ..InstantiateOptions::default()
-    };
+    let mut options = InstantiateOptions::default();
+    options.memory = layout.map(|l| l.memory);
+    options.globals.extend(layout.and_then(|l| l.heap_base));
     // SAFETY: the imports are objects of this store.
     let instance = unsafe { store.instantiate(&module.loaded, &imports, &options) }
         .map_err(|error| describe(module.module(), &error))?;
@@ -174,7 +172,10 @@ fn describe(module: &Module, error: &InstantiateError) -> String {
 }
 
 /// WASI settings come with the module or with the instantiation, not both.
-fn wasi_context(module: &WASMModuleCommon, args: &InstantiationArgs2) -> Result<wayfarer_wasi::WasiCtx, String> {
+fn wasi_context(
+    module: &WASMModuleCommon,
+    args: &InstantiationArgs2,
+) -> Result<wayfarer_wasi::WasiCtx, String> {
     let mut of_module = module.wasi.lock().unwrap_or_else(PoisonError::into_inner);
     if args.wasi.is_set() {
         if of_module.is_set() {
@@ -235,9 +236,9 @@ fn plan_memory(module: &Module, args: &InstantiationArgs) -> Result<Option<Layou
     }
     let fixed = !module.uses_memory_grow_or_size || plan.len == plan.max && plan.len <= PAGE;
     let heap_base = (!fixed).then(|| find_heap_base(module)).flatten();
-    insert_heap(plan, size, fixed, heap_base)
-        .map(Some)
-        .ok_or_else(|| "failed to insert app heap into linear memory, try using `--heap-size=0` option".to_owned())
+    insert_heap(plan, size, fixed, heap_base).map(Some).ok_or_else(|| {
+        "failed to insert app heap into linear memory, try using `--heap-size=0` option".to_owned()
+    })
 }
 
 fn clamp_max(max: u64, plan: MemoryPlan) -> u64 {
@@ -305,7 +306,8 @@ fn insert_heap(plan: MemoryPlan, size: u64, fixed: bool, heap_base: Option<(u32,
             let (start, end) = (u64::from(base), u64::from(base) + size);
             // The guest keeps as much room behind `__heap_base` as it had.
             let room = plan.len.saturating_sub(start) % PAGE;
-            let end_of_memory = if room >= size { plan.len } else { plan.len + (size - room).next_multiple_of(PAGE) };
+            let end_of_memory =
+                if room >= size { plan.len } else { plan.len + (size - room).next_multiple_of(PAGE) };
             grown(start, end, end_of_memory, Some((global, address(end)?)))
         }
         None => {
@@ -368,7 +370,8 @@ pub unsafe extern "C" fn wasm_runtime_instantiate_ex(
     error_buf_size: u32,
 ) -> wasm_module_inst_t {
     // SAFETY: as the caller promises.
-    let args = unsafe { args.as_ref() }.map(|&basic| InstantiationArgs2 { basic, ..InstantiationArgs2::default() });
+    let args =
+        unsafe { args.as_ref() }.map(|&basic| InstantiationArgs2 { basic, ..InstantiationArgs2::default() });
     // SAFETY: as the caller promises.
     unsafe { instantiate_for_c(module, args.as_ref(), error_buf, error_buf_size) }
 }
@@ -399,7 +402,10 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_destroy(p: *mut Instant
 
 /// Sets the bytes of operand stack of the instance's own exec env.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_default_stack_size(p: *mut InstantiationArgs2, v: u32) {
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_default_stack_size(
+    p: *mut InstantiationArgs2,
+    v: u32,
+) {
     // SAFETY: as the caller promises.
     if let Some(args) = unsafe { p.as_mut() } {
         args.basic.default_stack_size = v;
@@ -420,7 +426,10 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_host_managed_heap_s
 
 /// Sets how many pages memory may have at most.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_max_memory_pages(p: *mut InstantiationArgs2, v: u32) {
+pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_max_memory_pages(
+    p: *mut InstantiationArgs2,
+    v: u32,
+) {
     // SAFETY: as the caller promises.
     if let Some(args) = unsafe { p.as_mut() } {
         args.basic.max_memory_pages = v;
@@ -463,7 +472,10 @@ mod tests {
     fn a_fixed_memory_becomes_one_large_page() {
         let layout = insert_heap(plan(2 * PAGE, 2 * PAGE), 8192, true, None).unwrap();
         assert_eq!(layout.heap, Some((131_072, 139_264)));
-        assert_eq!(layout.memory, MemoryPlan { len: 139_264, max: 139_264, page_size: 139_264, shared: false });
+        assert_eq!(
+            layout.memory,
+            MemoryPlan { len: 139_264, max: 139_264, page_size: 139_264, shared: false }
+        );
         let empty = insert_heap(plan(0, 0), 8192, true, None).unwrap();
         assert_eq!((empty.heap, empty.memory.len), (Some((0, 8192)), 8192));
     }

@@ -71,22 +71,29 @@ fn handle<T, H>(part: &T) -> *mut H {
 }
 
 /// Kind and type of something in one of a module's index spaces.
-fn extern_type(module: &Module, kind: ExternKind, index: u32) -> (wasm_import_export_kind_t, wasm_extern_type_u) {
+fn extern_type(
+    module: &Module,
+    kind: ExternKind,
+    index: u32,
+) -> (wasm_import_export_kind_t, wasm_extern_type_u) {
     let index = index as usize;
     match kind {
         ExternKind::Func => (
             WASM_IMPORT_EXPORT_KIND_FUNC,
             wasm_extern_type_u { func_type: handle(&module.types[module.funcs[index].ty as usize]) },
         ),
-        ExternKind::Table => {
-            (WASM_IMPORT_EXPORT_KIND_TABLE, wasm_extern_type_u { table_type: handle(&module.tables[index].ty) })
-        }
-        ExternKind::Memory => {
-            (WASM_IMPORT_EXPORT_KIND_MEMORY, wasm_extern_type_u { memory_type: handle(&module.memories[index]) })
-        }
-        ExternKind::Global => {
-            (WASM_IMPORT_EXPORT_KIND_GLOBAL, wasm_extern_type_u { global_type: handle(&module.globals[index].ty) })
-        }
+        ExternKind::Table => (
+            WASM_IMPORT_EXPORT_KIND_TABLE,
+            wasm_extern_type_u { table_type: handle(&module.tables[index].ty) },
+        ),
+        ExternKind::Memory => (
+            WASM_IMPORT_EXPORT_KIND_MEMORY,
+            wasm_extern_type_u { memory_type: handle(&module.memories[index]) },
+        ),
+        ExternKind::Global => (
+            WASM_IMPORT_EXPORT_KIND_GLOBAL,
+            wasm_extern_type_u { global_type: handle(&module.globals[index].ty) },
+        ),
     }
 }
 
@@ -141,7 +148,13 @@ pub unsafe extern "C" fn wasm_runtime_get_import_type(
         let (module_name, name) = &module.names.imports[position];
         // SAFETY: as the caller promises.
         unsafe {
-            import_type.write(wasm_import_t { module_name: module_name.as_ptr(), name: name.as_ptr(), kind, linked, u });
+            import_type.write(wasm_import_t {
+                module_name: module_name.as_ptr(),
+                name: name.as_ptr(),
+                kind,
+                linked,
+                u,
+            });
         }
     });
 }
@@ -259,7 +272,8 @@ pub unsafe extern "C" fn wasm_memory_type_get_init_page_count(memory_type: wasm_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_memory_type_get_max_page_count(memory_type: wasm_memory_type_t) -> u32 {
     // SAFETY: as the caller promises.
-    unsafe { self::memory_type(memory_type) }.map_or(0, |ty| ty.limits.max.unwrap_or(DEFAULT_MAX_PAGES) as u32)
+    unsafe { self::memory_type(memory_type) }
+        .map_or(0, |ty| ty.limits.max.unwrap_or(DEFAULT_MAX_PAGES) as u32)
 }
 
 /// # Safety

@@ -59,7 +59,9 @@ fn warn_unlinkable(module: &str, name: &str, why: &LinkError) {
             "failed to check signature '{signature}' and resolve pointer params for import function ({module}, {name})"
         ),
         LinkError::Vector => {
-            warning!("the vectors of import function ({module}, {name}) can't be passed to a native function here");
+            warning!(
+                "the vectors of import function ({module}, {name}) can't be passed to a native function here"
+            );
         }
     }
 }
@@ -121,7 +123,9 @@ pub(crate) fn imports(
                 }
                 let plan = memory_plan.filter(|_| memories == 0).unwrap_or_else(|| MemoryPlan::of(&ty));
                 memories += 1;
-                Extern::Memory(store.add_memory(plan).map_err(|_| "allocate linear memory failed".to_owned())?)
+                Extern::Memory(
+                    store.add_memory(plan).map_err(|_| "allocate linear memory failed".to_owned())?,
+                )
             }
             ImportType::Table(ty) => {
                 if !is_builtin_module(names.0) {
@@ -144,7 +148,8 @@ pub(crate) fn functions(module: &WASMModuleCommon) -> impl FnMut(usize) -> Optio
         let import = m.imports.get(index)?;
         let ImportType::Func(ty) = import.ty else { return None };
         let ty = m.types[ty as usize].clone();
-        let host = host_func((&import.module, &import.name), &ty, links.get(nth).unwrap_or(&FuncLink::Unlinked));
+        let host =
+            host_func((&import.module, &import.name), &ty, links.get(nth).unwrap_or(&FuncLink::Unlinked));
         Some((ty, host))
     }
 }

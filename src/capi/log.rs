@@ -1,8 +1,8 @@
 //! Log messages of the C API: `[HH:MM:SS:mmm - THREAD]: text` on C's stdout, like the hosts of this API expect.
 
-use std::mem::MaybeUninit;
 use std::ffi::CString;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::ffi::{CEnum, enum_value};

@@ -67,7 +67,8 @@ impl WASMModuleInstanceCommon {
                 }
             }
             _ => {
-                let free = ["free", "__release", "__unpin"].into_iter().find_map(|name| self.exported_func(name));
+                let free =
+                    ["free", "__release", "__unpin"].into_iter().find_map(|name| self.exported_func(name));
                 if let (Some(free), Some(env)) = (free, self.env()) {
                     // A trap in the guest's allocator stays as the exception.
                     let _ = call::call(env, free, &[u64::from(address)]);
@@ -116,7 +117,11 @@ impl WASMModuleInstanceCommon {
         }
         // Class 1 of AssemblyScript's runtime is a plain buffer.
         let object = run("__new", &[size, 1]).unwrap_or(0);
-        if object != 0 { run("__pin", &[object.into()]).or(run("__retain", &[object.into()])).unwrap_or(object) } else { 0 }
+        if object != 0 {
+            run("__pin", &[object.into()]).or(run("__retain", &[object.into()])).unwrap_or(object)
+        } else {
+            0
+        }
     }
 
     /// The exec env to call guest functions in: the one that is running on this thread, or the instance's own.
@@ -235,7 +240,8 @@ pub unsafe extern "C" fn wasm_runtime_validate_native_addr(
     guard(false, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-        let inside = instance.offset_of(native_ptr as usize).is_some_and(|at| instance.native(at, size).is_some());
+        let inside =
+            instance.offset_of(native_ptr as usize).is_some_and(|at| instance.native(at, size).is_some());
         instance.in_bounds(inside)
     })
 }
@@ -332,7 +338,9 @@ pub unsafe extern "C" fn wasm_runtime_lookup_memory(
 
 /// The first linear memory of an instance; NULL if it has none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_runtime_get_default_memory(module_inst: wasm_module_inst_t) -> wasm_memory_inst_t {
+pub unsafe extern "C" fn wasm_runtime_get_default_memory(
+    module_inst: wasm_module_inst_t,
+) -> wasm_memory_inst_t {
     // SAFETY: as the caller promises.
     unsafe { wasm_runtime_get_memory(module_inst, 0) }
 }
@@ -344,7 +352,9 @@ pub unsafe extern "C" fn wasm_runtime_get_memory(
     index: u32,
 ) -> wasm_memory_inst_t {
     // SAFETY: as the caller promises.
-    guard(null_mut(), || handle(unsafe { module_inst.as_ref() }.and_then(|i| i.engine_instance().memory(index))))
+    guard(null_mut(), || {
+        handle(unsafe { module_inst.as_ref() }.and_then(|i| i.engine_instance().memory(index)))
+    })
 }
 
 /// Size of a memory in its pages.
@@ -414,7 +424,10 @@ pub(crate) fn report_growth_failure(instance: &WASMModuleInstanceCommon, memory:
     let (callback, user_data) = *ENLARGE_CALLBACK.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(callback) = callback else { return };
     let plan = memory.plan();
-    let fits = pages.checked_mul(plan.page_size).and_then(|b| b.checked_add(plan.len)).is_some_and(|n| n <= plan.max);
+    let fits = pages
+        .checked_mul(plan.page_size)
+        .and_then(|b| b.checked_add(plan.len))
+        .is_some_and(|n| n <= plan.max);
     let reason = if fits {
         enlarge_memory_error_reason_t::INTERNAL_ERROR
     } else {

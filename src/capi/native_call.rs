@@ -271,7 +271,7 @@ fn cif(params: &[Param], ty: &FuncType) -> Cif {
         _ => Type::pointer(),
     });
     let more_results = ty.results.iter().skip(1).map(|_| Type::pointer());
-    let args = std::iter::once(Type::pointer()).chain(params).chain(more_results);
+    let args: Vec<Type> = std::iter::once(Type::pointer()).chain(params).chain(more_results).collect();
     Cif::new(args, ty.results.first().map_or(Type::void(), |&ty| ffi_type(ty)))
 }
 

@@ -83,7 +83,11 @@ pub(crate) unsafe fn register(
 pub(crate) fn find(module: &str, name: &str) -> Option<Native> {
     let lists = lists();
     let find = |name: &str| {
-        lists.iter().rev().filter(|l| l.module().to_bytes() == module.as_bytes()).find_map(|l| l.find(name.as_bytes()))
+        lists
+            .iter()
+            .rev()
+            .filter(|l| l.module().to_bytes() == module.as_bytes())
+            .find_map(|l| l.find(name.as_bytes()))
     };
     find(name).or_else(|| find(name.strip_prefix('_')?))
 }

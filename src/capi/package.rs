@@ -1,7 +1,7 @@
 //! What kind of file a buffer holds.
 
-use std::mem::MaybeUninit;
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 
 use super::ffi::{enum_value, slice};
 use super::types::package_type_t;

@@ -100,7 +100,9 @@ pub(crate) fn format_result(ty: ValType, slots: &[u64], func: u32, object: usize
         ValType::I64 => format!("0x{value:x}:i64"),
         ValType::F32 => format!("{}:f32", seven_digits(f32::from_bits(value as u32).into())),
         ValType::F64 => format!("{}:f64", seven_digits(f64::from_bits(value))),
-        ValType::V128 => format!("<0x{value:016x} 0x{:016x}>:v128", slots.get(1).copied().unwrap_or_default()),
+        ValType::V128 => {
+            format!("<0x{value:016x} 0x{:016x}>:v128", slots.get(1).copied().unwrap_or_default())
+        }
         ValType::FuncRef if value == 0 => "func:ref.null".to_owned(),
         ValType::FuncRef => format!("{func}:ref.func"),
         ValType::ExternRef if value == 0 => "extern:ref.null".to_owned(),
@@ -113,7 +115,11 @@ fn seven_digits(value: f64) -> String {
     let mut buffer = [0u8; 32];
     // SAFETY: writes at most 32 bytes; the format takes one double.
     unsafe { libc::snprintf(buffer.as_mut_ptr().cast(), buffer.len(), c"%.7g".as_ptr(), value) };
-    CStr::from_bytes_until_nul(&buffer).map(CStr::to_owned).unwrap_or_else(|_| CString::default()).to_string_lossy().into()
+    CStr::from_bytes_until_nul(&buffer)
+        .map(CStr::to_owned)
+        .unwrap_or_else(|_| CString::default())
+        .to_string_lossy()
+        .into()
 }
 
 #[cfg(test)]

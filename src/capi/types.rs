@@ -4,8 +4,8 @@
 //! with a `*_DEFINED` guard or an anonymous union cannot be written by cbindgen: their C text is in `cbindgen/*.h`, and
 //! `tests/abi_layout.rs` holds both sides to the same layout.
 
-use std::mem::MaybeUninit;
 use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::mem::MaybeUninit;
 
 use super::ffi::CEnum;
 pub use super::handles::*;

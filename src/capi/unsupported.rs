@@ -61,7 +61,8 @@ const SHARED_HEAPS: &str = "shared heaps are not implemented";
 /// Logs why `function` fails, and gives its failure value back.
 pub(crate) fn refuse<T>(function: &str, failure: T) -> T {
     guard((), || {
-        let why = UNSUPPORTED.iter().find(|(name, _)| *name == function).map_or("not implemented", |(_, why)| why);
+        let why =
+            UNSUPPORTED.iter().find(|(name, _)| *name == function).map_or("not implemented", |(_, why)| why);
         error!("{function}: {why}");
     });
     failure
@@ -81,7 +82,11 @@ pub unsafe extern "C" fn wasm_runtime_register_module(
     error_buf: *mut c_char,
     error_buf_size: u32,
 ) -> bool {
-    let why = if module_name.is_null() || module.is_null() { "module_name and module are required" } else { MODULES };
+    let why = if module_name.is_null() || module.is_null() {
+        "module_name and module are required"
+    } else {
+        MODULES
+    };
     // SAFETY: as the caller promises.
     unsafe { put_error(error_buf, error_buf_size, &format!("Register module failed: {why}")) };
     refuse("wasm_runtime_register_module", false)
@@ -164,7 +169,10 @@ pub extern "C" fn wasm_runtime_is_bounds_checks_enabled(_module_inst: wasm_modul
 
 /// Not implemented: limits how many instructions a call may execute. -1 (no limit) is accepted.
 #[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_set_instruction_count_limit(_exec_env: wasm_exec_env_t, instruction_count: c_int) {
+pub extern "C" fn wasm_runtime_set_instruction_count_limit(
+    _exec_env: wasm_exec_env_t,
+    instruction_count: c_int,
+) {
     if instruction_count != -1 {
         refuse("wasm_runtime_set_instruction_count_limit", ());
     }

@@ -144,8 +144,7 @@ pub(crate) unsafe fn call(
     }
     layout.call.func = func;
     let call = &raw mut layout.call;
-    let in_vector_register =
-        matches!(ty.results.first(), Some(ValType::V128 | ValType::F32 | ValType::F64));
+    let in_vector_register = matches!(ty.results.first(), Some(ValType::V128 | ValType::F32 | ValType::F64));
     // SAFETY: `call` holds all arguments; the caller vouches for `func`.
     unsafe {
         if in_vector_register {
@@ -155,10 +154,7 @@ pub(crate) unsafe fn call(
         }
     }
     if let Some(first) = results.first_mut() {
-        first.v128 = if in_vector_register {
-            layout.call.result_vector
-        } else {
-            [layout.call.result_integer, 0]
-        };
+        first.v128 =
+            if in_vector_register { layout.call.result_vector } else { [layout.call.result_integer, 0] };
     }
 }

@@ -194,7 +194,18 @@ pub unsafe extern "C" fn wasm_runtime_set_wasi_args(
     // SAFETY: as the caller promises.
     unsafe {
         wasm_runtime_set_wasi_args_ex(
-            module, dir_list, dir_count, map_dir_list, map_dir_count, env, env_count, argv, argc, -1, -1, -1,
+            module,
+            dir_list,
+            dir_count,
+            map_dir_list,
+            map_dir_count,
+            env,
+            env_count,
+            argv,
+            argc,
+            -1,
+            -1,
+            -1,
         );
     }
 }

@@ -13,6 +13,8 @@ struct Header {
     item_types: &'static [cbindgen::ItemType],
     prefix: &'static str,
     exclude: &'static [&'static str],
+    /// Types that no function mentions.
+    include: &'static [&'static str],
 }
 
 const ALL: &[cbindgen::ItemType] = &[
@@ -30,14 +32,33 @@ const HEADERS: &[Header] = &[
         item_types: ALL,
         prefix: "",
         exclude: &[],
+        include: &[],
     },
     Header {
         name: "wasm_export",
         guard: "_WASM_EXPORT_H",
         sources: &[
-            "types", "init", "log", "alloc", "package", "load", "wasi", "instantiate", "instance", "introspect",
-            "exec_env", "call", "execute", "exception", "natives", "memory", "globals_tables", "externref", "context",
-            "diagnostics", "unsupported",
+            "types",
+            "init",
+            "log",
+            "alloc",
+            "package",
+            "load",
+            "wasi",
+            "instantiate",
+            "instance",
+            "introspect",
+            "exec_env",
+            "call",
+            "execute",
+            "exception",
+            "natives",
+            "memory",
+            "globals_tables",
+            "externref",
+            "context",
+            "diagnostics",
+            "unsupported",
         ],
         item_types: ALL,
         prefix: "WASM_RUNTIME_API_EXTERN",
@@ -60,6 +81,7 @@ const HEADERS: &[Header] = &[
             "wasm_valkind_enum",
             "wasm_valkind_t",
         ],
+        include: &["aot_section_t", "aot_section_list_t"],
     },
     Header {
         name: "wasm_c_api",
@@ -88,11 +110,12 @@ const HEADERS: &[Header] = &[
             "wasm_val_copy",
             "wasm_val_delete",
         ],
+        include: &[],
     },
 ];
 
 /// The headers as they should be: file name and text.
-pub fn headers(root: &Path) -> Result<Vec<(String, String)>, String> {
+pub(crate) fn headers(root: &Path) -> Result<Vec<(String, String)>, String> {
     HEADERS.iter().map(|h| Ok((format!("{}.h", h.name), generate(root, h)?))).collect()
 }
 
@@ -109,6 +132,7 @@ fn generate(root: &Path, header: &Header) -> Result<String, String> {
     }
     config.export.item_types = header.item_types.to_vec();
     config.export.exclude = header.exclude.iter().map(|&name| name.to_owned()).collect();
+    config.export.include = header.include.iter().map(|&name| name.to_owned()).collect();
     config.function.prefix = (!header.prefix.is_empty()).then(|| header.prefix.to_owned());
     let builder = header.sources.iter().fold(Builder::new().with_config(config), |builder, source| {
         builder.with_src(root.join("src/capi").join(format!("{source}.rs")))

@@ -1,14 +1,14 @@
 //! Configuration, engine, store.
 
-use std::mem::MaybeUninit;
 use std::collections::HashMap;
+use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wayfarer_runtime as runtime;
 
 use super::super::exec_env::init_thread;
-use super::super::ffi::{guard};
+use super::super::ffi::guard;
 use super::super::init::{NO_OPTION, initialize_with, wasm_runtime_destroy};
 use super::super::types::{MemAllocOption, mem_alloc_type_t};
 use super::objects::{Object, Shared};
@@ -128,7 +128,10 @@ pub unsafe extern "C" fn wasm_config_set_segue_flags(
 
 /// # Safety
 /// The option goes with the type.
-unsafe fn new_engine(mem_alloc_type: MaybeUninit<mem_alloc_type_t>, option: &MemAllocOption) -> *mut wasm_engine_t {
+unsafe fn new_engine(
+    mem_alloc_type: MaybeUninit<mem_alloc_type_t>,
+    option: &MemAllocOption,
+) -> *mut wasm_engine_t {
     guard(null_mut(), || {
         let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
         if engine.0 == 0 {

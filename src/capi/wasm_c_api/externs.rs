@@ -88,7 +88,9 @@ pub unsafe extern "C" fn wasm_global_get(global: *const wasm_global_t, out: *mut
 pub unsafe extern "C" fn wasm_global_set(global: *mut wasm_global_t, val: *const wasm_val_t) {
     guard((), || {
         // SAFETY: as the caller promises.
-        let (Some((store, global)), Some(val)) = (unsafe { (global_of(global), val.as_ref()) }) else { return };
+        let (Some((store, global)), Some(val)) = (unsafe { (global_of(global), val.as_ref()) }) else {
+            return;
+        };
         if global.ty().mutable {
             global.set([to_slot(store, global.ty().val, val), 0]);
         }
@@ -139,7 +141,10 @@ pub unsafe extern "C" fn wasm_table_type(table: *const wasm_table_t) -> *mut was
 
 /// An element of a table, for the caller to delete; NULL if it is null or there is no such element.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_table_get(table: *const wasm_table_t, index: wasm_table_size_t) -> *mut wasm_ref_t {
+pub unsafe extern "C" fn wasm_table_get(
+    table: *const wasm_table_t,
+    index: wasm_table_size_t,
+) -> *mut wasm_ref_t {
     guard(null_mut(), || {
         // SAFETY: as the caller promises.
         let Some((store, table)) = (unsafe { table_of(table) }) else { return null_mut() };
@@ -182,7 +187,9 @@ pub extern "C" fn wasm_table_grow(
     _init: *mut wasm_ref_t,
 ) -> bool {
     guard(false, || {
-        warning!("Calling wasm_table_grow() by host is not supported. Only allow growing a table via the opcode table.grow");
+        warning!(
+            "Calling wasm_table_grow() by host is not supported. Only allow growing a table via the opcode table.grow"
+        );
         false
     })
 }
@@ -208,7 +215,7 @@ pub unsafe extern "C" fn wasm_memory_new(
         // SAFETY: as the caller promises.
         let (Some(store), Some(ty)) = (unsafe { (store.as_ref(), ty.as_ref()) }) else { return null_mut() };
         match store.inner.store.add_memory(MemoryPlan::of(&ty.to_module())) {
-            Ok(memory) => Object::new(Kind::Memory { store: store.inner.clone(), memory }).into_raw(),
+            Ok(memory) => Object::new(Kind::Memory { _store: store.inner.clone(), memory }).into_raw(),
             Err(_) => null_mut(),
         }
     })
@@ -252,7 +259,9 @@ pub unsafe extern "C" fn wasm_memory_size(memory: *const wasm_memory_t) -> wasm_
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_memory_grow(_memory: *mut wasm_memory_t, _delta: wasm_memory_pages_t) -> bool {
     guard(false, || {
-        warning!("Calling wasm_memory_grow() by host is not supported. Only allow growing a memory via the opcode memory.grow");
+        warning!(
+            "Calling wasm_memory_grow() by host is not supported. Only allow growing a memory via the opcode memory.grow"
+        );
         false
     })
 }

@@ -38,12 +38,12 @@ pub type wasm_func_callback_with_env_t = Option<
 
 impl HostFunction {
     /// Calls the host. The results, or its trap.
-    fn call(&self, args: &[wasm_val_t], results: usize) -> Result<SmallVec<[wasm_val_t; 4]>, *mut wasm_trap_t> {
-        let empty = wasm_val_t {
-            kind: 0,
-            _paddings: [0; 7],
-            of: super::super::types::wasm_val_u { i64: 0 },
-        };
+    fn call(
+        &self,
+        args: &[wasm_val_t],
+        results: usize,
+    ) -> Result<SmallVec<[wasm_val_t; 4]>, *mut wasm_trap_t> {
+        let empty = wasm_val_t { kind: 0, _paddings: [0; 7], of: super::super::types::wasm_val_u { i64: 0 } };
         let mut values: SmallVec<[wasm_val_t; 4]> = SmallVec::from_elem(empty, results);
         let args = Vector {
             size: args.len(),
@@ -102,12 +102,8 @@ pub(crate) fn to_engine(store: &Arc<StoreInner>, func: &Func) -> *const runtime:
                 }
             }
         };
-        let host = HostFunc {
-            name: ("".into(), "".into()),
-            restartable: false,
-            call: Box::new(call),
-            data: None,
-        };
+        let host =
+            HostFunc { name: ("".into(), "".into()), restartable: false, call: Box::new(call), data: None };
         store.store.add_host_func(&func.ty, host) as usize
     };
     *func.func.get_or_init(make) as *const runtime::Func
@@ -258,10 +254,14 @@ fn invoke(func: &Func, args: &[wasm_val_t]) -> Result<Vec<wasm_val_t>, *mut wasm
     // SAFETY: instances live as long as their store.
     let owner = match &func.instance {
         Some(instance) => Some(instance.instance()),
-        None => unsafe { callee.instance.as_ref() }.and_then(super::super::instance::WASMModuleInstanceCommon::of),
+        None => {
+            unsafe { callee.instance.as_ref() }.and_then(super::super::instance::WASMModuleInstanceCommon::of)
+        }
     };
     let Some(instance) = owner else { return Err(new_trap("Exception: the function's instance is gone")) };
-    let Some(env) = instance.env() else { return Err(new_trap("Exception: create singleton exec_env failed")) };
+    let Some(env) = instance.env() else {
+        return Err(new_trap("Exception: create singleton exec_env failed"));
+    };
     instance.clear_exception();
     match call::call(env, callee, &to_slots(store, &func.ty.params, args)) {
         Ok(slots) => Ok(from_slots(store, &func.ty.results, &slots)),

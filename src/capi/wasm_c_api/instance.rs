@@ -119,7 +119,10 @@ pub unsafe extern "C" fn wasm_instance_new_with_args_ex(
 
 /// What an instance exports, in file order, for the caller to delete.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_instance_exports(instance: *const wasm_instance_t, out: *mut wasm_extern_vec_t) {
+pub unsafe extern "C" fn wasm_instance_exports(
+    instance: *const wasm_instance_t,
+    out: *mut wasm_extern_vec_t,
+) {
     guard((), || {
         // SAFETY: as the caller promises.
         let exports = match unsafe { object(instance) }.map(Object::kind) {
@@ -139,7 +142,7 @@ fn exports(inner: &Arc<InstanceInner>) -> wasm_extern_vec_t {
         Extern::Func(func) => guest_func(store, unsafe { &*func }, Some(inner.clone())),
         Extern::Global(global) => Object::new(Kind::Global { store: store.clone(), global }),
         Extern::Table(table) => Object::new(Kind::Table { store: store.clone(), table }),
-        Extern::Memory(memory) => Object::new(Kind::Memory { store: store.clone(), memory }),
+        Extern::Memory(memory) => Object::new(Kind::Memory { _store: store.clone(), memory }),
     };
     let exports = instance.module().exports.iter();
     Vector::of(exports.map(|e| instance.export(&e.name).map_or(null_mut(), |e| object(e).into_raw())))

@@ -9,8 +9,8 @@ use wayfarer_module::{ExternKind, ImportType, Module};
 use super::super::ffi::{c_str, guard, put};
 use super::super::link::{FuncLink, builtin_global};
 use super::super::load::{
-    LoadOptions, WASMModuleCommon, load, wasm_runtime_get_module_name, wasm_runtime_is_underlying_binary_freeable,
-    wasm_runtime_set_module_name,
+    LoadOptions, WASMModuleCommon, load, wasm_runtime_get_module_name,
+    wasm_runtime_is_underlying_binary_freeable, wasm_runtime_set_module_name,
 };
 use super::super::log::error;
 use super::super::types::{LoadArgs, wasm_module_t};
@@ -129,7 +129,10 @@ pub unsafe extern "C" fn wasm_module_delete(module: *mut wasm_module_t) {
 
 /// Whether a binary is a valid module.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_module_validate(store: *mut wasm_store_t, binary: *const wasm_byte_vec_t) -> bool {
+pub unsafe extern "C" fn wasm_module_validate(
+    store: *mut wasm_store_t,
+    binary: *const wasm_byte_vec_t,
+) -> bool {
     guard(false, || {
         // SAFETY: as the caller promises.
         let bytes = unsafe { bytes(binary) }.filter(|_| !store.is_null());
@@ -201,7 +204,8 @@ pub unsafe extern "C" fn wasm_module_serialize(module: *mut wasm_module_t, out: 
     guard((), || {
         // SAFETY: as the caller promises.
         let binary = unsafe { loaded(module) }.map_or(Vector::EMPTY, |loaded| {
-            let bytes: Vec<wasm_byte_t> = loaded.module().module().bytes.iter().map(|&b| b as wasm_byte_t).collect();
+            let bytes: Vec<wasm_byte_t> =
+                loaded.module().module().bytes.iter().map(|&b| b as wasm_byte_t).collect();
             Vector::of(bytes)
         });
         // SAFETY: as the caller promises.
@@ -250,7 +254,8 @@ pub unsafe extern "C" fn wasm_shared_module_delete(shared: *mut wasm_shared_modu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_set_name(module: *mut wasm_module_t, name: *const c_char) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { module.as_ref() }.is_some_and(|&m| unsafe { wasm_runtime_set_module_name(m, name, null_mut(), 0) })
+    unsafe { module.as_ref() }
+        .is_some_and(|&m| unsafe { wasm_runtime_set_module_name(m, name, null_mut(), 0) })
 }
 
 /// Name of a module; "" if it has none.

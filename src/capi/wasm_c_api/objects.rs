@@ -36,9 +36,19 @@ pub(crate) type Finalizer = unsafe extern "C" fn(*mut c_void);
 /// What an object is.
 pub(crate) enum Kind {
     Func(Func),
-    Global { store: Arc<StoreInner>, global: *const runtime::Global },
-    Table { store: Arc<StoreInner>, table: *const runtime::Table },
-    Memory { store: Arc<StoreInner>, memory: *const runtime::Memory },
+    Global {
+        store: Arc<StoreInner>,
+        global: *const runtime::Global,
+    },
+    Table {
+        store: Arc<StoreInner>,
+        table: *const runtime::Table,
+    },
+    Memory {
+        /// Keeps the memory.
+        _store: Arc<StoreInner>,
+        memory: *const runtime::Memory,
+    },
     Instance(Arc<InstanceInner>),
     Trap(TrapInner),
     Foreign,
@@ -69,7 +79,11 @@ pub(crate) struct HostFunction {
 pub(crate) enum Callback {
     Plain(unsafe extern "C" fn(*const wasm_val_vec_t, *mut wasm_val_vec_t) -> *mut super::refs::wasm_trap_t),
     WithEnv(
-        unsafe extern "C" fn(*mut c_void, *const wasm_val_vec_t, *mut wasm_val_vec_t) -> *mut super::refs::wasm_trap_t,
+        unsafe extern "C" fn(
+            *mut c_void,
+            *const wasm_val_vec_t,
+            *mut wasm_val_vec_t,
+        ) -> *mut super::refs::wasm_trap_t,
     ),
 }
 

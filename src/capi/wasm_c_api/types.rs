@@ -396,7 +396,9 @@ pub unsafe extern "C" fn wasm_tabletype_new(
 ) -> *mut wasm_tabletype_t {
     // SAFETY: as the caller promises.
     match unsafe { limits.as_ref() } {
-        Some(&limits) if !element.is_null() => boxed(wasm_tabletype_t { kind: EXTERN_TABLE, element, limits }),
+        Some(&limits) if !element.is_null() => {
+            boxed(wasm_tabletype_t { kind: EXTERN_TABLE, element, limits })
+        }
         _ => std::ptr::null_mut(),
     }
 }
@@ -602,14 +604,22 @@ impl ToC for FuncType {
     type Type = wasm_functype_t;
     fn to_c(&self) -> *mut wasm_functype_t {
         let types = |types: &[ValType]| Vector::of(types.iter().map(|&t| val(t)));
-        boxed(wasm_functype_t { kind: EXTERN_FUNC, params: types(&self.params), results: types(&self.results) })
+        boxed(wasm_functype_t {
+            kind: EXTERN_FUNC,
+            params: types(&self.params),
+            results: types(&self.results),
+        })
     }
 }
 
 impl ToC for GlobalType {
     type Type = wasm_globaltype_t;
     fn to_c(&self) -> *mut wasm_globaltype_t {
-        boxed(wasm_globaltype_t { kind: EXTERN_GLOBAL, content: val(self.val), mutability: self.mutable.into() })
+        boxed(wasm_globaltype_t {
+            kind: EXTERN_GLOBAL,
+            content: val(self.val),
+            mutability: self.mutable.into(),
+        })
     }
 }
 

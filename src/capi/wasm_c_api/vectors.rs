@@ -12,7 +12,7 @@ pub type wasm_byte_t = byte_t;
 
 /// What all vectors look like.
 #[repr(C)]
-pub(crate) struct Vector<T> {
+pub struct Vector<T> {
     /// Room, in elements.
     pub(crate) size: usize,
     /// The elements.
@@ -118,9 +118,10 @@ macro_rules! vector {
         pub unsafe extern "C" fn $vec_copy(out: *mut $vec, src: *const $vec) {
             $crate::capi::ffi::guard((), || {
                 // SAFETY: as the caller promises.
-                let copy = unsafe { src.as_ref().map(|src| <$vec>::of(src.elements().iter().map($copy))) };
+                let elements = unsafe { src.as_ref().map(|src| src.elements()) }.unwrap_or_default();
+                let copy = <$vec>::of(elements.iter().map($copy));
                 // SAFETY: as the caller promises.
-                unsafe { $crate::capi::ffi::put(out, copy.unwrap_or(<$vec>::EMPTY)) };
+                unsafe { $crate::capi::ffi::put(out, copy) };
             });
         }
 
@@ -129,13 +130,12 @@ macro_rules! vector {
         pub unsafe extern "C" fn $vec_delete(vec: *mut $vec) {
             $crate::capi::ffi::guard((), || {
                 // SAFETY: as the caller promises.
-                unsafe {
-                    if let Some(vec) = vec.as_mut() {
-                        let delete: fn(&$elem) = $delete;
-                        vec.elements().iter().for_each(delete);
-                        vec.free();
-                    }
-                }
+                let Some(vec) = (unsafe { vec.as_mut() }) else { return };
+                let delete: fn(&$elem) = $delete;
+                // SAFETY: as the caller promises.
+                unsafe { vec.elements() }.iter().for_each(delete);
+                // SAFETY: its memory came from this API.
+                unsafe { vec.free() };
             });
         }
     };
@@ -157,6 +157,7 @@ impl wasm_byte_vec_t {
     }
 
     /// The bytes, as text, up to a NUL.
+    #[cfg(test)]
     ///
     /// # Safety
     /// `data` has `size` bytes.

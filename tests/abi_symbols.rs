@@ -1,0 +1,74 @@
+//! The shared library exports what WAMR's does, under WAMR's SONAME, and nothing by accident.
+
+#[path = "abi/facts.rs"]
+#[allow(dead_code)]
+mod facts;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+
+use facts::{facts, list, text};
+
+/// Exported by WAMR without being declared anywhere: its own assembly routine for calling native functions, under two
+/// names. Nothing outside could call it in a meaningful way.
+const NOT_OURS: [&str; 2] = ["invokeNative", "_invokeNative"];
+
+/// Exported beside what is declared: symbols that WAMR's builds leak and some hosts link to.
+const LEAKED_BY_WAMR: [&str; 4] = [
+    "bh_log_set_verbose_level",
+    "bh_read_file_to_buffer",
+    "os_set_signal_number_for_blocking_op",
+    "os_thread_get_stack_boundary",
+];
+
+/// Prefix of what we add.
+const OUR_PREFIX: &str = "wayfarer_";
+
+/// The shared library that was built with this test.
+fn library() -> PathBuf {
+    let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    deps.join("libiwasm.so")
+}
+
+fn output(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).arg(library()).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn exported() -> BTreeSet<String> {
+    let symbols = output("nm", &["-D", "--defined-only", "--format=posix"]);
+    symbols.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn everything_declared_or_exported_by_wamr_is_exported() {
+    let (facts, exported) = (facts(), exported());
+    let mut expected = BTreeSet::new();
+    let mut declared_by_default = 0;
+    for header in facts["headers"].as_object().unwrap().values() {
+        for f in list(header, "functions") {
+            declared_by_default += u32::from(f["exported_in_default_build"] == true);
+            expected.insert(text(f, "name").to_owned());
+        }
+    }
+    assert_eq!(declared_by_default, 381, "as counted in WAMR's library");
+    expected
+        .extend(list(&facts, "extra_exported_default").iter().map(|name| name.as_str().unwrap().to_owned()));
+    expected.retain(|name| !NOT_OURS.contains(&name.as_str()));
+    let missing: Vec<_> = expected.difference(&exported).collect();
+    assert!(missing.is_empty(), "not exported: {missing:?}");
+
+    expected.extend(LEAKED_BY_WAMR.map(str::to_owned));
+    let leaked: Vec<_> =
+        exported.difference(&expected).filter(|name| !name.starts_with(OUR_PREFIX)).collect();
+    assert!(leaked.is_empty(), "exported, but not meant to be: {leaked:?}");
+}
+
+#[test]
+fn the_soname_is_wamrs() {
+    let dynamic = output("readelf", &["--dynamic", "--wide"]);
+    let soname = dynamic.lines().find(|line| line.contains("(SONAME)")).expect("a SONAME");
+    assert!(soname.contains(&format!("[{}]", text(&facts(), "soname"))), "{soname}");
+}
