@@ -25,7 +25,7 @@ pub(crate) struct UserAllocator {
 }
 
 pub(crate) enum Allocator {
-    Pool(Pool),
+    Pool(Box<Pool>),
     User(UserAllocator),
     System,
 }
@@ -58,7 +58,7 @@ impl Allocator {
             let buf = NonNull::new(pool.heap_buf.cast()).ok_or("the pool has no buffer")?;
             // SAFETY: the caller gives these bytes to the runtime.
             return unsafe { Pool::new(buf, pool.heap_size as usize) }
-                .map(Allocator::Pool)
+                .map(|pool| Allocator::Pool(Box::new(pool)))
                 .ok_or("the pool is too small");
         }
         if kind == mem_alloc_type_t::Alloc_With_Allocator as u32 {
@@ -119,7 +119,10 @@ pub extern "C" fn wasm_runtime_malloc(size: c_uint) -> *mut c_void {
 pub extern "C" fn wasm_runtime_aligned_alloc(size: c_uint, alignment: c_uint) -> *mut c_void {
     guard(null_mut(), || {
         let size = size.max(alignment);
-        if !alignment.is_power_of_two() || !(8..=page_size()).contains(&alignment) || size % alignment != 0 {
+        if !alignment.is_power_of_two()
+            || !(8..=page_size()).contains(&alignment)
+            || !size.is_multiple_of(alignment)
+        {
             error!("wasm_runtime_aligned_alloc failed: size {size} with alignment {alignment}");
             return null_mut();
         }

@@ -198,7 +198,7 @@ impl AppHeap {
 
     /// Reads a header and checks that the block lies inside the heap.
     fn read(&self, memory: &GuestMemory<'_>, at: u32) -> Result<Block, Corrupted> {
-        if at % 8 != 0 || !self.range.contains(&at) {
+        if !at.is_multiple_of(8) || !self.range.contains(&at) {
             return Err(Corrupted);
         }
         let word = memory.read_u32(at.into())?;
@@ -222,7 +222,7 @@ mod tests {
 
     const RANGE: Range<u32> = 1001..5000;
 
-    fn heap(bytes: &mut Vec<u8>) -> (AppHeap, GuestMemory<'_>) {
+    fn heap(bytes: &mut [u8]) -> (AppHeap, GuestMemory<'_>) {
         let heap = AppHeap::new(RANGE).unwrap();
         let memory = GuestMemory::from_slice(bytes);
         heap.format(&memory).unwrap();
@@ -291,7 +291,9 @@ mod tests {
         for seed in 0..2000u32 {
             for i in (1000..5000u64).step_by(4) {
                 let noise = (i as u32 ^ seed).wrapping_mul(2_654_435_761);
-                memory.write_u32(i, if noise % 3 == 0 { 16 | noise & 1 } else { noise % 64 }).unwrap();
+                memory
+                    .write_u32(i, if noise.is_multiple_of(3) { 16 | noise & 1 } else { noise % 64 })
+                    .unwrap();
             }
             let _ = heap.allocate(&memory, seed);
             let _ = heap.free(&memory, 1016 + seed / 8 * 8);

@@ -46,7 +46,7 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
         // SAFETY: as the caller promises.
         let Some(args) = (unsafe { init_args.as_ref() }) else { return false };
         let mode = enum_value(args.running_mode);
-        let started = initialize(|| {
+        initialize(|| {
             if !mode_supported(mode) {
                 return Err("the running mode is not supported");
             }
@@ -72,8 +72,7 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
             }
             DEFAULT_MODE.store(mode, Ordering::Relaxed);
             Ok(allocator)
-        });
-        started
+        })
     })
 }
 

@@ -131,8 +131,8 @@ fn fresh<'a>(
     let layout = plan_memory(module.module(), &args.basic)?;
     let imports = link::imports(module, store, layout.map(|l| l.memory), given)?;
     let mut options = InstantiateOptions::default();
-    options.memory = layout.map(|l| l.memory);
     options.globals.extend(layout.and_then(|l| l.heap_base));
+    options.memory = layout.map(|l| l.memory);
     // SAFETY: the imports are objects of this store.
     let instance = unsafe { store.instantiate(&module.loaded, &imports, &options) }
         .map_err(|error| describe(module.module(), &error))?;

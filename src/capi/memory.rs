@@ -351,9 +351,10 @@ pub unsafe extern "C" fn wasm_runtime_get_memory(
     module_inst: wasm_module_inst_t,
     index: u32,
 ) -> wasm_memory_inst_t {
-    // SAFETY: as the caller promises.
     guard(null_mut(), || {
-        handle(unsafe { module_inst.as_ref() }.and_then(|i| i.engine_instance().memory(index)))
+        // SAFETY: as the caller promises.
+        let instance = unsafe { module_inst.as_ref() };
+        handle(instance.and_then(|i| i.engine_instance().memory(index)))
     })
 }
 

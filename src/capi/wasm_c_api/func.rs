@@ -251,11 +251,12 @@ fn invoke(func: &Func, args: &[wasm_val_t]) -> Result<Vec<wasm_val_t>, *mut wasm
     // SAFETY: functions live as long as their store.
     let callee = unsafe { &*to_engine(store, func) };
     // The instance that the function belongs to runs it. A function that came out of a table knows it itself.
-    // SAFETY: instances live as long as their store.
     let owner = match &func.instance {
         Some(instance) => Some(instance.instance()),
         None => {
-            unsafe { callee.instance.as_ref() }.and_then(super::super::instance::WASMModuleInstanceCommon::of)
+            // SAFETY: instances live as long as their store.
+            let instance = unsafe { callee.instance.as_ref() };
+            instance.and_then(super::super::instance::WASMModuleInstanceCommon::of)
         }
     };
     let Some(instance) = owner else { return Err(new_trap("Exception: the function's instance is gone")) };
