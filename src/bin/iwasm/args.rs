@@ -9,7 +9,7 @@ use iwasm::checkpoint::policy::Settings;
 /// Most entries that an option which makes a list can have.
 const LIST_MAX: usize = 8;
 
-/// Bytes of operand stack if none are asked for.
+/// Bytes of operand stack to ask for if the user does not. Like any small number, it gives the least that there is.
 const STACK_SIZE: u32 = 64 * 1024;
 
 /// Highest log level that is accepted. The highest there is, is one less.

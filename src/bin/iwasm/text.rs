@@ -28,7 +28,7 @@ Running:
   -f NAME, --function NAME  call the exported function NAME with the arguments, in place of the entry point
   --interp                  run in the interpreter, as is the default
   --repl                    read function names with their arguments from stdin, and call them
-  --stack-size=N            bytes of WebAssembly stack (65536)
+  --stack-size=N            bytes of WebAssembly stack, if more than 8 MiB
   --heap-size=N             bytes of heap for the host in the program's memory (0)
   --timeout=MS              stop the program after so many milliseconds
   --native-lib=FILE.so      host functions from a shared library (up to 8)

@@ -1,0 +1,246 @@
+//! The checkpoint options of `iwasm`, and the variables of the same names.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Folder, Ran, iwasm, iwasm_command, run, until, wait};
+
+/// Status after a checkpoint, with `--checkpoint-then=exit`.
+const CHECKPOINTED: i32 = 86;
+
+/// Prints the letters from a to z, with some work before each, and ends with status 26.
+pub(crate) fn alphabet(work: u32) -> String {
+    format!(
+        r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\08\00\00\00\01\00\00\00a")
+    (func $work (param $n i32)
+        (loop $again (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "_start") (local $printed i32)
+        (loop $next
+            (call $work (i32.const {work}))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 100)))
+            (i32.store8 (i32.const 8) (i32.add (i32.load8_u (i32.const 8)) (i32.const 1)))
+            (local.set $printed (i32.add (local.get $printed) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $printed) (i32.const 26))))
+        (call $exit (local.get $printed))))"#
+    )
+}
+
+const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz";
+
+/// An alphabet that is not done before anybody can do something to it.
+const LONG: u32 = 20_000_000;
+
+struct Setup {
+    folder: Folder,
+    guest: String,
+    image: String,
+}
+
+fn setup(work: u32) -> Setup {
+    let folder = Folder::new();
+    let guest = folder.module("guest.wasm", &alphabet(work));
+    let image = folder.text("the.image");
+    Setup { folder, guest, image }
+}
+
+/// Stops it at the Nth stable point.
+fn stop_at(s: &Setup, n: u64) -> Ran {
+    iwasm([
+        &format!("--checkpoint={}", s.image),
+        &format!("--checkpoint-at={n}"),
+        "--checkpoint-then=exit",
+        &s.guest,
+    ])
+}
+
+/// Starts it, and waits for its first letter.
+pub(crate) fn start(mut command: Command) -> (std::process::Child, String) {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program was built");
+    let mut letter = [0];
+    child.stdout.as_mut().expect("it is piped").read_exact(&mut letter).expect("it prints a letter");
+    (child, String::from(letter[0] as char))
+}
+
+fn send(child: &std::process::Child, signal: i32) {
+    // SAFETY: a child that was not waited for.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+}
+
+#[test]
+fn stop_at_a_stable_point_and_go_on() {
+    let s = setup(10);
+    for n in [1, 2, 57, 200] {
+        let first = stop_at(&s, n);
+        assert_eq!((first.status, first.stderr.as_str()), (Some(CHECKPOINTED), ""), "{n}");
+        let second = iwasm([&format!("--restore={}", s.image), &s.guest]);
+        assert_eq!((second.status, second.stderr.as_str()), (Some(26), ""), "{n}");
+        assert_eq!(first.stdout + &second.stdout, ALPHABET, "{n}");
+    }
+    let past_the_end = stop_at(&s, 1_000_000);
+    past_the_end.expect(ALPHABET, 26);
+}
+
+#[test]
+fn a_count_is_the_same_point_each_time() {
+    let s = setup(10);
+    let first = stop_at(&s, 100).stdout;
+    assert!(!first.is_empty() && first.len() < 26, "{first}");
+    assert_eq!(stop_at(&s, 100).stdout, first);
+    // And counts on from where it was restored.
+    let restored = iwasm([
+        &format!("--restore={}", s.image),
+        &format!("--checkpoint={}", s.image),
+        "--checkpoint-at=100",
+        "--checkpoint-then=exit",
+        &s.guest,
+    ]);
+    assert_eq!(restored.status, Some(CHECKPOINTED));
+    let last = iwasm([&format!("--restore={}", s.image), &s.guest]);
+    last.expect(&ALPHABET[first.len() + restored.stdout.len()..], 26);
+}
+
+#[test]
+fn continue_is_the_default() {
+    let s = setup(10);
+    let checkpoint = format!("--checkpoint={}", s.image);
+    for then in [&[][..], &["--checkpoint-then=continue"]] {
+        let _ = std::fs::remove_file(&s.image);
+        iwasm([&[&*checkpoint, "--checkpoint-at=100"], then, &[&*s.guest]].concat()).expect(ALPHABET, 26);
+        let rest = iwasm([&format!("--restore={}", s.image), &s.guest]);
+        assert!(!rest.stdout.is_empty() && ALPHABET.ends_with(&rest.stdout), "{rest:?}");
+    }
+}
+
+#[test]
+fn without_a_request_there_is_no_image() {
+    let s = setup(10);
+    iwasm([&format!("--checkpoint={}", s.image), &s.guest]).expect(ALPHABET, 26);
+    assert!(!Path::new(&s.image).exists());
+}
+
+#[test]
+fn on_a_signal() {
+    for (option, signal) in [
+        (None, libc::SIGUSR2),
+        (Some("--checkpoint-signal=SIGHUP"), libc::SIGHUP),
+        (Some("--checkpoint-signal=10"), 10),
+    ] {
+        let s = setup(LONG);
+        let checkpoint = format!("--checkpoint={}", s.image);
+        let words = [Some(&*checkpoint), option, Some("--checkpoint-then=exit"), Some(&*s.guest)];
+        let (child, letter) = start(iwasm_command(words.into_iter().flatten()));
+        send(&child, signal);
+        let first = wait(child);
+        assert_eq!(first.status, Some(CHECKPOINTED), "{option:?} {first:?}");
+        let second = iwasm([&format!("--restore={}", s.image), &s.guest]);
+        assert_eq!(letter + &first.stdout + &second.stdout, ALPHABET);
+        assert_eq!(second.status, Some(26));
+    }
+}
+
+#[test]
+fn each_time_some_time_has_passed() {
+    let s = setup(LONG);
+    let (child, letter) =
+        start(iwasm_command([&format!("--checkpoint={}", s.image), "--checkpoint-every=20ms", &s.guest]));
+    let mut images = 0;
+    let mut last = None;
+    until(|| {
+        use std::os::unix::fs::MetadataExt;
+        let now = std::fs::metadata(&s.image).ok().map(|m| (m.ino(), m.mtime_nsec()));
+        images += usize::from(now.is_some() && now != last);
+        last = now;
+        images == 3
+    });
+    let ran = wait(child);
+    assert_eq!((letter + &ran.stdout, ran.status), (ALPHABET.to_owned(), Some(26)));
+}
+
+#[test]
+fn a_checkpoint_that_fails_changes_nothing() {
+    let s = setup(10);
+    let ran =
+        iwasm(["--checkpoint=/no/such/folder/x", "--checkpoint-at=100", "--checkpoint-then=exit", &s.guest]);
+    assert_eq!((ran.stdout.as_str(), ran.status), (ALPHABET, Some(26)));
+    assert!(ran.stderr.contains("/no/such/folder/x"), "{}", ran.stderr);
+}
+
+#[test]
+fn by_environment_and_flags_on_top() {
+    let s = setup(10);
+    let other = s.folder.text("other.image");
+    let mut by_environment = iwasm_command([&s.guest]);
+    by_environment
+        .env("WAYFARER_CHECKPOINT", &other)
+        .env("WAYFARER_CHECKPOINT_AT", "100")
+        .env("WAYFARER_CHECKPOINT_THEN", "exit");
+    let first = run(by_environment);
+    assert_eq!(first.status, Some(CHECKPOINTED));
+    assert!(Path::new(&other).exists());
+    let mut restored = iwasm_command([&s.guest]);
+    restored.env("WAYFARER_RESTORE", &other);
+    run(restored).expect(&ALPHABET[first.stdout.len()..], 26);
+
+    let mut both = iwasm_command([&format!("--checkpoint={}", s.image), "--checkpoint-at=57", &s.guest]);
+    std::fs::remove_file(&other).unwrap();
+    both.env("WAYFARER_CHECKPOINT", &other)
+        .env("WAYFARER_CHECKPOINT_AT", "nonsense that is not looked at")
+        .env("WAYFARER_CHECKPOINT_THEN", "exit");
+    let both = run(both);
+    assert_eq!(both.status, Some(CHECKPOINTED), "{both:?}");
+    assert!(Path::new(&s.image).exists() && !Path::new(&other).exists());
+}
+
+#[test]
+fn settings_that_make_no_sense() {
+    let s = setup(10);
+    let checkpoint = format!("--checkpoint={}", s.image);
+    for (option, why) in [
+        ("--checkpoint-at=0", "--checkpoint-at=0: stable points are counted from 1"),
+        ("--checkpoint-at=x", "--checkpoint-at=x: expected the number of a stable point"),
+        ("--checkpoint-every=10", "--checkpoint-every=10: expected a number and a unit"),
+        ("--checkpoint-then=stop", "--checkpoint-then=stop: expected `continue` or `exit`"),
+        ("--checkpoint-signal=KILL", "--checkpoint-signal=KILL: SIGKILL cannot be used"),
+        ("--checkpoint-signal=NONE", "--checkpoint-signal=NONE: not a signal"),
+        ("--restore=", "--restore=: the name of a file is missing"),
+    ] {
+        iwasm([&*checkpoint, option, &s.guest]).expect_error(1, &format!("iwasm: {why}"));
+    }
+    iwasm(["--checkpoint=", &s.guest]).expect_error(1, "iwasm: --checkpoint=: the name of a file is missing");
+    iwasm(["--checkpoint-at=1", &s.guest]).expect_error(
+        1,
+        "--checkpoint-at=1: needs a file to checkpoint to: set --checkpoint or WAYFARER_CHECKPOINT",
+    );
+    let mut by_environment = iwasm_command([&s.guest]);
+    by_environment.env("WAYFARER_CHECKPOINT", "x").env("WAYFARER_CHECKPOINT_EVERY", "0s");
+    run(by_environment).expect_error(1, "WAYFARER_CHECKPOINT_EVERY=0s: must be more than nothing");
+}
+
+#[test]
+fn images_that_cannot_be_restored() {
+    let s = setup(10);
+    assert_eq!(stop_at(&s, 100).status, Some(CHECKPOINTED));
+    let restore = |image: &str, guest: &str| iwasm([&format!("--restore={image}"), guest]);
+
+    restore("/no/such.image", &s.guest).expect_error(1, "/no/such.image: ");
+    restore(&s.guest, &s.guest).expect_error(1, "not a Wayfarer image");
+    let other = s.folder.module("other.wasm", &alphabet(11));
+    restore(&s.image, &other).expect_error(1, "the image is of another module");
+
+    let mut bytes = std::fs::read(&s.image).unwrap();
+    let cut = s.folder.write("cut.image", &bytes[..bytes.len() - 1]);
+    restore(&cut, &s.guest).expect_error(1, "image is truncated");
+    // Every byte counts; the one in the middle is as good as any.
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let damaged = s.folder.write("damaged.image", &bytes);
+    restore(&damaged, &s.guest).expect_error(1, &damaged);
+
+    // None of this has harmed the image.
+    assert_eq!(restore(&s.image, &s.guest).status, Some(26));
+}

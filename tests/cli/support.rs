@@ -1,0 +1,140 @@
+//! Running programs and looking at what they did.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longest time any of these programs may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a program left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// `None` if a signal ended it.
+    pub(crate) status: Option<i32>,
+}
+
+impl Ran {
+    #[track_caller]
+    pub(crate) fn expect(&self, stdout: &str, status: i32) {
+        assert_eq!((self.stdout.as_str(), self.status), (stdout, Some(status)), "stderr: {}", self.stderr);
+    }
+
+    /// It failed, and only standard error says why.
+    #[track_caller]
+    pub(crate) fn expect_error(&self, status: i32, part: &str) {
+        assert_eq!((self.stdout.as_str(), self.status), ("", Some(status)), "stderr: {}", self.stderr);
+        assert!(self.stderr.contains(part), "stderr: {}", self.stderr);
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Ran {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            status: output.status.code(),
+        }
+    }
+}
+
+/// A program with arguments, in an environment without our variables.
+fn program<S: AsRef<OsStr>>(path: &str, args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(path);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("WAYFARER_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+pub(crate) fn iwasm_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    program(env!("CARGO_BIN_EXE_iwasm"), args)
+}
+
+pub(crate) fn iwasm<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    run(iwasm_command(args))
+}
+
+pub(crate) fn wayfarer<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    run(program(env!("CARGO_BIN_EXE_wayfarer"), args))
+}
+
+pub(crate) fn wamrc<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    run(program(env!("CARGO_BIN_EXE_wamrc"), args))
+}
+
+pub(crate) fn run(mut command: Command) -> Ran {
+    wait(command.spawn().expect("the program was built"))
+}
+
+pub(crate) fn run_with_input(mut command: Command, input: &str) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("the program was built");
+    child.stdin.take().expect("it is piped").write_all(input.as_bytes()).expect("it reads");
+    wait(child)
+}
+
+/// Waits for a program's end, but not for ever.
+pub(crate) fn wait(child: Child) -> Ran {
+    let pid = child.id() as i32;
+    let waiting = std::thread::spawn(move || child.wait_with_output());
+    let start = Instant::now();
+    while !waiting.is_finished() {
+        if start.elapsed() > PATIENCE {
+            // SAFETY: a child that was not waited for yet, so the number is still its own.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            panic!("process {pid} did not end");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    waiting.join().expect("waiting does not panic").expect("its output can be read").into()
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn until(mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A folder for one test, gone at its end.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Folder(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A path in it.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A path in it, as text.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.at(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.at(name), bytes).expect("the folder can be written to");
+        self.text(name)
+    }
+
+    /// A module from its text.
+    pub(crate) fn module(&self, name: &str, wat: &str) -> String {
+        self.write(name, wat::parse_str(wat).expect("the module's text is right"))
+    }
+}
