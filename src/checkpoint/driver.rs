@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store};
 use wayfarer_snapshot::view::{HostSection, Thread, Value};
 use wayfarer_snapshot::{
-    Compression, Info, Progress, Reason, SaveError, Stats, WriteError, WriteOptions, save_to_fd, save_to_path,
-    save_to_vec,
+    Compression, Info, Progress, Reason, SaveError, Stats, WriteError, WriteOptions, save_to_fd,
+    save_to_path, save_to_vec,
 };
 
 use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
@@ -73,7 +73,11 @@ impl Driver {
     ///
     /// # Errors
     /// Text: what the operating system refused.
-    pub(crate) fn new(store: &Arc<Store>, policy: Option<Policy>, sequence: u64) -> Result<Arc<Driver>, String> {
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        policy: Option<Policy>,
+        sequence: u64,
+    ) -> Result<Arc<Driver>, String> {
         let driver = Arc::new(Driver {
             policy,
             control: store.control().clone(),
@@ -120,7 +124,11 @@ impl Driver {
     }
 
     /// Serves what is asked for: the API's orders, or else the policy.
-    pub(crate) fn serve(&self, store: &Store, thread: Result<Option<Thread>, CaptureError>) -> AfterCheckpoint {
+    pub(crate) fn serve(
+        &self,
+        store: &Store,
+        thread: Result<Option<Thread>, CaptureError>,
+    ) -> AfterCheckpoint {
         self.ordered.store(false, Ordering::Release);
         let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
         let by_policy = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -164,7 +172,9 @@ impl Driver {
         let host = host_sections(store, *sequence + 1)?;
         let program = store.program(threads, host).map_err(|e| e.to_string())?;
         if let Some(place) = host_reference(&program) {
-            return Err(format!("{place} holds a reference to an object of the host, which has no way to save it"));
+            return Err(format!(
+                "{place} holds a reference to an object of the host, which has no way to save it"
+            ));
         }
         let info = Info::now(reason, *sequence + 1);
         let shown = Shown::new();

@@ -117,7 +117,12 @@ mod tests {
 
     #[test]
     fn round_trip() {
-        let mut record = InstanceRecord { heap: Some((8, 4096)), sequence: 3, in_progress: Some(vec![1]), journal: Journal::default() };
+        let mut record = InstanceRecord {
+            heap: Some((8, 4096)),
+            sequence: 3,
+            in_progress: Some(vec![1]),
+            journal: Journal::default(),
+        };
         record.journal.push(Done::Call { func: 7, args: vec![1, 2], results: vec![u64::MAX] });
         record.journal.push(Done::Malloc { size: 10, address: 4104 });
         let bytes = record.encode().unwrap();

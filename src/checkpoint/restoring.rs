@@ -131,7 +131,12 @@ impl Restoring {
         let caught_up = pending.is_none() && journal.calls.is_empty();
         let source = (!caught_up).then_some(source);
         let state = State { journal, in_progress, replayed: 0, pending, source };
-        Restoring { journaled, restored: true, state: Mutex::new(state), caught_up: AtomicBool::new(caught_up) }
+        Restoring {
+            journaled,
+            restored: true,
+            state: Mutex::new(state),
+            caught_up: AtomicBool::new(caught_up),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
