@@ -59,6 +59,7 @@ pub(crate) fn call_as(
     }
     if outermost {
         instance.restoring.begin(entry, args);
+        instance.driver.begin_call();
     }
     let result = env.run(|exec_env| {
         if outermost {
@@ -100,6 +101,7 @@ fn go_on(
 ) -> Result<Vec<u64>, Failed> {
     let engine = &instance.store().runtime().engine;
     let func = thread.frames.first().map_or(u32::MAX, |frame| frame.func.func);
+    instance.driver.begin_call();
     let result = env.run(|exec_env| {
         exec_env.instance = instance.engine_instance();
         engine.resume(exec_env, thread).map_err(|error| match error {
@@ -117,7 +119,7 @@ fn call_done(
     result: Result<Vec<u64>, Failed>,
 ) -> Result<Vec<u64>, Failed> {
     instance.restoring.end(func, result.as_deref().ok());
-    instance.driver.between_calls(instance.store());
+    instance.driver.end_call(instance.store());
     result
 }
 
@@ -242,6 +244,29 @@ unsafe fn call_with_cells(env: &WASMExecEnv, func: &Func, argv: *mut u32) -> Res
     // SAFETY: as the caller promises. The host may not use the array during the call.
     from_slots(&ty.results, &values, unsafe { slice_mut(argv, results) }, &references);
     Ok(())
+}
+
+/// Gives the results of a call of `func` to the host, in cells; false if there is no room for them.
+///
+/// # Safety
+/// `argv` is NULL or has cells for the results.
+pub(crate) unsafe fn give_results(
+    env: &WASMExecEnv,
+    func: Option<&Func>,
+    values: &[u64],
+    argv: *mut u32,
+) -> bool {
+    let (Some(instance), Some(func)) = (env.instance(), func) else { return false };
+    let Some(ty) = type_of(env, func) else { return false };
+    let cells = count_cells(&ty.results);
+    if argv.is_null() && cells > 0 {
+        instance.set_exception("the result conversion is failed");
+        return false;
+    }
+    let references = References { instance: instance.engine_instance() };
+    // SAFETY: as the caller promises.
+    from_slots(&ty.results, values, unsafe { slice_mut(argv, cells) }, &references);
+    true
 }
 
 /// Calls a function. `argv` holds the arguments in 32-bit cells, and afterwards the results: i32, f32 and funcref (as

@@ -25,6 +25,8 @@ pub struct WASMExecEnv {
     module_inst: Cell<wasm_module_inst_t>,
     user_data: Cell<*mut c_void>,
     native_stack_boundary: Cell<*mut u8>,
+    /// The native function that runs wants to be called again.
+    pub(crate) call_again: Cell<bool>,
 }
 
 thread_local! {
@@ -89,6 +91,7 @@ impl WASMExecEnv {
             module_inst: Cell::new(instance.as_ptr()),
             user_data: Cell::new(null_mut()),
             native_stack_boundary: Cell::new(null_mut()),
+            call_again: Cell::new(false),
         });
         let address: *mut WASMExecEnv = &raw mut *new;
         new.env.get_mut().user_data = address.cast();

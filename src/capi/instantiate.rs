@@ -18,10 +18,10 @@ use super::load::{WASMModuleCommon, check_initialized};
 use super::log::warning;
 use super::types::{InstantiationArgs, wasm_module_inst_t, wasm_module_t};
 use super::wasi::{InstanceWasi, WasiArgs};
-use crate::checkpoint;
 use crate::checkpoint::driver::Driver;
 use crate::checkpoint::policy::Policy;
 use crate::checkpoint::restoring::{Restoring, Source};
+use crate::checkpoint::{self, hooks};
 
 const PREFIX: &str = "WASM module instantiate failed: ";
 
@@ -101,6 +101,7 @@ pub(crate) fn instantiate_from(
     let sequence = source.as_ref().map_or(0, |s| s.record.sequence);
     let journaled = policy.is_some();
     let driver = Driver::new(store, policy, sequence).map_err(|why| fail(&why))?;
+    let sections = source.as_ref().map(|s| s.image.program().host.clone());
     let restoring = match source {
         None => Restoring::fresh(journaled),
         Some(source) => Restoring::from_image(journaled, source),
@@ -117,6 +118,9 @@ pub(crate) fn instantiate_from(
         driver,
         restoring,
     });
+    if let Some(sections) = sections {
+        hooks::restore(&new, &sections).map_err(|why| fail(&why))?;
+    }
     run_start_functions(&new).map_err(|exception| fail(&exception))?;
     Ok(new)
 }

@@ -191,6 +191,9 @@ fn call_native(caller: &mut Caller<'_>, call: &NativeCall, slots: &mut [u64]) ->
     let called = unsafe { call.call(env.as_ptr().cast(), &memory, &references, slots) };
     drop(running);
     called.map_err(|text| HostError::Trap(Trap::host(text)))?;
+    if env.call_again.replace(false) {
+        return Err(HostError::Interrupted);
+    }
     // A native function fails by setting an exception on the instance.
     match WASMModuleInstanceCommon::of(caller.instance).and_then(|i| i.pending_trap()) {
         Some(trap) => Err(HostError::Trap(trap)),

@@ -14,6 +14,7 @@ use super::log::warning;
 use super::types::{
     enlarge_memory_error_callback_t, enlarge_memory_error_reason_t, wasm_memory_inst_t, wasm_module_inst_t,
 };
+use crate::checkpoint::record::Done;
 
 const OUT_OF_BOUNDS: &str = TrapCode::MemoryOutOfBounds.text();
 
@@ -41,6 +42,10 @@ impl WASMModuleInstanceCommon {
             }
             return 0;
         };
+        // A host that repeats what it did before the checkpoint is given what it was given then.
+        if let Some(address) = self.restoring.malloc(size) {
+            return u64::from(address);
+        }
         let address = match &self.heap {
             Some(heap) => match heap.allocate(&self.engine_instance().guest_memory(), size) {
                 Ok(address) => address.unwrap_or(0),
@@ -54,6 +59,9 @@ impl WASMModuleInstanceCommon {
         if address == 0 {
             warning!("allocate {size} bytes memory failed");
         }
+        if self.heap.is_some() && super::exec_env::running_in(self).is_none() {
+            self.restoring.note(|| Done::Malloc { size, address });
+        }
         u64::from(address)
     }
 
@@ -61,6 +69,8 @@ impl WASMModuleInstanceCommon {
     pub(crate) fn module_free(&self, address: u64) {
         let Some(address) = u32::try_from(address).ok().filter(|&a| a != 0) else { return };
         match &self.heap {
+            // In the image it is free already.
+            Some(heap) if heap.contains(address) && self.restoring.replaying() => {}
             Some(heap) if heap.contains(address) => {
                 if heap.free(&self.engine_instance().guest_memory(), address).is_err() {
                     self.set_exception("app heap corrupted");

@@ -48,3 +48,4 @@ pub mod variadic;
 pub(crate) mod vector_call;
 pub mod wasi;
 pub mod wasm_c_api;
+pub mod wayfarer;

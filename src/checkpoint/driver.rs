@@ -15,6 +15,7 @@ use wayfarer_snapshot::{
     save_to_path, save_to_vec,
 };
 
+use super::hooks;
 use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
 use super::record::{self, InstanceRecord};
 use super::watcher;
@@ -45,6 +46,9 @@ pub(crate) struct Report {
 /// What is called when a checkpoint was taken or failed, on the thread that took it.
 pub(crate) type Done = Box<dyn FnOnce(Result<Report, String>) + Send>;
 
+/// Makes an order, each time one is triggered.
+pub(crate) type Prepared = Box<dyn Fn() -> Option<Request> + Send>;
+
 /// An order to take a checkpoint.
 pub(crate) struct Request {
     pub(crate) target: Target,
@@ -62,6 +66,13 @@ pub(crate) struct Driver {
     requests: Mutex<VecDeque<Request>>,
     /// Whether there are any.
     ordered: AtomicBool,
+    /// Whether a call of the host's is in progress.
+    running: AtomicBool,
+    /// Whether a checkpoint is being taken between two calls; the one who does holds `gate`.
+    busy: AtomicBool,
+    gate: Mutex<()>,
+    /// An order that a signal handler may place.
+    prepared: Mutex<Option<Prepared>>,
     /// Why the policy asked last.
     reason: Mutex<Option<Reason>>,
     /// Checkpoints taken so far, also before the program was restored.
@@ -83,6 +94,10 @@ impl Driver {
             control: store.control().clone(),
             requests: Mutex::default(),
             ordered: AtomicBool::new(false),
+            running: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
+            gate: Mutex::new(()),
+            prepared: Mutex::new(None),
             reason: Mutex::new(None),
             sequence: Mutex::new(sequence),
         });
@@ -105,9 +120,14 @@ impl Driver {
     pub(crate) fn order(&self, request: Request) -> Result<(), String> {
         self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(request);
-        self.ordered.store(true, Ordering::Release);
+        self.ordered.store(true, Ordering::SeqCst);
         self.control.request_checkpoint();
         Ok(())
+    }
+
+    /// Checkpoints taken so far.
+    pub(crate) fn count(&self) -> u64 {
+        *self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A checkpoint as the policy has it, because a signal came or time has passed.
@@ -116,11 +136,58 @@ impl Driver {
         self.control.request_checkpoint();
     }
 
-    /// Serves orders that came too late for the call that just ended.
-    pub(crate) fn between_calls(&self, store: &Store) {
-        if self.ordered.load(Ordering::Acquire) {
+    /// Keeps what a trigger orders: a function that makes the order.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub(crate) fn prepare(&self, order: Prepared) -> Result<(), String> {
+        self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
+        *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+        Ok(())
+    }
+
+    /// Asks for the prepared checkpoint. Async-signal-safe.
+    pub(crate) fn trigger(&self) {
+        self.control.request_checkpoint();
+    }
+
+    /// A call of the host's begins. Waits while a checkpoint is being taken.
+    pub(crate) fn begin_call(&self) {
+        self.running.store(true, Ordering::SeqCst);
+        if self.busy.load(Ordering::SeqCst) {
+            drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// It ended. Orders that came too late for it are served now.
+    pub(crate) fn end_call(&self, store: &Store) {
+        self.running.store(false, Ordering::SeqCst);
+        if self.ordered.load(Ordering::SeqCst) {
+            self.serve_idle(store);
+        }
+    }
+
+    /// Places an order and sees to it that it is served: by the guest at its next stable point, or here and now if no
+    /// call is in progress.
+    ///
+    /// # Errors
+    /// As [`Driver::order`].
+    pub(crate) fn order_now(&self, store: &Store, request: Request) -> Result<(), String> {
+        self.order(request)?;
+        self.serve_idle(store);
+        Ok(())
+    }
+
+    /// Serves orders unless a call is in progress, which serves them itself.
+    fn serve_idle(&self, store: &Store) {
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        // One of the two sees the other: a call that begins stores `running` before it looks at `busy`.
+        self.busy.store(true, Ordering::SeqCst);
+        if !self.running.load(Ordering::SeqCst) && self.ordered.load(Ordering::SeqCst) {
+            self.control.take_checkpoint_request();
             self.serve(store, Ok(None));
         }
+        self.busy.store(false, Ordering::SeqCst);
     }
 
     /// Serves what is asked for: the API's orders, or else the policy.
@@ -129,10 +196,16 @@ impl Driver {
         store: &Store,
         thread: Result<Option<Thread>, CaptureError>,
     ) -> AfterCheckpoint {
-        self.ordered.store(false, Ordering::Release);
-        let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
+        self.ordered.store(false, Ordering::SeqCst);
+        let mut orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
         let by_policy = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut after = AfterCheckpoint::Continue;
+        if orders.is_empty()
+            && by_policy.is_none()
+            && let Some(prepared) = &*self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            orders.extend(prepared());
+        }
         let served = !orders.is_empty();
         for Request { target, compression, reason, then, done } in orders {
             let result = self.take(store, &thread, &target, compression, reason);
@@ -222,14 +295,16 @@ fn host_sections(store: &Store, sequence: u64) -> Result<Vec<HostSection>, Strin
         in_progress: instance.restoring.in_progress(),
         journal: instance.restoring.journal(),
     };
-    Ok(vec![
+    let mut sections = vec![
         HostSection { name: record::WASI.0.to_owned(), version: record::WASI.1, bytes: wasi },
         HostSection {
             name: record::NAME.to_owned(),
             version: record::VERSION,
             bytes: record.encode().map_err(|e| e.to_string())?,
         },
-    ])
+    ];
+    sections.extend(hooks::save(instance)?);
+    Ok(sections)
 }
 
 /// Where the program holds a reference to an object of the host's.

@@ -52,8 +52,7 @@ impl Control {
         &self.word
     }
 
-    /// Makes the descriptor that wakes blocked host calls. Without it they are not interrupted; call it before asking
-    /// for anything that must reach a blocked program.
+    /// Makes the descriptor that wakes blocked host calls, unless a waiting call already did.
     ///
     /// # Errors
     /// eventfd(2)'s.
@@ -68,6 +67,10 @@ impl Control {
             // SAFETY: `fd` was just made and belongs to nobody else.
             *owner = Some(unsafe { OwnedFd::from_raw_fd(fd) });
             self.wake.store(owner.as_ref().map_or(-1, |fd| fd.as_raw_fd()), Ordering::Release);
+            // Whoever asked before there was a descriptor could not write to it.
+            if self.pending() {
+                self.ask(0);
+            }
         }
         Ok(())
     }
@@ -133,6 +136,12 @@ impl Control {
         PollAction::Continue
     }
 
+    /// Takes a checkpoint request back that is served otherwise: no guest runs that would poll.
+    pub fn take_checkpoint_request(&self) {
+        self.word.fetch_and(!CHECKPOINT, Ordering::AcqRel);
+        self.drain();
+    }
+
     fn drain(&self) {
         let fd = self.wake.load(Ordering::Acquire);
         if fd >= 0 {
@@ -148,7 +157,11 @@ impl Interrupt for Control {
         self.word.load(Ordering::Acquire) & (CHECKPOINT | TERMINATE) != 0
     }
 
+    /// Made when a host call first waits. Without one (descriptors are short) the wait is not interrupted.
     fn wake_fd(&self) -> RawFd {
+        if self.wake.load(Ordering::Acquire) < 0 {
+            let _ = self.enable_wake();
+        }
         self.wake.load(Ordering::Acquire)
     }
 }

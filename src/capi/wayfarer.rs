@@ -1,0 +1,540 @@
+//! `wayfarer.h`: checkpoint and restore, for hosts that want more than the environment variables give.
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::ptr::{null, null_mut};
+use std::sync::mpsc;
+
+use wayfarer_runtime::{AfterCheckpoint, Store};
+use wayfarer_snapshot::{Compression, Image, Reason};
+
+use super::call;
+use super::exec_env;
+use super::ffi::{c_str, guard, put, put_error, slice, text};
+use super::instance::WASMModuleInstanceCommon;
+use super::instantiate::{InstantiationArgs2, instantiate_from};
+use super::load::WASMModuleCommon;
+use super::types::{wasm_exec_env_t, wasm_module_inst_t, wasm_module_t};
+use crate::checkpoint::driver::{Report, Request, Target};
+use crate::checkpoint::hooks::{self, Hook, Writer};
+use crate::checkpoint::restoring::Source;
+
+/// What becomes of the guest after a checkpoint.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum wayfarer_then_t {
+    /// It goes on.
+    WAYFARER_CONTINUE = 0,
+    /// Its call ends with the exception `stopped by checkpoint`. Make no further calls of this instance.
+    WAYFARER_STOP = 1,
+}
+
+/// What kind of checkpoint to take. Zero it first: that is an image to memory, uncompressed, and the guest goes on.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct wayfarer_checkpoint_args_t {
+    /// The file to write: the image appears there whole, or what was there stays. NULL: see `use_fd`.
+    pub path: *const c_char,
+    /// Write to `fd` instead of a file by name.
+    pub use_fd: bool,
+    /// A descriptor to write to, from where it is; it stays open.
+    pub fd: c_int,
+    /// 0 for none, otherwise a zstd level: 1 is fast, 19 small.
+    pub compression_level: c_int,
+    /// What becomes of the guest: WAYFARER_CONTINUE or WAYFARER_STOP.
+    pub then: u32,
+}
+
+/// What became of a checkpoint.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct wayfarer_report_t {
+    /// Whether there is an image. If not, what was at the path before still is, and the guest goes on.
+    pub ok: bool,
+    /// Why not, if not.
+    pub error: *const c_char,
+    /// The image, if it was to go to memory; NULL otherwise.
+    pub image: *const c_void,
+    /// Size of the image in bytes.
+    pub image_size: u64,
+    /// Bytes of linear memory the guest has.
+    pub memory_size: u64,
+    /// How long the guest stood still, in microseconds.
+    pub paused_us: u64,
+}
+
+/// Called once a checkpoint was taken or failed, on the thread that runs the guest. The report and what it points to are
+/// valid until it returns. It must not call into the guest.
+pub type wayfarer_done_t =
+    Option<unsafe extern "C" fn(wasm_module_inst_t, *const wayfarer_report_t, *mut c_void)>;
+
+/// Collects what a save hook writes.
+pub type wayfarer_writer_t = Writer;
+
+/// Saves a native module's state for an instance with wayfarer_write. Returns false if that is impossible: there is no
+/// checkpoint then.
+pub type wayfarer_save_t =
+    Option<unsafe extern "C" fn(wasm_module_inst_t, *mut wayfarer_writer_t, *mut c_void) -> bool>;
+
+/// Takes a native module's state back. Returns false if it can't be used: the instance is not restored then.
+pub type wayfarer_restore_t =
+    Option<unsafe extern "C" fn(wasm_module_inst_t, *const c_void, usize, *mut c_void) -> bool>;
+
+/// A pointer of the host's that is handed back to it.
+#[derive(Clone, Copy)]
+struct UserData(*mut c_void);
+
+// SAFETY: only handed back to the host's function, which the documentation says runs on the guest's thread.
+unsafe impl Send for UserData {}
+
+/// Where to and how, of arguments from C.
+///
+/// # Safety
+/// `args` is NULL or valid, as is its path.
+unsafe fn order(args: *const wayfarer_checkpoint_args_t) -> Result<Order, String> {
+    // SAFETY: as the caller promises.
+    let Some(args) = (unsafe { args.as_ref() }) else {
+        return Ok(Order {
+            path: None,
+            fd: None,
+            compression: Compression::None,
+            then: AfterCheckpoint::Continue,
+        });
+    };
+    // SAFETY: as the caller promises.
+    let path = unsafe { c_str(args.path) }.map(|path| {
+        use std::os::unix::ffi::OsStrExt;
+        PathBuf::from(std::ffi::OsStr::from_bytes(path.to_bytes()))
+    });
+    let fd = match (&path, args.use_fd) {
+        (None, true) if args.fd < 0 => return Err(format!("bad descriptor {}", args.fd)),
+        (None, true) => Some(args.fd),
+        _ => None,
+    };
+    let compression = match args.compression_level {
+        0 => Compression::None,
+        level @ 1..=22 => Compression::Zstd(level),
+        level => return Err(format!("bad compression level {level}: it goes from 0 to 22")),
+    };
+    let then = match args.then {
+        0 => AfterCheckpoint::Continue,
+        1 => AfterCheckpoint::Stop,
+        other => return Err(format!("bad value {other} for what to do after the checkpoint")),
+    };
+    Ok(Order { path, fd, compression, then })
+}
+
+/// What C arguments say.
+#[derive(Clone)]
+struct Order {
+    path: Option<PathBuf>,
+    fd: Option<c_int>,
+    compression: Compression,
+    then: AfterCheckpoint,
+}
+
+impl Order {
+    fn request(&self, done: impl FnOnce(Result<Report, String>) + Send + 'static) -> Result<Request, String> {
+        let target = match (&self.path, self.fd) {
+            (Some(path), _) => Target::Path(path.clone()),
+            (None, Some(fd)) => Target::Fd(duplicate(fd)?),
+            (None, None) => Target::Buffer,
+        };
+        Ok(Request {
+            target,
+            compression: self.compression,
+            reason: Reason::Api,
+            then: self.then,
+            done: Box::new(done),
+        })
+    }
+}
+
+/// The host may close its descriptor before the checkpoint is taken.
+fn duplicate(fd: c_int) -> Result<OwnedFd, String> {
+    // SAFETY: only looked at by dup, which fails if it is none.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    borrowed.try_clone_to_owned().map_err(|e| format!("descriptor {fd}: {e}"))
+}
+
+/// Shows a report to the host.
+fn with_report<T>(result: &Result<Report, String>, show: impl FnOnce(&wayfarer_report_t) -> T) -> T {
+    let error = result.as_ref().err().map(|e| CString::new(e.replace('\0', " ")).unwrap_or_default());
+    let ok = result.as_ref().ok();
+    let image = ok.and_then(|r| r.image.as_deref());
+    show(&wayfarer_report_t {
+        ok: ok.is_some(),
+        error: error.as_ref().map_or(null(), |e| e.as_ptr()),
+        image: image.map_or(null(), |i| i.as_ptr().cast()),
+        image_size: ok.map_or(0, |r| r.stats.image_len),
+        memory_size: ok.map_or(0, |r| r.stats.memory_len),
+        paused_us: ok.map_or(0, |r| r.paused.as_micros() as u64),
+    })
+}
+
+/// What to do when an order is done: tell the host.
+fn tell(
+    instance: wasm_module_inst_t,
+    done: wayfarer_done_t,
+    user_data: UserData,
+) -> impl FnOnce(Result<Report, String>) + Send + 'static {
+    let instance = UserData(instance.cast());
+    move |result| {
+        let (instance, user_data) = (instance, user_data);
+        if let Some(done) = done {
+            // SAFETY: the host gave the function for this instance, which runs, or is at least alive.
+            with_report(&result, |report| unsafe { done(instance.0.cast(), report, user_data.0) });
+        }
+    }
+}
+
+/// Asks for a checkpoint at the guest's next stable point, or at once if no call is in progress. `done` may be NULL.
+/// May be called from any thread, also from a native function that the guest called; the checkpoint is then taken soon
+/// after it has returned.
+///
+/// Returns false, with the reason in `error_buf`, if the arguments are bad; everything else is in the report.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint_request(
+    module_inst: wasm_module_inst_t,
+    args: *const wayfarer_checkpoint_args_t,
+    done: wayfarer_done_t,
+    user_data: *mut c_void,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+        // SAFETY: as the caller promises.
+        let placed = unsafe { order(args) }
+            .and_then(|order| order.request(tell(module_inst, done, UserData(user_data))))
+            .and_then(|request| instance.driver.order_now(instance.store(), request));
+        // SAFETY: as the caller promises.
+        placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
+    })
+}
+
+/// Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
+/// guest, which would wait for itself (use wayfarer_checkpoint_request there).
+///
+/// `report` may be NULL. An image in memory belongs to the caller, who gives it to wayfarer_image_free; the error text is
+/// only in `error_buf`. Returns false if there is no image.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint(
+    module_inst: wasm_module_inst_t,
+    args: *const wayfarer_checkpoint_args_t,
+    report: *mut wayfarer_report_t,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+        // SAFETY: as the caller promises.
+        let result = unsafe { order(args) }.and_then(|order| checkpoint(instance, &order));
+        match result {
+            Ok(mut done) => {
+                // The image is the caller's from here on.
+                let image = done
+                    .image
+                    .take()
+                    .map(Vec::into_boxed_slice)
+                    .map_or(null(), |image| Box::into_raw(image).cast_const().cast::<c_void>());
+                with_report(&Ok(done), |shown| {
+                    let shown = wayfarer_report_t { image, ..*shown };
+                    // SAFETY: as the caller promises.
+                    unsafe { put(report, shown) };
+                    if report.is_null() && !image.is_null() {
+                        // SAFETY: just made from a box of this size, and nobody else has it.
+                        unsafe { wayfarer_image_free(image.cast_mut(), shown.image_size) };
+                    }
+                });
+                true
+            }
+            Err(why) => {
+                // SAFETY: as the caller promises.
+                unsafe { put_error(error_buf, error_buf_size, &why) };
+                with_report(&Err(why), |shown| {
+                    // SAFETY: as the caller promises.
+                    unsafe { put(report, wayfarer_report_t { error: null(), ..*shown }) };
+                });
+                false
+            }
+        }
+    })
+}
+
+fn checkpoint(instance: &WASMModuleInstanceCommon, order: &Order) -> Result<Report, String> {
+    if exec_env::running_in(instance).is_some() {
+        return Err("the guest is running on this thread: use wayfarer_checkpoint_request".to_owned());
+    }
+    let (done, wait) = mpsc::channel();
+    let request = order.request(move |result| {
+        let _ = done.send(result);
+    })?;
+    instance.driver.order_now(instance.store(), request)?;
+    wait.recv().unwrap_or_else(|_| Err("the instance ended before a checkpoint could be taken".to_owned()))
+}
+
+/// Frees an image that wayfarer_checkpoint put into memory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_image_free(image: *mut c_void, image_size: u64) {
+    guard((), || {
+        if !image.is_null() {
+            let image = std::ptr::slice_from_raw_parts_mut(image.cast::<u8>(), image_size as usize);
+            // SAFETY: as the caller promises: made by `wayfarer_checkpoint`, of this size, not yet freed.
+            drop(unsafe { Box::from_raw(image) });
+        }
+    });
+}
+
+/// Prepares checkpoints that wayfarer_checkpoint_trigger asks for, from then on each time. Arguments as for
+/// wayfarer_checkpoint_request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint_prepare(
+    module_inst: wasm_module_inst_t,
+    args: *const wayfarer_checkpoint_args_t,
+    done: wayfarer_done_t,
+    user_data: *mut c_void,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+        let (inst, user_data) = (UserData(module_inst.cast()), UserData(user_data));
+        // SAFETY: as the caller promises.
+        let prepared = unsafe { order(args) }.and_then(|order| {
+            // A descriptor is duplicated now: the host may close its own.
+            let kept = order.fd.map(duplicate).transpose()?;
+            instance.driver.prepare(Box::new(move || {
+                let (inst, user_data) = (inst, user_data);
+                use std::os::fd::AsRawFd;
+                let order = Order { fd: kept.as_ref().map(AsRawFd::as_raw_fd), ..order.clone() };
+                order.request(tell(inst.0.cast(), done, user_data)).ok()
+            }))
+        });
+        // SAFETY: as the caller promises.
+        prepared.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
+    })
+}
+
+/// Asks for the checkpoint that was prepared. Async-signal-safe: may be called from a signal handler, on any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint_trigger(module_inst: wasm_module_inst_t) {
+    // SAFETY: as the caller promises.
+    if let Some(instance) = unsafe { module_inst.as_ref() } {
+        instance.driver.trigger();
+    }
+}
+
+/// How many checkpoints were taken of this program, also before it was restored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint_count(module_inst: wasm_module_inst_t) -> u64 {
+    // SAFETY: as the caller promises.
+    guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.driver.count()))
+}
+
+/// # Safety
+/// `args` is NULL or valid, `error_buf` is NULL or has its size.
+unsafe fn restore(
+    module: wasm_module_t,
+    args: *const InstantiationArgs2,
+    image: Result<Image<'static>, String>,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> wasm_module_inst_t {
+    // SAFETY: as the caller promises.
+    let (module, args) = unsafe { (module.as_ref(), args.as_ref().cloned().unwrap_or_default()) };
+    let restored = image.and_then(|image| {
+        let module: &WASMModuleCommon = module.ok_or("no module")?;
+        let source = Source::new(image, module)?;
+        let store = Store::new(&module.runtime);
+        instantiate_from(module, &store, &args, &|_| None, None, Some(source))
+    });
+    match restored {
+        Ok(instance) => Box::into_raw(instance),
+        Err(why) => {
+            // SAFETY: as the caller promises.
+            unsafe { put_error(error_buf, error_buf_size, &why) };
+            null_mut()
+        }
+    }
+}
+
+/// Makes an instance from an image file. `args` (may be NULL) says what the instance finds here: stack size, preopened
+/// directories, standard streams. A call that was in progress is continued by wayfarer_resume, or by calling the same
+/// function again. Returns NULL on failure, with the reason in `error_buf`; nothing is left behind then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_restore_from_path(
+    module: wasm_module_t,
+    args: *const InstantiationArgs2,
+    path: *const c_char,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> wasm_module_inst_t {
+    guard(null_mut(), || {
+        // SAFETY: as the caller promises.
+        let image = match unsafe { c_str(path) } {
+            Some(path) => {
+                use std::os::unix::ffi::OsStrExt;
+                Image::open(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
+                    .map_err(|e| e.to_string())
+            }
+            None => Err("no path".to_owned()),
+        };
+        // SAFETY: as the caller promises.
+        unsafe { restore(module, args, image, error_buf, error_buf_size) }
+    })
+}
+
+/// Makes an instance from an image read from a descriptor, from where it is; it stays open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_restore_from_fd(
+    module: wasm_module_t,
+    args: *const InstantiationArgs2,
+    fd: c_int,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> wasm_module_inst_t {
+    guard(null_mut(), || {
+        let image = if fd < 0 {
+            Err(format!("bad descriptor {fd}"))
+        } else {
+            // SAFETY: the caller keeps it open during the call.
+            Image::from_fd(unsafe { BorrowedFd::borrow_raw(fd) }).map_err(|e| e.to_string())
+        };
+        // SAFETY: as the caller promises.
+        unsafe { restore(module, args, image, error_buf, error_buf_size) }
+    })
+}
+
+/// Makes an instance from an image in memory, which is copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_restore_from_memory(
+    module: wasm_module_t,
+    args: *const InstantiationArgs2,
+    image: *const c_void,
+    image_size: u64,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> wasm_module_inst_t {
+    guard(null_mut(), || {
+        // SAFETY: as the caller promises.
+        let bytes = unsafe { slice(image.cast::<u8>(), image_size as usize) };
+        let image = Image::from_bytes(bytes.to_vec()).map_err(|e| e.to_string());
+        // SAFETY: as the caller promises.
+        unsafe { restore(module, args, image, error_buf, error_buf_size) }
+    })
+}
+
+/// Whether a restored instance has a call in progress that was not continued yet. `function_index` (may be NULL) gets
+/// the index of its function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_call_in_progress(
+    module_inst: wasm_module_inst_t,
+    function_index: *mut u32,
+) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+        let Some(index) = instance.restoring.pending_function() else { return false };
+        // SAFETY: as the caller promises.
+        unsafe { put(function_index, index) };
+        true
+    })
+}
+
+/// Continues the call that was in progress. `argv` gets its results, as wasm_runtime_call_wasm gives them, and must have
+/// room for them; it may be NULL if there are none. Returns false if the call failed: wasm_runtime_get_exception.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_resume(exec_env: wasm_exec_env_t, argv: *mut u32) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
+        let func = env.instance().and_then(|i| i.engine_instance().func(i.restoring.pending_function()?));
+        // SAFETY: as the caller promises.
+        call::resume(env).is_ok_and(|results| unsafe { call::give_results(env, func, &results, argv) })
+    })
+}
+
+/// Lets a native module take part in checkpoints: `save` is called for every image, `restore` for every instance that is
+/// made from one, before any guest code runs. `name` and `version` find the state again; a module that is registered
+/// again under its name replaces the former. For all instances of the process. False if an argument is missing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_register_state(
+    name: *const c_char,
+    version: u32,
+    save: wayfarer_save_t,
+    restore: wayfarer_restore_t,
+    user_data: *mut c_void,
+) -> bool {
+    guard(false, || {
+        let (Some(save), Some(restore), false) = (save, restore, name.is_null()) else { return false };
+        // SAFETY: as the caller promises.
+        let name = unsafe { text(name) };
+        hooks::register(Hook { name, version, save, restore, user_data });
+        true
+    })
+}
+
+/// Undoes wayfarer_register_state; false if there is nothing of this name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_unregister_state(name: *const c_char) -> bool {
+    // SAFETY: as the caller promises.
+    guard(false, || hooks::unregister(&unsafe { text(name) }))
+}
+
+/// Adds bytes to a native module's state; only in a save hook.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_write(writer: *mut wayfarer_writer_t, data: *const c_void, size: usize) {
+    guard((), || {
+        // SAFETY: as the caller promises.
+        if let Some(writer) = unsafe { writer.as_mut() } {
+            // SAFETY: as the caller promises.
+            writer.0.extend_from_slice(unsafe { slice(data.cast::<u8>(), size) });
+        }
+    });
+}
+
+/// Whether the runtime wants the guest's thread (for a checkpoint, or to end it): a native function that waits should
+/// stop, and return with wayfarer_call_again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_interrupted(module_inst: wasm_module_inst_t) -> bool {
+    use wayfarer_guest::Interrupt;
+    // SAFETY: as the caller promises.
+    unsafe { module_inst.as_ref() }.is_some_and(|i| i.store().control().pending())
+}
+
+/// A descriptor that is readable while wayfarer_interrupted is true, to be waited for with poll beside others; -1 if
+/// there is none. Do not read from it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_wake_fd(module_inst: wasm_module_inst_t) -> c_int {
+    use wayfarer_guest::Interrupt;
+    guard(-1, || {
+        // SAFETY: as the caller promises.
+        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return -1 };
+        let control = instance.store().control();
+        // Without it there is nothing to wake up for.
+        let _ = control.enable_wake();
+        control.wake_fd()
+    })
+}
+
+/// For a native function that stops before it had any effect: once it has returned (its result does not matter) and the
+/// runtime has done what it wanted, it is called again with the same arguments, in this process or in a restored one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_call_again(exec_env: wasm_exec_env_t) {
+    // SAFETY: as the caller promises.
+    if let Some(env) = unsafe { exec_env.as_ref() } {
+        env.call_again.set(true);
+    }
+}
+
+/// Version of this library as text, such as `0.1.0`.
+#[unsafe(no_mangle)]
+pub extern "C" fn wayfarer_version() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
