@@ -174,6 +174,18 @@ fn a_wasi_program() {
 }
 
 #[test]
+fn it_ends_when_nobody_reads() {
+    let folder = Folder::new();
+    let hello = folder.module("hello.wasm", HELLO);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = iwasm_command([&*hello]);
+    command.stdout(writer);
+    drop(reader);
+    // By SIGPIPE, like any C program.
+    assert_eq!(crate::support::run(command).status, None);
+}
+
+#[test]
 fn arguments_and_environment() {
     let folder = Folder::new();
     let args = folder.module("args.wasm", &strings_of("args"));

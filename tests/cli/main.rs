@@ -3,6 +3,8 @@
 mod checkpoint;
 mod iwasm;
 mod native_lib;
+mod readme;
+mod start;
 mod support;
 mod wamrc;
 mod wayfarer;

@@ -26,6 +26,9 @@ const USAGE: u8 = 1;
 const NOT_STARTED: u8 = 255;
 
 fn main() -> ExitCode {
+    // Rust's startup code ignores the signal. A program that nobody reads from any more ends by it in a C host.
+    // SAFETY: nothing else runs yet, and the default action is no handler of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let status = match args::parse(std::env::args_os().skip(1), Settings::from_env()) {
         Ok(Command::Run(options)) => match run(&options) {
             Ok(status) => status,
