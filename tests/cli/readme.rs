@@ -1,11 +1,13 @@
 //! The README promises what there is.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use iwasm::capi::unsupported::UNSUPPORTED;
 use iwasm::checkpoint::policy::Setting;
 
-use crate::support::{iwasm, wayfarer};
+use crate::support::{Folder, Ran, iwasm, wayfarer};
 
 const README: &str = include_str!("../../README.md");
 
@@ -63,4 +65,65 @@ fn commands_of_wayfarer_are_those_of_its_help() {
 fn variables_are_those_that_are_read() {
     let listed = words(section("## Environment"), "WAYFARER_");
     assert_eq!(listed, Setting::ALL.iter().map(|s| s.variable()).collect());
+}
+
+/// Around the example: includes before it, and this after it.
+const MAIN: &str = r#"
+int
+main(int argc, char **argv)
+{
+    static NativeSymbol natives[] = { { "save", (void *)save, "()", NULL } };
+    static uint8_t bytes[65536];
+    char error[128];
+    FILE *file = fopen(argv[argc - 1], "rb");
+    uint32_t size = (uint32_t)fread(bytes, 1, sizeof(bytes), file);
+    if (!wasm_runtime_init() || !wasm_runtime_register_natives("host", natives, 1))
+        return 2;
+    wasm_module_t module = wasm_runtime_load(bytes, size, error, sizeof(error));
+    if (!module)
+        return 3;
+    return run(module) ? 0 : 1;
+}
+"#;
+
+/// Counts to 9, asking for a checkpoint after 4.
+const GUEST: &str = r#"(module
+    (import "host" "save" (func $save))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\08\00\00\00\01\00\00\000")
+    (func (export "_start") (local $n i32)
+        (loop $next
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+            (if (i32.eq (local.get $n) (i32.const 4)) (then (call $save)))
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (i32.store8 (i32.const 8) (i32.add (i32.const 0x30) (local.get $n)))
+            (br_if $next (i32.lt_u (local.get $n) (i32.const 10))))))"#;
+
+#[test]
+fn the_example_in_c_works() {
+    let example =
+        README.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = Folder::new();
+    let includes = ["<stdio.h>", "<unistd.h>", "\"wasm_export.h\"", "\"wayfarer.h\""];
+    let includes: String = includes.iter().map(|i| format!("#include {i}\n")).collect();
+    let source = folder.write("host.c", includes + example + MAIN);
+    let library = std::env::current_exe().unwrap().with_file_name("libiwasm.so");
+    symlink(&library, folder.at("libiwasm.so.2")).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-Wall", "-Wextra", "-Werror", "-I", concat!(env!("CARGO_MANIFEST_DIR"), "/include")])
+        .args(["-o", &folder.text("host"), &source])
+        .arg(&library)
+        .status();
+    assert!(compiled.expect("a C compiler").success());
+
+    let guest = folder.module("guest.wasm", GUEST);
+    let host = || -> Ran {
+        let mut host = Command::new(folder.at("host"));
+        host.arg(&guest).current_dir(folder.path()).env("LD_LIBRARY_PATH", folder.path());
+        host.output().unwrap().into()
+    };
+    host().expect("0123456789", 0);
+    assert!(folder.at("app.image").exists());
+    host().expect("56789", 0);
 }

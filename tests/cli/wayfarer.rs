@@ -64,6 +64,9 @@ fn inspect() {
         json["host"].as_array().and_then(|h| h.iter().find(|s| s["name"] == "wasi")).expect("a section");
     assert!(wasi["content"]["args"][0].as_str().is_some_and(|a| a.ends_with("guest.wasm")), "{wasi}");
     assert_eq!(wasi["content"]["descriptors"][1]["fd"], 1);
+    let instance =
+        json["host"].as_array().and_then(|h| h.iter().find(|s| s["name"] == "instance")).expect("a section");
+    assert_eq!(instance["content"]["sequence"], 1);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn valued(options: &mut Options, word: &OsStr) -> Result<(), Refusal> {
         b"--env" => {
             let entry = not_empty()?;
             push(&mut options.env, entry, "env")?;
-            if !entry.iter().position(|&b| b == b'=').is_some_and(|at| at > 0) {
+            if matches!(entry.iter().position(|&b| b == b'='), None | Some(0)) {
                 return Err(Refusal::MessageAndHelp(format!(
                     "Wasm parse env string failed: expect \"key=value\", got \"{}\"",
                     String::from_utf8_lossy(entry)

@@ -16,8 +16,9 @@ const FAILED: u8 = 1;
 /// Exit status if something is wrong with the command line.
 const USAGE: u8 = 2;
 
-/// Name of the host section that the WASI implementation writes.
+/// Names of the host sections that this library writes; others are those of hosts.
 const WASI_SECTION: &str = "wasi";
+const INSTANCE_SECTION: &str = "instance";
 
 fn main() -> ExitCode {
     let command = match args::parse(std::env::args_os().skip(1)) {
@@ -56,6 +57,7 @@ fn inspect(inspect: &Inspect) -> Result<String, String> {
     let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
     let description = describe(&image, &|name, _, bytes| match name {
         WASI_SECTION => wayfarer_wasi::describe_record(bytes).ok(),
+        INSTANCE_SECTION => iwasm::checkpoint::describe_instance(bytes).ok(),
         _ => None,
     });
     if !inspect.json {
