@@ -241,6 +241,19 @@ fn images_that_cannot_be_restored() {
     let damaged = s.folder.write("damaged.image", &bytes);
     restore(&damaged, &s.guest).expect_error(1, &damaged);
 
+    let dir = format!("--dir={}", s.folder.text(""));
+    let image = s.folder.text("with directory.image");
+    let with_directory = iwasm([
+        &dir,
+        &format!("--checkpoint={image}"),
+        "--checkpoint-at=100",
+        "--checkpoint-then=exit",
+        &s.guest,
+    ]);
+    assert_eq!(with_directory.status, Some(CHECKPOINTED));
+    restore(&image, &s.guest).expect_error(1, "which was not given to it here");
+    assert_eq!(iwasm([&dir, &format!("--restore={image}"), &s.guest]).status, Some(26));
+
     // None of this has harmed the image.
     assert_eq!(restore(&s.image, &s.guest).status, Some(26));
 }

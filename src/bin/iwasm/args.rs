@@ -125,8 +125,9 @@ fn valued(options: &mut Options, word: &OsStr) -> Result<(), Refusal> {
         b"--stack-size" => options.stack_size = number(not_empty()?) as u32,
         b"--heap-size" => options.heap_size = number(not_empty()?) as u32,
         b"--timeout" => {
-            let milliseconds = number(not_empty()?);
-            options.timeout = Some(Duration::from_millis(milliseconds.max(0).unsigned_abs()));
+            // The largest number, and so -1, means none.
+            let milliseconds = number(not_empty()?) as u32;
+            options.timeout = (milliseconds != u32::MAX).then(|| Duration::from_millis(milliseconds.into()));
         }
         b"--env" => {
             let entry = not_empty()?;
@@ -270,6 +271,7 @@ mod tests {
         }
         assert_eq!(options(&["--stack-size=-1", "a"]).stack_size, u32::MAX);
         assert_eq!(options(&["--timeout=250", "a"]).timeout, Some(Duration::from_millis(250)));
+        assert_eq!(options(&["--timeout=250", "--timeout=-1", "a"]).timeout, None);
         assert_eq!(options(&["-v=5", "a"]).log_level, 5);
     }
 
