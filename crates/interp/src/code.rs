@@ -128,6 +128,7 @@ impl FuncCode {
         let translated = self.translated.get_or_init(|| translate::function(self.module(), self.index));
         match translated {
             Ok(t) => {
+                // The entry comes last: whoever sees it sees the sizes.
                 self.frame_slots.store(t.frame_slots, Ordering::Relaxed);
                 self.zero_slots.store(t.local_slots - self.param_slots, Ordering::Relaxed);
                 self.entry.store(t.code.as_ptr().cast_mut(), Ordering::Release);

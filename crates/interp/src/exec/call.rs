@@ -130,6 +130,8 @@ unsafe fn push_frame(
     // SAFETY: `func` is a function of the running module, at a fixed address; room is checked before it is used.
     unsafe {
         let callee = &*func;
+        // First: where it leads to translated code, the sizes below are those of that code.
+        let entry = callee.entry();
         let top = (*s.ctx).top;
         if fp.wrapping_add(callee.frame_slots() as usize) > (*s.ctx).stack_end || top == (*s.ctx).records_end
         {
@@ -141,7 +143,7 @@ unsafe fn push_frame(
         (*top).func = func;
         (*s.ctx).top = top.add(1);
         s.fp = fp;
-        s.ip = callee.entry();
+        s.ip = entry;
         Ok(())
     }
 }
@@ -195,12 +197,14 @@ unsafe fn replace_frame(s: &mut State, func: *const FuncCode) -> Result<(), Trap
     // SAFETY: as for `push_frame`.
     unsafe {
         let callee = &*func;
+        // First, as in `push_frame`.
+        let entry = callee.entry();
         if s.fp.wrapping_add(callee.frame_slots() as usize) > (*s.ctx).stack_end {
             return Err(TrapCode::StackOverflow);
         }
         zero_locals(callee, s.fp);
         (*(*s.ctx).top.sub(1)).func = func;
-        s.ip = callee.entry();
+        s.ip = entry;
         Ok(())
     }
 }
