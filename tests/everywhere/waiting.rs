@@ -1,0 +1,141 @@
+//! Programs that are stopped while a call to the host waits: the call is made again, after the checkpoint and in the
+//! restored program.
+
+use crate::harness::guests::{self, Guest};
+use crate::harness::machine::{Ended, Machine, World};
+use crate::harness::streams::{Input, Kind};
+use crate::harness::take::{Checkpoint, Visitor, take};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use wayfarer_module::PointKind;
+use wayfarer_runtime::AfterCheckpoint;
+use wayfarer_snapshot::Compression;
+
+/// Long enough for a program to come to its wait, on a busy machine too: it is made sure of otherwise.
+const A_WHILE: Duration = Duration::from_millis(100);
+
+/// Starts a guest, asks for a checkpoint while it waits, and has it stop there.
+fn stop_while_waiting(guest: &Guest, world: World) -> (Ended, Checkpoint) {
+    let mut machine = Machine::new(guest, world).expect("the guest can be instantiated");
+    let control = machine.store.control().clone();
+    control.enable_wake().expect("a descriptor");
+    let taken: Arc<Mutex<Option<Checkpoint>>> = Arc::default();
+    let (host, into) = (machine.host.clone(), taken.clone());
+    let visitor = Visitor::new(&machine.store, move |store, thread| {
+        let thread = thread.map_err(|e| e.to_string())?;
+        let kind = thread.frames.last().map(|frame| frame.position.kind);
+        if kind != Some(PointKind::BeforeCall) {
+            return Err(format!("it was caught at {kind:?}, before it waited"));
+        }
+        *into.lock().map_err(|e| e.to_string())? = Some(take(store, &host, thread, Compression::None)?);
+        Ok(AfterCheckpoint::Stop)
+    });
+    let (over, is_over) = mpsc::channel::<()>();
+    let asking = std::thread::spawn(move || {
+        let ended = is_over.recv_timeout(A_WHILE);
+        control.request_checkpoint();
+        ended.is_err()
+    });
+    let ended = machine.run();
+    let _ = over.send(());
+    assert!(asking.join().expect("asking does not panic"), "it ended without waiting: {ended:?}");
+    assert_eq!(visitor.complaints(), [""; 0]);
+    let checkpoint = taken.lock().expect("nobody panics").take().expect("a checkpoint was taken");
+    (ended, checkpoint)
+}
+
+#[test]
+fn a_read_that_waits_for_input() {
+    let guest = guests::guest("stdin_echo");
+    let world = World { kind: Kind::Pipes, input: Input::OpenPipe, folder: None };
+    let (ended, mut checkpoint) = stop_while_waiting(&guest, world);
+    assert_eq!((ended.exit, &*ended.stdout), (Err("stopped by checkpoint".to_owned()), &b""[..]));
+    checkpoint.world.input = Input::Pipe(guest.stdin.clone());
+    let (mut machine, thread) = Machine::restored(&guest, checkpoint).expect("it can be restored");
+    let ended = machine.resume(&thread);
+    assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()));
+}
+
+#[test]
+fn a_read_that_goes_on_waiting_in_the_same_process() {
+    let guest = guests::guest("stdin_echo");
+    let world = World { kind: Kind::Pipes, input: Input::OpenPipe, folder: None };
+    let mut machine = Machine::new(&guest, world).expect("the guest can be instantiated");
+    let control = machine.store.control().clone();
+    control.enable_wake().expect("a descriptor");
+    let host = machine.host.clone();
+    let input = guest.stdin.clone();
+    let visitor = Visitor::new(&machine.store, move |store, thread| {
+        take(store, &host, thread.map_err(|e| e.to_string())?, Compression::None)?;
+        // Only now is there something to read.
+        let mut streams = host.streams();
+        streams.feed(&input).map_err(|e| e.to_string())?;
+        streams.end_input();
+        Ok(AfterCheckpoint::Continue)
+    });
+    let asking = std::thread::spawn(move || {
+        std::thread::sleep(A_WHILE);
+        control.request_checkpoint();
+    });
+    let ended = machine.run();
+    asking.join().expect("asking does not panic");
+    assert_eq!(visitor.complaints(), [""; 0]);
+    assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()));
+}
+
+/// Sleeps for a time in milliseconds, then prints "slept" and how many events there were.
+fn sleeper(milliseconds: u64) -> Arc<Guest> {
+    let nanoseconds = milliseconds * 1_000_000;
+    // A subscription: userdata, tag 0 (clock), then clock 1 (monotonic) at 16, timeout at 24, precision, flags 0.
+    let text = format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 200) "slept 0\n")
+            (func (export "_start") (local $errno i32)
+                (i32.store (i32.const 16) (i32.const 1))
+                (i64.store (i32.const 24) (i64.const {nanoseconds}))
+                (local.set $errno (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 160)))
+                (i32.store8 (i32.const 206)
+                    (i32.add (i32.const 48) (i32.add (i32.load (i32.const 160)) (local.get $errno))))
+                (i32.store (i32.const 168) (i32.const 200))
+                (i32.store (i32.const 172) (i32.const 8))
+                (drop (call $write (i32.const 1) (i32.const 168) (i32.const 1) (i32.const 180)))))"#
+    );
+    guests::from_text("sleeper", &text, "slept 1\n")
+}
+
+#[test]
+fn a_sleep_goes_on_for_the_time_that_is_left() {
+    let total = Duration::from_millis(600);
+    let guest = sleeper(total.as_millis() as u64);
+    let started = Instant::now();
+    let (_, checkpoint) = stop_while_waiting(&guest, World::new(&guest, Kind::Pipes));
+    let slept = started.elapsed();
+    assert!(slept < total, "the machine is too slow for this test: {slept:?}");
+    let copy =
+        Checkpoint { image: checkpoint.image.clone(), world: World::new(&guest, Kind::Pipes), printed: 0 };
+
+    let again = Instant::now();
+    resume_sleeper(&guest, checkpoint);
+    // Not less than it had asked for, counted from the beginning; not once more all of it.
+    assert!(started.elapsed() >= total, "{slept:?} and {:?} are less than {total:?}", again.elapsed());
+    assert!(
+        again.elapsed() < total,
+        "{:?} is more than was left of {total:?} after {slept:?}",
+        again.elapsed()
+    );
+
+    // On the host it was on, its clock went on while it was an image: there is nothing left to wait for.
+    let late = Instant::now();
+    resume_sleeper(&guest, copy);
+    assert!(late.elapsed() < total / 2, "{:?}", late.elapsed());
+}
+
+fn resume_sleeper(guest: &Guest, checkpoint: Checkpoint) {
+    let (mut machine, thread) = Machine::restored(guest, checkpoint).expect("it can be restored");
+    let ended = machine.resume(&thread);
+    assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()));
+}
