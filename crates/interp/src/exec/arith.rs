@@ -81,6 +81,33 @@ unsafe extern "C" fn branch<O: Binary<Out = u32>, X: Source, Y: Source, const IF
     }
 }
 
+/// Adds an immediate (at 12) to an i32, and branches to a loop header as `branch` does on the sum: what loops end with.
+/// Second operand of the comparison at 16, distance at 24.
+#[allow(clippy::too_many_arguments)]
+unsafe extern "C" fn add_branch<O: Binary<In = u32, Out = u32>, X: Source, Y: Source, const IF: bool>(
+    ip: *const u64,
+    fp: *mut u64,
+    mem: *mut u8,
+    len: usize,
+    ctx: *mut super::ctx::Ctx,
+    acc: u64,
+    f4: f32,
+    f8: f64,
+) -> Exit {
+    let mut s = super::dispatch::State { ip, fp, mem, len, ctx, acc, f4, f8 };
+    // SAFETY: as for `branch`.
+    unsafe {
+        let sum = X::get::<u32>(&s).wrapping_add(s.u32(12));
+        put(&mut s, 8, sum);
+        let taken = O::apply(sum, Y::get(&s)).is_ok_and(|v| v != 0) == IF;
+        if taken {
+            return take::<true>(s, 24);
+        }
+        s.ip = s.ip.add(4);
+        next(s)
+    }
+}
+
 /// The handlers of one binary instruction, named by where its operands are: slot, accumulator, immediate.
 pub(crate) struct BinaryHandlers {
     pub(crate) ss: Handler,
@@ -104,6 +131,9 @@ pub(crate) struct BranchHandlers {
     pub(crate) si: Branches,
     pub(crate) ai: Branches,
 }
+
+/// Handlers of add-and-branch-back: `[addend in a slot, accumulator][compared with immediate, slot][if zero, if not]`.
+pub(crate) type AddBranches = [[[Handler; 2]; 2]; 2];
 
 /// Carries the handler tables of an instruction.
 pub(crate) struct Table<O>(PhantomData<O>);
@@ -136,6 +166,19 @@ impl<O: Binary<Out = u32>> Table<O> {
         si: Self::branches::<A, I>(),
         ai: Self::branches::<Acc, I>(),
     };
+}
+
+impl<O: Binary<In = u32, Out = u32>> Table<O> {
+    pub(crate) const ADD_BRANCH: AddBranches = [
+        [
+            [add_branch::<O, A, Imm<16>, false>, add_branch::<O, A, Imm<16>, true>],
+            [add_branch::<O, A, Slot<16>, false>, add_branch::<O, A, Slot<16>, true>],
+        ],
+        [
+            [add_branch::<O, Acc, Imm<16>, false>, add_branch::<O, Acc, Imm<16>, true>],
+            [add_branch::<O, Acc, Slot<16>, false>, add_branch::<O, Acc, Slot<16>, true>],
+        ],
+    ];
 }
 
 /// The handlers of one unary instruction: operand in a slot, in the accumulator.

@@ -125,6 +125,19 @@ handlers! {
         }
     }
 
+    /// A load whose address is a sum, which wraps: addend at 16.
+    load_sum<L: Load, X: Source, Y: Source> |s| {
+        let addr = X::get::<u32>(&s).wrapping_add(Y::get(&s));
+        match effective(&s, addr, s.u32(12), L::SIZE) {
+            Some(at) => {
+                put(&mut s, 8, L::load(at));
+                s.ip = s.ip.add(3);
+                next(s)
+            }
+            None => s.trap(TrapCode::MemoryOutOfBounds),
+        }
+    }
+
     store<W: Store, X: Source, V: Source> |s| {
         match effective(&s, X::get(&s), s.u32(12), W::SIZE) {
             Some(at) => {
@@ -234,6 +247,8 @@ unsafe fn init(s: &State) -> Result<(), TrapCode> {
 pub(crate) struct LoadHandlers {
     pub(crate) s: Handler,
     pub(crate) a: Handler,
+    /// Address a sum: `[first in a slot, accumulator][second an immediate, in a slot]`.
+    pub(crate) sum: [[Handler; 2]; 2],
 }
 
 /// Handlers of a store, by address and value: slot, accumulator, immediate.
@@ -251,7 +266,14 @@ pub(crate) struct StoreHandlers {
 pub(crate) struct Table<O>(PhantomData<O>);
 
 impl<L: Load> Table<L> {
-    pub(crate) const LOAD: LoadHandlers = LoadHandlers { s: load::<L, Slot<10>>, a: load::<L, Acc> };
+    pub(crate) const LOAD: LoadHandlers = LoadHandlers {
+        s: load::<L, Slot<10>>,
+        a: load::<L, Acc>,
+        sum: [
+            [load_sum::<L, Slot<10>, Imm<16>>, load_sum::<L, Slot<10>, Slot<16>>],
+            [load_sum::<L, Acc, Imm<16>>, load_sum::<L, Acc, Slot<16>>],
+        ],
+    };
 }
 
 impl<W: Store> Table<W> {

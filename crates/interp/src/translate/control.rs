@@ -1,9 +1,9 @@
 //! Blocks, branches and returns.
 
 use super::emit::slots_word;
-use super::numeric::nonzero;
+use super::numeric::{nonzero, nonzero_behind_add};
 use super::stack::{Entry, Place, Src, acc_of};
-use super::{Compare, Label, Translator, value_type};
+use super::{Compare, Label, Other, Translator, value_type};
 use crate::code::Site;
 use crate::exec::control;
 use wasmparser::{BlockType, BrTable, Operator};
@@ -314,17 +314,50 @@ impl Translator<'_> {
         }
         let src = self.src(entry);
         let branches = nonzero(matches!(src, Src::Acc(_)));
-        Condition(Compare { branches, operands: slots_word(0, src.slot(), 0), negated: false })
+        let step = Some((src.slot(), Other::Imm(0), nonzero_behind_add()));
+        Condition(Compare { branches, operands: slots_word(0, src.slot(), 0), negated: false, step })
     }
 
     /// Branches if the condition is `wanted`.
     fn branch_if(&mut self, Condition(compare): Condition, wanted: bool, label: usize, back: bool) {
         let polarity = usize::from(wanted != compare.negated);
+        if back && self.branch_behind_add(&compare, polarity, label) {
+            return;
+        }
         let start = self.code.op(compare.branches[polarity][usize::from(back)]);
         self.code.word(compare.operands);
         self.code.word(0);
         self.last = None;
         self.refer(label, start, start + 2);
+    }
+
+    /// If the compared value was just made by adding a constant, does both with one instruction.
+    fn branch_behind_add(&mut self, compare: &Compare, polarity: usize, label: usize) -> bool {
+        let Some((first, second, handlers)) = compare.step else { return false };
+        let here = self.code.here();
+        let Some(step) = self.step.take_if(|step| step.end == here && step.slot == first) else {
+            return false;
+        };
+        self.code.words.truncate(step.start);
+        let acc = usize::from(matches!(step.first, Src::Acc(_)));
+        let start = match second {
+            Other::Imm(imm) => {
+                let start = self.code.op(handlers[acc][0][polarity]);
+                self.code.slots_imm(step.slot, step.first.slot(), step.imm);
+                self.code.pair(imm, 0);
+                start
+            }
+            Other::Slot(slot) => {
+                let start = self.code.op(handlers[acc][1][polarity]);
+                self.code.slots_imm(step.slot, step.first.slot(), step.imm);
+                self.code.slots(slot, 0, 0, 0);
+                start
+            }
+        };
+        self.code.word(0);
+        self.last = None;
+        self.refer(label, start, start + 3);
+        true
     }
 
     fn jump(&mut self, label: usize, back: bool) {
@@ -355,6 +388,7 @@ impl Translator<'_> {
             self.code.words[at] = distance(start, here);
         }
         self.last = None;
+        self.step = None;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Loads, stores, bulk memory, globals, tables.
 
-use super::Translator;
 use super::stack::{Place, Src, acc_of};
+use super::{Other, Sum, Translator};
 use crate::exec::memory::{self as m, LoadHandlers, StoreHandlers, Table};
 use crate::exec::operand::{Acc, Slot};
 use crate::exec::tables as t;
@@ -38,10 +38,31 @@ impl Translator<'_> {
 
     fn load(&mut self, handlers: LoadHandlers, memarg: &MemArg, ty: ValType) {
         let addr = self.pop();
+        let offset = memarg.offset as u32;
+        if let Some(Sum { first, second }) = self.take_sum(addr) {
+            let handlers = handlers.sum[usize::from(matches!(first, Src::Acc(_)))];
+            let start = self.code.op(handlers[usize::from(matches!(second, Other::Slot(_)))]);
+            self.code.slots_imm(0, first.slot(), offset);
+            match second {
+                Other::Imm(imm) => self.code.pair(imm, 0),
+                Other::Slot(slot) => self.code.slots(slot, 0, 0, 0),
+            }
+            return self.result_in_acc(start, ty);
+        }
         let addr = self.src(addr);
         let start = self.code.op(if matches!(addr, Src::Acc(_)) { handlers.a } else { handlers.s });
-        self.code.slots_imm(0, addr.slot(), memarg.offset as u32);
+        self.code.slots_imm(0, addr.slot(), offset);
         self.result_in_acc(start, ty);
+    }
+
+    /// If a popped entry was just made by an `i32.add`, takes that instruction back and returns what it added.
+    fn take_sum(&mut self, entry: super::Entry) -> Option<Sum> {
+        let last = self
+            .last
+            .take_if(|last| entry.place == Place::Temp && last.slot == entry.slot && last.sum.is_some())?;
+        self.code.words.truncate(last.start);
+        self.acc = last.acc;
+        last.sum
     }
 
     fn store(&mut self, handlers: StoreHandlers, memarg: &MemArg, ty: ValType) {

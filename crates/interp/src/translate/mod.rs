@@ -13,10 +13,10 @@ mod stack;
 mod vector;
 
 use crate::code::{InterpModule, Site, Translated};
-use crate::exec::arith::Branches;
+use crate::exec::arith::{AddBranches, Branches};
 use control::{Block, BlockKind};
 use emit::Code;
-use stack::{Entry, Place, acc_of};
+use stack::{Entry, Place, Src, acc_of};
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 use wayfarer_module::{FuncType, Module, ValType};
 use wayfarer_runtime::TrapCode;
@@ -33,6 +33,32 @@ struct Last {
     acc: [Option<u16>; 3],
     /// How to branch on its result instead of making it.
     compare: Option<Compare>,
+    /// If it is an `i32.add`: what it adds, for a load to absorb.
+    sum: Option<Sum>,
+}
+
+/// The operands of an `i32.add`.
+#[derive(Clone, Copy)]
+struct Sum {
+    first: Src,
+    second: Other,
+}
+
+/// An operand that is not in an accumulator.
+#[derive(Clone, Copy)]
+enum Other {
+    Imm(u32),
+    Slot(u16),
+}
+
+/// An `i32.add` of an immediate, for a comparison right behind it and a branch back to absorb.
+struct Step {
+    start: usize,
+    end: usize,
+    /// Slot of the result.
+    slot: u16,
+    first: Src,
+    imm: u32,
 }
 
 /// A comparison that a branch can absorb.
@@ -41,6 +67,8 @@ struct Compare {
     branches: Branches,
     operands: u64,
     negated: bool,
+    /// What it compares, if those are i32: the first operand's slot, and how to do it behind an addition.
+    step: Option<(u16, Other, AddBranches)>,
 }
 
 /// A position that branches go to.
@@ -72,6 +100,7 @@ struct Translator<'a> {
     /// The slot whose value each accumulator holds.
     acc: [Option<u16>; 3],
     last: Option<Last>,
+    step: Option<Step>,
     loops: Vec<Site>,
     calls: Vec<Site>,
     /// Offset of the current instruction in the code section.
@@ -142,6 +171,7 @@ fn translate(
         dead: None,
         acc: [None; 3],
         last: None,
+        step: None,
         loops: Vec::new(),
         calls: Vec::new(),
         offset: 0,
@@ -243,7 +273,7 @@ impl<'a> Translator<'a> {
                 *acc = None;
             }
         }
-        self.last = Some(Last { start, result_at: start, slot, acc, compare: None });
+        self.last = Some(Last { start, result_at: start, slot, acc, compare: None, sum: None });
     }
 
     /// Like [`Translator::result`], for an instruction that leaves it in its type's accumulator too.

@@ -2,13 +2,20 @@
 
 use super::emit::{slots_imm, slots_word};
 use super::stack::{Entry, Place, Src};
-use super::{Compare, Translator};
+use super::{Compare, Other, Step, Sum, Translator};
 use crate::exec::arith::{
-    BinaryHandlers, BranchHandlers, Branches, SELECT, Table, UnaryHandlers, UnaryTable,
+    AddBranches, BinaryHandlers, BranchHandlers, Branches, SELECT, Table, UnaryHandlers, UnaryTable,
 };
 use crate::exec::num::{self as n};
 use wasmparser::Operator;
 use wayfarer_module::ValType;
+
+/// Where an instruction found its two operands.
+enum Operands {
+    SrcImm(Src, u32),
+    ImmSrc,
+    Srcs(Src, Src),
+}
 
 /// Handlers that branch on whether an i32 is zero: it is in a slot, or in the accumulator.
 pub(super) fn nonzero(acc: bool) -> Branches {
@@ -17,18 +24,33 @@ pub(super) fn nonzero(acc: bool) -> Branches {
     if acc { handlers.ai } else { handlers.si }
 }
 
+/// Handlers that do the same with the sum of an addition.
+pub(super) fn nonzero_behind_add() -> AddBranches {
+    Table::<n::I32Ne>::ADD_BRANCH
+}
+
 macro_rules! instructions {
     ($self:ident, $op:ident;
+     compare32 { $($d:ident;)* }
      compare { $($c:ident $ct:ident;)* }
      binary { $($b:ident $bt:ident;)* }
      unary { $($u:ident $ut:ident;)* }) => {
         match $op {
-            $(Operator::$c => $self.binary(
-                Table::<n::$c>::BINARY, Some(Table::<n::$c>::BRANCH), ValType::$ct, ValType::I32),)*
-            $(Operator::$b => $self.binary(Table::<n::$b>::BINARY, None, ValType::$bt, ValType::$bt),)*
+            $(Operator::$d => $self.compare_i32(
+                Table::<n::$d>::BINARY, Table::<n::$d>::BRANCH, Table::<n::$d>::ADD_BRANCH),)*
+            $(Operator::$c => {
+                $self.binary(
+                    Table::<n::$c>::BINARY, Some(Table::<n::$c>::BRANCH), ValType::$ct, ValType::I32);
+            })*
+            $(Operator::$b => {
+                $self.binary(Table::<n::$b>::BINARY, None, ValType::$bt, ValType::$bt);
+            })*
             $(Operator::$u => $self.unary(UnaryTable::<n::$u>::UNARY, ValType::$ut),)*
-            Operator::I32And => $self.binary(
-                Table::<n::I32And>::BINARY, Some(Table::<n::I32And>::BRANCH), ValType::I32, ValType::I32),
+            Operator::I32And => {
+                $self.binary(
+                    Table::<n::I32And>::BINARY, Some(Table::<n::I32And>::BRANCH), ValType::I32, ValType::I32);
+            }
+            Operator::I32Add => $self.add_i32(),
             Operator::I32Eqz => $self.eqz(),
             Operator::I64Eqz => {
                 $self.push(ValType::I64, Place::Const(0));
@@ -46,16 +68,17 @@ impl Translator<'_> {
     pub(super) fn numeric(&mut self, op: &Operator<'_>) -> bool {
         instructions! {
             self, op;
+            compare32 {
+                I32Eq; I32Ne; I32LtS; I32LtU; I32GtS; I32GtU; I32LeS; I32LeU; I32GeS; I32GeU;
+            }
             compare {
-                I32Eq I32; I32Ne I32; I32LtS I32; I32LtU I32; I32GtS I32; I32GtU I32;
-                I32LeS I32; I32LeU I32; I32GeS I32; I32GeU I32;
                 I64Eq I64; I64Ne I64; I64LtS I64; I64LtU I64; I64GtS I64; I64GtU I64;
                 I64LeS I64; I64LeU I64; I64GeS I64; I64GeU I64;
                 F32Eq F32; F32Ne F32; F32Lt F32; F32Gt F32; F32Le F32; F32Ge F32;
                 F64Eq F64; F64Ne F64; F64Lt F64; F64Gt F64; F64Le F64; F64Ge F64;
             }
             binary {
-                I32Add I32; I32Sub I32; I32Mul I32; I32DivS I32; I32DivU I32; I32RemS I32; I32RemU I32;
+                I32Sub I32; I32Mul I32; I32DivS I32; I32DivU I32; I32RemS I32; I32RemU I32;
                 I32Or I32; I32Xor I32; I32Shl I32; I32ShrS I32; I32ShrU I32; I32Rotl I32; I32Rotr I32;
                 I64Add I64; I64Sub I64; I64Mul I64; I64DivS I64; I64DivU I64; I64RemS I64; I64RemU I64;
                 I64And I64; I64Or I64; I64Xor I64; I64Shl I64; I64ShrS I64; I64ShrU I64; I64Rotl I64; I64Rotr I64;
@@ -89,7 +112,7 @@ impl Translator<'_> {
         branch: Option<BranchHandlers>,
         ty: ValType,
         out: ValType,
-    ) {
+    ) -> Operands {
         let mut b = self.pop();
         let mut a = self.pop();
         let is_const = |entry: Entry| matches!(entry.place, Place::Const(_));
@@ -127,8 +150,44 @@ impl Translator<'_> {
         self.code.word(operands);
         self.result_in_acc(start, out);
         if let (Some(branches), Some(last)) = (branches, &mut self.last) {
-            last.compare = Some(Compare { branches, operands, negated: false });
+            last.compare = Some(Compare { branches, operands, negated: false, step: None });
             last.acc = before;
+        }
+        match (imm_a, imm_b) {
+            (_, Some(imm)) => Operands::SrcImm(x, imm),
+            (Some(_), None) => Operands::ImmSrc,
+            (None, None) => Operands::Srcs(x, y),
+        }
+    }
+
+    /// A comparison of i32, which may find itself behind an addition, at the end of a loop.
+    fn compare_i32(&mut self, handlers: BinaryHandlers, branch: BranchHandlers, behind_add: AddBranches) {
+        let (first, second) = match self.binary(handlers, Some(branch), ValType::I32, ValType::I32) {
+            Operands::SrcImm(first, imm) => (first, Other::Imm(imm)),
+            Operands::Srcs(first, Src::Slot(second)) => (first, Other::Slot(second)),
+            _ => return,
+        };
+        if let Some(compare) = self.last.as_mut().and_then(|last| last.compare.as_mut()) {
+            compare.step = Some((first.slot(), second, behind_add));
+        }
+    }
+
+    /// `i32.add`, which a load, or a branch at the end of a loop, may absorb.
+    fn add_i32(&mut self) {
+        let (first, second) = match self.binary(Table::<n::I32Add>::BINARY, None, ValType::I32, ValType::I32)
+        {
+            Operands::SrcImm(first, imm) => (first, Other::Imm(imm)),
+            Operands::Srcs(first @ Src::Slot(_), second @ Src::Acc(_)) => (second, Other::Slot(first.slot())),
+            Operands::Srcs(first, second) => (first, Other::Slot(second.slot())),
+            // Only if both were constants: nothing worth absorbing.
+            Operands::ImmSrc => return,
+        };
+        let end = self.code.here();
+        if let Some(last) = &mut self.last {
+            last.sum = Some(Sum { first, second });
+            if let Other::Imm(imm) = second {
+                self.step = Some(Step { start: last.start, end, slot: last.slot, first, imm });
+            }
         }
     }
 

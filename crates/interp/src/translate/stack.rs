@@ -126,6 +126,9 @@ impl Translator<'_> {
     fn redirect_last(&mut self, to: u16) {
         let Some(last) = self.last.take() else { return };
         self.code.set_result(last.result_at, to);
+        if let Some(step) = self.step.as_mut().filter(|step| step.start == last.result_at) {
+            step.slot = to;
+        }
         for acc in &mut self.acc {
             if *acc == Some(to) {
                 *acc = None;
