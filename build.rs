@@ -4,8 +4,10 @@ fn main() {
     // Hosts linked against WAMR's library look for it by this name.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libiwasm.so.2");
 
-    // Libraries that `iwasm --native-lib` loads call back into the API.
-    println!("cargo:rustc-link-arg-bin=iwasm=-rdynamic");
+    // Libraries that `iwasm --native-lib` loads call back into the API; the rest of the program is none of theirs.
+    for symbols in ["wasm_*", "wayfarer_*", "get_package_type", "bh_*", "os_*"] {
+        println!("cargo:rustc-link-arg-bin=iwasm=-Wl,--export-dynamic-symbol={symbols}");
+    }
 
     for file in ["variadic.c", "vector_call.c"] {
         println!("cargo:rerun-if-changed=src/capi/c/{file}");
