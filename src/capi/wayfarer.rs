@@ -66,20 +66,36 @@ pub struct wayfarer_report_t {
 
 /// Called once a checkpoint was taken or failed, on the thread that runs the guest. The report and what it points to are
 /// valid until it returns. It must not call into the guest.
-pub type wayfarer_done_t =
-    Option<unsafe extern "C" fn(wasm_module_inst_t, *const wayfarer_report_t, *mut c_void)>;
+pub type wayfarer_done_t = Option<
+    unsafe extern "C" fn(
+        module_inst: wasm_module_inst_t,
+        report: *const wayfarer_report_t,
+        user_data: *mut c_void,
+    ),
+>;
 
 /// Collects what a save hook writes.
 pub type wayfarer_writer_t = Writer;
 
 /// Saves a native module's state for an instance with wayfarer_write. Returns false if that is impossible: there is no
 /// checkpoint then.
-pub type wayfarer_save_t =
-    Option<unsafe extern "C" fn(wasm_module_inst_t, *mut wayfarer_writer_t, *mut c_void) -> bool>;
+pub type wayfarer_save_t = Option<
+    unsafe extern "C" fn(
+        module_inst: wasm_module_inst_t,
+        writer: *mut wayfarer_writer_t,
+        user_data: *mut c_void,
+    ) -> bool,
+>;
 
 /// Takes a native module's state back. Returns false if it can't be used: the instance is not restored then.
-pub type wayfarer_restore_t =
-    Option<unsafe extern "C" fn(wasm_module_inst_t, *const c_void, usize, *mut c_void) -> bool>;
+pub type wayfarer_restore_t = Option<
+    unsafe extern "C" fn(
+        module_inst: wasm_module_inst_t,
+        data: *const c_void,
+        size: usize,
+        user_data: *mut c_void,
+    ) -> bool,
+>;
 
 /// A pointer of the host's that is handed back to it.
 #[derive(Clone, Copy)]

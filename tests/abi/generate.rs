@@ -15,6 +15,8 @@ struct Header {
     exclude: &'static [&'static str],
     /// Types that no function mentions.
     include: &'static [&'static str],
+    /// Structs that another header declares, without a typedef.
+    structs: &'static [&'static str],
 }
 
 const ALL: &[cbindgen::ItemType] = &[
@@ -33,6 +35,7 @@ const HEADERS: &[Header] = &[
         prefix: "",
         exclude: &[],
         include: &[],
+        structs: &[],
     },
     Header {
         name: "wasm_export",
@@ -82,6 +85,7 @@ const HEADERS: &[Header] = &[
             "wasm_valkind_t",
         ],
         include: &["aot_section_t", "aot_section_list_t"],
+        structs: &[],
     },
     Header {
         name: "wasm_c_api",
@@ -111,6 +115,17 @@ const HEADERS: &[Header] = &[
             "wasm_val_delete",
         ],
         include: &[],
+        structs: &[],
+    },
+    Header {
+        name: "wayfarer",
+        guard: "WAYFARER_H",
+        sources: &["wayfarer"],
+        item_types: ALL,
+        prefix: "WASM_RUNTIME_API_EXTERN",
+        exclude: &["wayfarer_writer_t"],
+        include: &["wayfarer_then_t"],
+        structs: &["InstantiationArgs2"],
     },
 ];
 
@@ -133,6 +148,8 @@ fn generate(root: &Path, header: &Header) -> Result<String, String> {
     config.export.item_types = header.item_types.to_vec();
     config.export.exclude = header.exclude.iter().map(|&name| name.to_owned()).collect();
     config.export.include = header.include.iter().map(|&name| name.to_owned()).collect();
+    let renamed = header.structs.iter().map(|&name| (name.to_owned(), format!("struct {name}")));
+    config.export.rename = renamed.collect();
     config.function.prefix = (!header.prefix.is_empty()).then(|| header.prefix.to_owned());
     let builder = header.sources.iter().fold(Builder::new().with_config(config), |builder, source| {
         builder.with_src(root.join("src/capi").join(format!("{source}.rs")))

@@ -1,0 +1,223 @@
+/* What every test program shares: checks that say where they failed, guests from files, and output caught.
+ *
+ * A program has functions TEST(name) and runs each by RUN(name) in main, which ends with `return check_result();`. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wasm_export.h"
+
+static const char *check_name;
+static int check_failures_here;
+static int check_failures;
+
+#define TEST(name) static void name(void)
+#define RUN(name) check_run(#name, name)
+
+#define CHECK(condition) check_that((condition) ? 1 : 0, __FILE__, __LINE__, #condition)
+#define CHECK_INT(actual, expected) \
+    check_int((long long)(actual), (long long)(expected), __FILE__, __LINE__, #actual)
+#define CHECK_STR(actual, expected) check_str((actual), (expected), __FILE__, __LINE__, #actual)
+#define CHECK_HAS(text, part) check_has((text), (part), __FILE__, __LINE__, #text)
+
+/* For what a test cannot go on without. */
+#define REQUIRE(condition) \
+    do { \
+        if (!check_that((condition) ? 1 : 0, __FILE__, __LINE__, #condition)) { \
+            return; \
+        } \
+    } while (0)
+
+/* Every program includes this; not every one uses all of it. */
+#define CHECK_UNUSED __attribute__((unused)) static
+
+CHECK_UNUSED void check_failed(const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: in %s: ", file, line, check_name ? check_name : "main");
+    check_failures_here++;
+}
+
+CHECK_UNUSED int check_that(int holds, const char *file, int line, const char *what)
+{
+    if (!holds) {
+        check_failed(file, line);
+        fprintf(stderr, "not true: %s\n", what);
+    }
+    return holds;
+}
+
+CHECK_UNUSED int check_int(long long actual, long long expected, const char *file, int line, const char *what)
+{
+    if (actual != expected) {
+        check_failed(file, line);
+        fprintf(stderr, "%s is %lld, not %lld\n", what, actual, expected);
+    }
+    return actual == expected;
+}
+
+CHECK_UNUSED int check_str(const char *actual, const char *expected, const char *file, int line,
+                           const char *what)
+{
+    int equal = actual && expected ? strcmp(actual, expected) == 0 : actual == expected;
+    if (!equal) {
+        check_failed(file, line);
+        fprintf(stderr, "%s is \"%s\", not \"%s\"\n", what, actual ? actual : "(NULL)",
+                expected ? expected : "(NULL)");
+    }
+    return equal;
+}
+
+CHECK_UNUSED int check_has(const char *text, const char *part, const char *file, int line, const char *what)
+{
+    int has = text && strstr(text, part);
+    if (!has) {
+        check_failed(file, line);
+        fprintf(stderr, "%s is \"%s\", without \"%s\"\n", what, text ? text : "(NULL)", part);
+    }
+    return has;
+}
+
+CHECK_UNUSED void check_run(const char *name, void (*test)(void))
+{
+    check_name = name;
+    check_failures_here = 0;
+    test();
+    fflush(stdout);
+    fflush(stderr);
+    printf("%s %s\n", check_failures_here ? "FAIL" : "ok  ", name);
+    fflush(stdout);
+    check_failures += check_failures_here;
+    check_name = NULL;
+}
+
+CHECK_UNUSED int check_result(void)
+{
+    return check_failures ? 1 : 0;
+}
+
+/* A file of the folder that GUESTS names, in memory that the caller frees. Ends the program if there is none. */
+CHECK_UNUSED uint8_t *check_guest(const char *name, uint32_t *size)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", getenv("GUESTS") ? getenv("GUESTS") : ".", name);
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        perror(path);
+        exit(2);
+    }
+    fseek(file, 0, SEEK_END);
+    long length = ftell(file);
+    rewind(file);
+    uint8_t *bytes = (uint8_t *)malloc((size_t)length);
+    if (!bytes || fread(bytes, 1, (size_t)length, file) != (size_t)length) {
+        perror(path);
+        exit(2);
+    }
+    fclose(file);
+    *size = (uint32_t)length;
+    return bytes;
+}
+
+/* A loaded module, and its instance if it has one. */
+struct check_guest_state {
+    uint8_t *bytes;
+    uint32_t size;
+    wasm_module_t module;
+    wasm_module_inst_t inst;
+    wasm_exec_env_t env;
+    char error[256];
+};
+
+/* Loads a guest, without an instance. */
+CHECK_UNUSED int check_load(struct check_guest_state *guest, const char *name)
+{
+    memset(guest, 0, sizeof *guest);
+    guest->bytes = check_guest(name, &guest->size);
+    guest->module = wasm_runtime_load(guest->bytes, guest->size, guest->error, sizeof guest->error);
+    if (!guest->module) {
+        check_failed(name, 0);
+        fprintf(stderr, "%s\n", guest->error);
+    }
+    return guest->module != NULL;
+}
+
+/* Makes an instance and an exec env of a loaded guest. */
+CHECK_UNUSED int check_instantiate(struct check_guest_state *guest, uint32_t heap_size)
+{
+    guest->inst = wasm_runtime_instantiate(guest->module, 16384, heap_size, guest->error, sizeof guest->error);
+    guest->env = guest->inst ? wasm_runtime_create_exec_env(guest->inst, 16384) : NULL;
+    if (!guest->env) {
+        check_failed("instantiate", 0);
+        fprintf(stderr, "%s\n", guest->error);
+    }
+    return guest->env != NULL;
+}
+
+/* Both. */
+CHECK_UNUSED int check_open(struct check_guest_state *guest, const char *name, uint32_t heap_size)
+{
+    return check_load(guest, name) && check_instantiate(guest, heap_size);
+}
+
+CHECK_UNUSED void check_close(struct check_guest_state *guest)
+{
+    if (guest->env) {
+        wasm_runtime_destroy_exec_env(guest->env);
+    }
+    if (guest->inst) {
+        wasm_runtime_deinstantiate(guest->inst);
+    }
+    if (guest->module) {
+        wasm_runtime_unload(guest->module);
+    }
+    free(guest->bytes);
+    memset(guest, 0, sizeof *guest);
+}
+
+/* Calls an export. False, with a failed check, if there is no such function; otherwise as wasm_runtime_call_wasm. */
+CHECK_UNUSED int check_call(struct check_guest_state *guest, const char *name, uint32_t argc, uint32_t *argv)
+{
+    wasm_function_inst_t function = wasm_runtime_lookup_function(guest->inst, name);
+    if (!function) {
+        check_failed(name, 0);
+        fprintf(stderr, "no such function\n");
+        return 0;
+    }
+    return wasm_runtime_call_wasm(guest->env, function, argc, argv);
+}
+
+/* Catches what is printed to stdout, by whomever, until check_caught. */
+static int check_stdout = -1;
+static FILE *check_file;
+
+CHECK_UNUSED void check_catch(void)
+{
+    fflush(stdout);
+    check_stdout = dup(1);
+    check_file = tmpfile();
+    if (!check_file || dup2(fileno(check_file), 1) < 0) {
+        perror("tmpfile");
+        exit(2);
+    }
+}
+
+/* What was printed since check_catch; valid until the next call. */
+CHECK_UNUSED const char *check_caught(void)
+{
+    static char text[65536];
+    fflush(stdout);
+    dup2(check_stdout, 1);
+    close(check_stdout);
+    rewind(check_file);
+    size_t length = fread(text, 1, sizeof text - 1, check_file);
+    text[length] = '\0';
+    fclose(check_file);
+    return text;
+}
+
+#endif

@@ -1,0 +1,15 @@
+;; For wasm_c_api.h: one import of each kind, and what is made of them.
+(module
+  (import "host" "f" (func $f (param i32 i64) (result i64)))
+  (import "host" "g" (global $g i32))
+  (memory (export "memory") 1 2)
+  (table (export "table") 2 4 funcref)
+  (elem (i32.const 1) $call)
+  (global (export "counter") (mut i32) (i32.const 40))
+  (func $call (export "call") (param i32 i64) (result i64) (call $f (local.get 0) (local.get 1)))
+  (func (export "global") (result i32) (global.get $g))
+  (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0)))
+  (func (export "trap") unreachable)
+  (func (export "two") (result i32 f64) (i32.const 2) (f64.const 2.5))
+  (func (export "count") (global.set 1 (i32.add (global.get 1) (i32.const 1))))
+)

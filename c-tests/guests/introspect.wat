@@ -1,0 +1,18 @@
+;; One import and export of each kind, with all value types among them.
+(module
+  (import "env" "known" (func $known (param i32 i64 f32 f64 v128 externref funcref) (result i32)))
+  (import "env" "unknown" (func $unknown))
+  (import "env" "_prefixed" (func $prefixed (result f64)))
+  (import "env" "memory" (memory 1 3))
+  (import "env" "table" (table 2 8 funcref))
+  (import "env" "__memory_base" (global $base i32))
+  (table $objects (export "objects") 1 externref)
+  (export "memory" (memory 0))
+  (export "again" (func $known))
+  (global (export "count") (mut i64) (i64.const 1))
+  (global (export "pi") f64 (f64.const 3.5))
+  (global (export "lanes") v128 (v128.const i64x2 1 2))
+  (func (export "object") (param externref) (result externref) (local.get 0))
+  (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+  (func (export "three") (result i32 i64 f64) (i32.const 1) (i64.const 2) (f64.const 3))
+)

@@ -1,0 +1,2 @@
+(module
+  (import "somewhere" "setting" (global i32)))

@@ -1,0 +1,2 @@
+(module
+  (import "somewhere" "memory" (memory 1)))

@@ -1,0 +1,2 @@
+(module
+  (import "somewhere" "table" (table 1 funcref)))

@@ -1,0 +1,116 @@
+/* Ending a guest from outside, also one that waits in a native function. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/select.h>
+#include <time.h>
+
+#include "check.h"
+
+static struct check_guest_state guest;
+static atomic_int ticks;
+static atomic_bool blocks;
+static atomic_int interrupted;
+
+/* Waits as a blocking system call would: until a signal comes. */
+static void tick(wasm_exec_env_t env)
+{
+    ticks++;
+    if (!blocks) {
+        return;
+    }
+    if (!wasm_runtime_begin_blocking_op(env)) {
+        return;
+    }
+    struct timespec long_time = { 60, 0 };
+    errno = 0;
+    int woken = nanosleep(&long_time, NULL);
+    int error = errno;
+    wasm_runtime_end_blocking_op(env);
+    if (woken < 0 && error == EINTR && errno == EINTR) {
+        interrupted++;
+    }
+}
+
+static NativeSymbol symbols[] = { { "tick", (void *)tick, "()", NULL } };
+
+static void sleep_ms(long ms)
+{
+    struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+    nanosleep(&time, NULL);
+}
+
+static void *end_it(void *after_ms)
+{
+    sleep_ms((long)after_ms);
+    wasm_runtime_terminate(guest.inst);
+    return NULL;
+}
+
+static void run_and_terminate(const char *function)
+{
+    pthread_t thread;
+    REQUIRE(check_open(&guest, "spin.wasm", 0));
+    REQUIRE(pthread_create(&thread, NULL, end_it, (void *)100) == 0);
+    CHECK(!check_call(&guest, function, 0, NULL));
+    pthread_join(thread, NULL);
+    CHECK_STR(wasm_runtime_get_exception(guest.inst), "Exception: terminated by user");
+    /* It stays ended until the exception is cleared. */
+    uint32_t argv[1];
+    CHECK(!check_call(&guest, "one", 0, argv));
+    CHECK_STR(wasm_runtime_get_exception(guest.inst), "Exception: terminated by user");
+    wasm_runtime_clear_exception(guest.inst);
+    CHECK(check_call(&guest, "one", 0, argv));
+    CHECK_INT(argv[0], 1);
+    check_close(&guest);
+}
+
+TEST(a_loop)
+{
+    run_and_terminate("spin_alone");
+}
+
+TEST(a_loop_of_native_calls)
+{
+    blocks = false;
+    ticks = 0;
+    run_and_terminate("spin");
+    CHECK(ticks > 0);
+}
+
+TEST(a_native_that_waits)
+{
+    time_t before = time(NULL);
+    blocks = true;
+    ticks = 0;
+    interrupted = 0;
+    run_and_terminate("spin");
+    CHECK_INT(ticks, 1);
+    CHECK_INT(interrupted, 1);
+    CHECK(time(NULL) - before < 20);
+}
+
+TEST(before_the_call)
+{
+    uint32_t argv[1];
+    REQUIRE(check_open(&guest, "spin.wasm", 0));
+    wasm_runtime_terminate(guest.inst);
+    CHECK(!wasm_runtime_begin_blocking_op(guest.env));
+    CHECK(!check_call(&guest, "one", 0, argv));
+    CHECK_STR(wasm_runtime_get_exception(guest.inst), "Exception: terminated by user");
+    check_close(&guest);
+}
+
+int main(void)
+{
+    if (!wasm_runtime_init() || !wasm_runtime_register_natives("env", symbols, 1)) {
+        return 2;
+    }
+    RUN(a_loop);
+    RUN(a_loop_of_native_calls);
+    RUN(a_native_that_waits);
+    RUN(before_the_call);
+    wasm_runtime_destroy();
+    return check_result();
+}

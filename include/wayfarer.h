@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+ *
+ * Generated from src/capi and the texts in cbindgen/ by `UPDATE_HEADERS=1 cargo test --test abi_headers`. */
+
+#ifndef WAYFARER_H
+#define WAYFARER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "wasm_export.h"
+
+/* Checkpoint and restore: what Wayfarer has beyond WAMR's API. A checkpoint is taken at the next point where the guest's
+ * state is one that the WebAssembly specification can describe; that is soon, since every loop and every function has
+ * one. The image it writes can be restored in another process, on another machine, and on another architecture. */
+
+/* Collects what a save hook writes. */
+typedef struct wayfarer_writer_t wayfarer_writer_t;
+
+/**
+ * What becomes of the guest after a checkpoint.
+ */
+typedef enum wayfarer_then_t {
+    /**
+     * It goes on.
+     */
+    WAYFARER_CONTINUE = 0,
+    /**
+     * Its call ends with the exception `stopped by checkpoint`. Make no further calls of this instance.
+     */
+    WAYFARER_STOP = 1,
+} wayfarer_then_t;
+
+/**
+ * What kind of checkpoint to take. Zero it first: that is an image to memory, uncompressed, and the guest goes on.
+ */
+typedef struct wayfarer_checkpoint_args_t {
+    /**
+     * The file to write: the image appears there whole, or what was there stays. NULL: see `use_fd`.
+     */
+    const char *path;
+    /**
+     * Write to `fd` instead of a file by name.
+     */
+    bool use_fd;
+    /**
+     * A descriptor to write to, from where it is; it stays open.
+     */
+    int fd;
+    /**
+     * 0 for none, otherwise a zstd level: 1 is fast, 19 small.
+     */
+    int compression_level;
+    /**
+     * What becomes of the guest: WAYFARER_CONTINUE or WAYFARER_STOP.
+     */
+    uint32_t then;
+} wayfarer_checkpoint_args_t;
+
+/**
+ * What became of a checkpoint.
+ */
+typedef struct wayfarer_report_t {
+    /**
+     * Whether there is an image. If not, what was at the path before still is, and the guest goes on.
+     */
+    bool ok;
+    /**
+     * Why not, if not.
+     */
+    const char *error;
+    /**
+     * The image, if it was to go to memory; NULL otherwise.
+     */
+    const void *image;
+    /**
+     * Size of the image in bytes.
+     */
+    uint64_t image_size;
+    /**
+     * Bytes of linear memory the guest has.
+     */
+    uint64_t memory_size;
+    /**
+     * How long the guest stood still, in microseconds.
+     */
+    uint64_t paused_us;
+} wayfarer_report_t;
+
+/**
+ * Called once a checkpoint was taken or failed, on the thread that runs the guest. The report and what it points to are
+ * valid until it returns. It must not call into the guest.
+ */
+typedef void (*wayfarer_done_t)(wasm_module_inst_t module_inst,
+                                const struct wayfarer_report_t *report,
+                                void *user_data);
+
+/**
+ * Saves a native module's state for an instance with wayfarer_write. Returns false if that is impossible: there is no
+ * checkpoint then.
+ */
+typedef bool (*wayfarer_save_t)(wasm_module_inst_t module_inst,
+                                wayfarer_writer_t *writer,
+                                void *user_data);
+
+/**
+ * Takes a native module's state back. Returns false if it can't be used: the instance is not restored then.
+ */
+typedef bool (*wayfarer_restore_t)(wasm_module_inst_t module_inst,
+                                   const void *data,
+                                   size_t size,
+                                   void *user_data);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Asks for a checkpoint at the guest's next stable point, or at once if no call is in progress. `done` may be NULL.
+ * May be called from any thread, also from a native function that the guest called; the checkpoint is then taken soon
+ * after it has returned.
+ *
+ * Returns false, with the reason in `error_buf`, if the arguments are bad; everything else is in the report.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_checkpoint_request(wasm_module_inst_t module_inst,
+                                 const struct wayfarer_checkpoint_args_t *args,
+                                 wayfarer_done_t done,
+                                 void *user_data,
+                                 char *error_buf,
+                                 uint32_t error_buf_size);
+
+/**
+ * Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
+ * guest, which would wait for itself (use wayfarer_checkpoint_request there).
+ *
+ * `report` may be NULL. An image in memory belongs to the caller, who gives it to wayfarer_image_free; the error text is
+ * only in `error_buf`. Returns false if there is no image.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_checkpoint(wasm_module_inst_t module_inst,
+                         const struct wayfarer_checkpoint_args_t *args,
+                         struct wayfarer_report_t *report,
+                         char *error_buf,
+                         uint32_t error_buf_size);
+
+/**
+ * Frees an image that wayfarer_checkpoint put into memory.
+ */
+WASM_RUNTIME_API_EXTERN void wayfarer_image_free(void *image, uint64_t image_size);
+
+/**
+ * Prepares checkpoints that wayfarer_checkpoint_trigger asks for, from then on each time. Arguments as for
+ * wayfarer_checkpoint_request.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_checkpoint_prepare(wasm_module_inst_t module_inst,
+                                 const struct wayfarer_checkpoint_args_t *args,
+                                 wayfarer_done_t done,
+                                 void *user_data,
+                                 char *error_buf,
+                                 uint32_t error_buf_size);
+
+/**
+ * Asks for the checkpoint that was prepared. Async-signal-safe: may be called from a signal handler, on any thread.
+ */
+WASM_RUNTIME_API_EXTERN
+void wayfarer_checkpoint_trigger(wasm_module_inst_t module_inst);
+
+/**
+ * How many checkpoints were taken of this program, also before it was restored.
+ */
+WASM_RUNTIME_API_EXTERN uint64_t wayfarer_checkpoint_count(wasm_module_inst_t module_inst);
+
+/**
+ * Makes an instance from an image file. `args` (may be NULL) says what the instance finds here: stack size, preopened
+ * directories, standard streams. A call that was in progress is continued by wayfarer_resume, or by calling the same
+ * function again. Returns NULL on failure, with the reason in `error_buf`; nothing is left behind then.
+ */
+WASM_RUNTIME_API_EXTERN
+wasm_module_inst_t wayfarer_restore_from_path(wasm_module_t module,
+                                              const struct InstantiationArgs2 *args,
+                                              const char *path,
+                                              char *error_buf,
+                                              uint32_t error_buf_size);
+
+/**
+ * Makes an instance from an image read from a descriptor, from where it is; it stays open.
+ */
+WASM_RUNTIME_API_EXTERN
+wasm_module_inst_t wayfarer_restore_from_fd(wasm_module_t module,
+                                            const struct InstantiationArgs2 *args,
+                                            int fd,
+                                            char *error_buf,
+                                            uint32_t error_buf_size);
+
+/**
+ * Makes an instance from an image in memory, which is copied.
+ */
+WASM_RUNTIME_API_EXTERN
+wasm_module_inst_t wayfarer_restore_from_memory(wasm_module_t module,
+                                                const struct InstantiationArgs2 *args,
+                                                const void *image,
+                                                uint64_t image_size,
+                                                char *error_buf,
+                                                uint32_t error_buf_size);
+
+/**
+ * Whether a restored instance has a call in progress that was not continued yet. `function_index` (may be NULL) gets
+ * the index of its function.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_call_in_progress(wasm_module_inst_t module_inst,
+                               uint32_t *function_index);
+
+/**
+ * Continues the call that was in progress. `argv` gets its results, as wasm_runtime_call_wasm gives them, and must have
+ * room for them; it may be NULL if there are none. Returns false if the call failed: wasm_runtime_get_exception.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_resume(wasm_exec_env_t exec_env,
+                     uint32_t *argv);
+
+/**
+ * Lets a native module take part in checkpoints: `save` is called for every image, `restore` for every instance that is
+ * made from one, before any guest code runs. `name` and `version` find the state again; a module that is registered
+ * again under its name replaces the former. For all instances of the process. False if an argument is missing.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_register_state(const char *name,
+                             uint32_t version,
+                             wayfarer_save_t save,
+                             wayfarer_restore_t restore,
+                             void *user_data);
+
+/**
+ * Undoes wayfarer_register_state; false if there is nothing of this name.
+ */
+WASM_RUNTIME_API_EXTERN bool wayfarer_unregister_state(const char *name);
+
+/**
+ * Adds bytes to a native module's state; only in a save hook.
+ */
+WASM_RUNTIME_API_EXTERN
+void wayfarer_write(wayfarer_writer_t *writer,
+                    const void *data,
+                    size_t size);
+
+/**
+ * Whether the runtime wants the guest's thread (for a checkpoint, or to end it): a native function that waits should
+ * stop, and return with wayfarer_call_again.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_interrupted(wasm_module_inst_t module_inst);
+
+/**
+ * A descriptor that is readable while wayfarer_interrupted is true, to be waited for with poll beside others; -1 if
+ * there is none. Do not read from it.
+ */
+WASM_RUNTIME_API_EXTERN
+int wayfarer_wake_fd(wasm_module_inst_t module_inst);
+
+/**
+ * For a native function that stops before it had any effect: once it has returned (its result does not matter) and the
+ * runtime has done what it wanted, it is called again with the same arguments, in this process or in a restored one.
+ */
+WASM_RUNTIME_API_EXTERN
+void wayfarer_call_again(wasm_exec_env_t exec_env);
+
+/**
+ * Version of this library as text, such as `0.1.0`.
+ */
+WASM_RUNTIME_API_EXTERN const char *wayfarer_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* WAYFARER_H */
