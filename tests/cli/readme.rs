@@ -38,6 +38,15 @@ fn functions_that_are_not_done_are_listed() {
 }
 
 #[test]
+fn functions_of_ours_are_those_of_the_header() {
+    let header = include_str!("../../include/wayfarer.h");
+    let declared = header.split('(').filter_map(|before| before.rsplit([' ', '*', '\n']).next());
+    let declared: BTreeSet<_> =
+        declared.filter(|w| w.starts_with("wayfarer_") && !w.ends_with("_t)")).collect();
+    assert_eq!(words(section("### Ours: `wayfarer.h`"), "wayfarer_"), declared);
+}
+
+#[test]
 fn options_are_those_of_the_help() {
     let table: BTreeSet<_> = section("## Commands")
         .lines()

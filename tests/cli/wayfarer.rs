@@ -3,6 +3,9 @@
 use crate::checkpoint::{alphabet, start};
 use crate::support::{Folder, iwasm, iwasm_command, wait, wayfarer};
 
+/// An alphabet that no test waits for to be done.
+const ENDLESS: u32 = 100_000_000;
+
 /// A folder with an image in it, of the program `guest.wasm`.
 fn with_image() -> (Folder, String) {
     let folder = Folder::new();
@@ -90,7 +93,7 @@ fn verify() {
 #[test]
 fn request_and_wait_for_the_image() {
     let folder = Folder::new();
-    let guest = folder.module("guest.wasm", &alphabet(20_000_000));
+    let guest = folder.module("guest.wasm", &alphabet(ENDLESS));
     let image = folder.text("the.image");
     let checkpoint = format!("--checkpoint={image}");
     let (mut child, _) = start(iwasm_command([&*checkpoint, "--checkpoint-signal=HUP", &guest]));
@@ -118,7 +121,7 @@ fn request_and_wait_for_the_image() {
 #[test]
 fn request_to_a_process_that_ends() {
     let folder = Folder::new();
-    let guest = folder.module("guest.wasm", &alphabet(20_000_000));
+    let guest = folder.module("guest.wasm", &alphabet(ENDLESS));
     let image = folder.text("the.image");
     let (child, _) =
         start(iwasm_command([&*format!("--checkpoint={image}"), "--checkpoint-then=exit", &guest]));
