@@ -5,6 +5,7 @@
 //! instantiation are not in it. The exception is the CPython line, which is about start-up: there, loading and
 //! translation count.
 
+mod artifacts;
 mod cpu_time;
 mod engines;
 mod options;
@@ -35,15 +36,16 @@ fn run(options: &Options) -> Result<(), Error> {
     let engines = engines::all(&options.engines)?;
     let names: Vec<_> = engines.iter().map(|engine| engine.name()).collect();
     let mut report = Report::new(&names);
+    let build = artifacts::programs()?;
     println!("{}", report.header());
     for program in PROGRAMS.iter().filter(|program| options.selects(program.name)) {
-        let path = options.build.join(program.name).with_extension("wasm");
+        let path = build.join(program.name).with_extension("wasm");
         let row = measure_program(&engines, &read(&path)?, program.n, options.rounds)
             .map_err(|error| format!("{}: {error}", program.name))?;
         println!("{}", report.add(program.name, row));
     }
     if options.selects(CPYTHON.name) {
-        let row = measure_start_up(&engines, &read(&options.cpython)?, CPYTHON.args, options.rounds)?;
+        let row = measure_start_up(&engines, &read(&artifacts::cpython()?)?, CPYTHON.args, options.rounds)?;
         println!("{}", report.add(CPYTHON.name, row));
     }
     print!("{}", report.summary());
@@ -51,7 +53,7 @@ fn run(options: &Options) -> Result<(), Error> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}; `make` builds it", path.display()).into())
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// Times of `rounds` calls of `run(n)` for each engine. A call before them, which is not counted, checks that the
