@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use wayfarer_module::{ExternKind, Module, ValType};
 use wayfarer_runtime::{Extern, Instance, InstantiateError, InstantiateOptions, MemoryPlan, Store};
 use wayfarer_snapshot::view::Entry;
+use wayfarer_wasi::RestorePolicy;
 
 use super::app_heap::AppHeap;
 use super::call;
@@ -70,7 +71,8 @@ pub(crate) fn instantiate(
         None => None,
     };
     let restored = source.is_some();
-    let instance = instantiate_from(module, store, args, given, settings.policy, source)?;
+    let instance =
+        instantiate_from(module, store, args, given, settings.policy, source, settings.changed_files)?;
     if restored {
         checkpoint::restored();
     }
@@ -88,13 +90,16 @@ pub(crate) fn instantiate_from(
     given: &dyn Fn(usize) -> Option<Extern>,
     policy: Option<Policy>,
     source: Option<Source>,
+    changed_files: bool,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
     let fail = |why: &str| format!("{PREFIX}{why}");
     let wasi = wasi_context(module, args)?;
     let (instance, heap) = match &source {
         None => fresh(module, store, args, given).map_err(|why| fail(&why))?,
         Some(source) => {
-            wasi.restore(source.wasi().map_err(|why| fail(&why))?).map_err(|why| fail(&why.to_string()))?;
+            let policy = RestorePolicy { accept_changed_files: changed_files };
+            let record = source.wasi().map_err(|why| fail(&why))?;
+            wasi.restore_with(record, &policy).map_err(|why| fail(&why.to_string()))?;
             from_image(module, store, source).map_err(|why| fail(&why))?
         }
     };

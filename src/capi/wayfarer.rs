@@ -367,7 +367,7 @@ unsafe fn restore(
         let module: &WASMModuleCommon = module.ok_or("no module")?;
         let source = Source::new(image, module)?;
         let store = Store::new(&module.runtime);
-        instantiate_from(module, &store, &args, &|_| None, None, Some(source))
+        instantiate_from(module, &store, &args, &|_| None, None, Some(source), false)
     });
     match restored {
         Ok(instance) => Box::into_raw(instance),

@@ -1,20 +1,15 @@
 //! The settings in force in this process: what the program configured, else the environment.
 
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::policy::{Policy, Resolved, Settings};
+use super::policy::{Resolved, Settings};
 
 static IN_FORCE: Mutex<Option<Result<Resolved, String>>> = Mutex::new(None);
 
-/// Sets when instances made from now on are checkpointed, and what the next one is restored from; the environment is not
+/// Sets when instances made from now on are checkpointed, and what the next one is restored from. The environment is not
 /// looked at then.
-///
-/// # Errors
-/// None at present; a text that says what is wrong.
-pub fn configure(policy: Option<Policy>, restore: Option<PathBuf>) -> Result<(), String> {
-    *IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ok(Resolved { policy, restore }));
-    Ok(())
+pub fn configure(settings: Resolved) {
+    *IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ok(settings));
 }
 
 /// The settings in force.

@@ -62,12 +62,21 @@ pub enum Setting {
     Then,
     /// Path of the image to restore.
     Restore,
+    /// What files that the program has open must be like when it is restored.
+    Files,
 }
 
 impl Setting {
     /// All settings, in the order they are checked in.
-    pub const ALL: [Setting; 6] =
-        [Setting::Checkpoint, Setting::Signal, Setting::At, Setting::Every, Setting::Then, Setting::Restore];
+    pub const ALL: [Setting; 7] = [
+        Setting::Checkpoint,
+        Setting::Signal,
+        Setting::At,
+        Setting::Every,
+        Setting::Then,
+        Setting::Restore,
+        Setting::Files,
+    ];
 
     /// Name of its environment variable.
     pub fn variable(self) -> &'static str {
@@ -78,6 +87,7 @@ impl Setting {
             Setting::Every => "WAYFARER_CHECKPOINT_EVERY",
             Setting::Then => "WAYFARER_CHECKPOINT_THEN",
             Setting::Restore => "WAYFARER_RESTORE",
+            Setting::Files => "WAYFARER_RESTORE_FILES",
         }
     }
 
@@ -90,6 +100,7 @@ impl Setting {
             Setting::Every => "--checkpoint-every",
             Setting::Then => "--checkpoint-then",
             Setting::Restore => "--restore",
+            Setting::Files => "--restore-files",
         }
     }
 }
@@ -121,6 +132,8 @@ pub struct Resolved {
     pub policy: Option<Policy>,
     /// The image to go on from, if any.
     pub restore: Option<PathBuf>,
+    /// Whether files that the program has open may have changed since.
+    pub changed_files: bool,
 }
 
 /// A setting that makes no sense.
@@ -188,6 +201,16 @@ impl Settings {
         let every = self.parse(Setting::Every, in_text(parse_duration))?;
         let then = self.parse(Setting::Then, in_text(parse_then))?;
         let restore = self.parse(Setting::Restore, path_of_image)?;
+        let changed_files = self.parse(Setting::Files, in_text(parse_files))?.unwrap_or(false);
+        if restore.is_none() {
+            self.parse(Setting::Files, |_| -> Result<(), String> {
+                Err(format!(
+                    "needs an image to restore: set {} or {}",
+                    Setting::Restore.flag(),
+                    Setting::Restore.variable()
+                ))
+            })?;
+        }
         let Some(path) = path else {
             for setting in [Setting::Signal, Setting::At, Setting::Every, Setting::Then] {
                 self.parse(setting, |_| -> Result<(), String> {
@@ -198,7 +221,7 @@ impl Settings {
                     ))
                 })?;
             }
-            return Ok(Resolved { policy: None, restore });
+            return Ok(Resolved { policy: None, restore, changed_files });
         };
         let policy = Policy {
             path,
@@ -207,7 +230,7 @@ impl Settings {
             every,
             then: then.unwrap_or_default(),
         };
-        Ok(Resolved { policy: Some(policy), restore })
+        Ok(Resolved { policy: Some(policy), restore, changed_files })
     }
 
     fn parse<T>(
@@ -373,6 +396,15 @@ fn parse_point(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Whether changed files are accepted.
+fn parse_files(text: &str) -> Result<bool, String> {
+    match text {
+        "same" => Ok(false),
+        "changed" => Ok(true),
+        _ => Err("expected `same` or `changed`".to_owned()),
+    }
+}
+
 fn parse_then(text: &str) -> Result<Then, String> {
     match text {
         "continue" => Ok(Then::Continue),
@@ -409,7 +441,7 @@ mod tests {
     #[test]
     fn a_path_alone_gives_the_defaults() {
         let resolved = settings(&[("WAYFARER_CHECKPOINT", "a.image")], &[]).resolve().unwrap();
-        assert_eq!(resolved, Resolved { policy: Some(Policy::new("a.image")), restore: None });
+        assert_eq!(resolved, Resolved { policy: Some(Policy::new("a.image")), ..Resolved::default() });
         let policy = resolved.policy.unwrap();
         assert_eq!((policy.signal, policy.then), (libc::SIGUSR2, Then::Continue));
     }

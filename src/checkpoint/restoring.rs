@@ -33,13 +33,14 @@ impl Source {
         };
         let ours = module.module();
         if id.sha256 != ours.sha256 {
+            // Hosts give the loader's message 128 bytes: what tells the modules apart comes first.
             return Err(fail(format!(
-                "the image is of another module: {} ({} bytes, sha256 {}), not this one ({} bytes, sha256 {})",
-                if id.name.is_empty() { "without a name" } else { &id.name },
+                "the image is of another module: {}, not {} (SHA-256 begins so; {}{} bytes, not {})",
+                hex(&id.sha256[..6]),
+                hex(&ours.sha256[..6]),
+                if id.name.is_empty() { String::new() } else { format!("{}, ", id.name) },
                 id.size,
-                hex(&id.sha256),
                 ours.bytes.len(),
-                hex(&ours.sha256),
             )));
         }
         if store.instances.len() != 1 || image.program().threads.len() > 1 {

@@ -95,7 +95,7 @@ fn run(options: &Options) -> Result<u8, NotStarted> {
     let binary = Binary::read(&runtime, file).ok_or(NotStarted::Printed)?;
     let module = Module::load(&binary)?;
     let restoring = checkpoint.restore.is_some();
-    checkpoint::configure(checkpoint.policy, checkpoint.restore).map_err(NotStarted::Checkpoint)?;
+    checkpoint::configure(checkpoint);
     // An image is opened, checked and compared with the module when the instance is made from it.
     let failed = if restoring { NotStarted::Checkpoint } else { NotStarted::Message };
     let guest = Guest::instantiate(&module, options).map_err(failed)?;

@@ -49,6 +49,7 @@ Checkpoint and restore:
   --checkpoint-every=TIME   take one each time TIME has passed, like 500ms, 10s, 2m, 1h
   --checkpoint-then=WHAT    `continue` (default), or `exit` with status {EXIT_CHECKPOINTED}
   --restore=IMAGE           go on from IMAGE with the same FILE, arguments and directories
+  --restore-files=WHAT      open files must be the `same` as at the checkpoint (default), or may be `changed`
 "
     )
 }
