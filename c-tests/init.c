@@ -1,7 +1,7 @@
 /* Starting and ending the runtime, its allocators, and logging. */
 #include "check.h"
 
-static char pool[4 << 20];
+static char heap[4 << 20];
 
 TEST(counts_initializations)
 {
@@ -21,8 +21,8 @@ TEST(ignores_arguments_while_initialized)
     mem_alloc_info_t info;
     memset(&args, 0, sizeof args);
     args.mem_alloc_type = Alloc_With_Pool;
-    args.mem_alloc_option.pool.heap_buf = pool;
-    args.mem_alloc_option.pool.heap_size = sizeof pool;
+    args.mem_alloc_option.pool.heap_buf = heap;
+    args.mem_alloc_option.pool.heap_size = sizeof heap;
     CHECK(wasm_runtime_init());
     CHECK(wasm_runtime_full_init(&args));
     CHECK(!wasm_runtime_get_mem_alloc_info(&info));
@@ -43,26 +43,26 @@ TEST(pool)
     mem_alloc_info_t before, during, after;
     memset(&args, 0, sizeof args);
     args.mem_alloc_type = Alloc_With_Pool;
-    args.mem_alloc_option.pool.heap_buf = pool;
-    args.mem_alloc_option.pool.heap_size = sizeof pool;
+    args.mem_alloc_option.pool.heap_buf = heap;
+    args.mem_alloc_option.pool.heap_size = sizeof heap;
     REQUIRE(wasm_runtime_full_init(&args));
     CHECK(wasm_runtime_get_mem_alloc_info(&before));
-    CHECK(before.total_size > 0 && before.total_size <= sizeof pool);
+    CHECK(before.total_size > 0 && before.total_size <= sizeof heap);
 
     char *block = wasm_runtime_malloc(100000);
-    CHECK(block >= pool && block + 100000 <= pool + sizeof pool);
+    CHECK(block >= heap && block + 100000 <= heap + sizeof heap);
     memset(block, 1, 100000);
     CHECK(wasm_runtime_get_mem_alloc_info(&during));
     CHECK(during.total_free_size + 100000 <= before.total_free_size);
     CHECK(during.highmark_size >= 100000);
     block = wasm_runtime_realloc(block, 200000);
-    CHECK(block >= pool && block[0] == 1 && block[99999] == 1);
+    CHECK(block >= heap && block[0] == 1 && block[99999] == 1);
     wasm_runtime_free(block);
     CHECK(wasm_runtime_get_mem_alloc_info(&after));
     CHECK_INT(after.total_free_size, before.total_free_size);
     CHECK(after.highmark_size >= during.highmark_size);
 
-    CHECK(wasm_runtime_malloc(sizeof pool) == NULL);
+    CHECK(wasm_runtime_malloc(sizeof heap) == NULL);
 
     void *aligned = wasm_runtime_aligned_alloc(256, 128);
     CHECK(aligned != NULL && (uintptr_t)aligned % 128 == 0);
@@ -82,8 +82,8 @@ TEST(guests_run_with_a_pool)
     struct check_guest_state guest;
     memset(&args, 0, sizeof args);
     args.mem_alloc_type = Alloc_With_Pool;
-    args.mem_alloc_option.pool.heap_buf = pool;
-    args.mem_alloc_option.pool.heap_size = sizeof pool;
+    args.mem_alloc_option.pool.heap_buf = heap;
+    args.mem_alloc_option.pool.heap_size = sizeof heap;
     REQUIRE(wasm_runtime_full_init(&args));
     if (check_open(&guest, "values.wasm", 0)) {
         uint32_t argv[2] = { 40, 2 };

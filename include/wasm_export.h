@@ -1189,13 +1189,14 @@ bool wasm_runtime_detect_native_stack_overflow_size(wasm_exec_env_t exec_env,
                                                     uint32_t required_size);
 
 /**
- * Tells the runtime that a native function is about to wait. False if the instance is being terminated: don't.
+ * Tells the runtime that a native function is about to wait in a system call that signals interrupt. When the instance
+ * is terminated meanwhile, the call ends with EINTR. False if the instance is being terminated already: don't wait.
  */
 WASM_RUNTIME_API_EXTERN
 bool wasm_runtime_begin_blocking_op(wasm_exec_env_t exec_env);
 
 /**
- * Tells the runtime that the wait is over.
+ * Tells the runtime that the wait is over. `errno` stays as it is.
  */
 WASM_RUNTIME_API_EXTERN void wasm_runtime_end_blocking_op(wasm_exec_env_t exec_env);
 

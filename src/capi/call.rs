@@ -57,22 +57,20 @@ pub(crate) fn call_as(
             }
         }
     }
-    if outermost {
-        instance.restoring.begin(entry, args);
-        instance.driver.begin_call();
-    }
     let result = env.run(|exec_env| {
         if outermost {
             exec_env.entry = entry;
+            instance.restoring.begin(entry, args);
+            instance.driver.begin_call();
         }
         exec_env.instance = instance.engine_instance();
         // SAFETY: the function is of this store, and the callers here make the arguments from its type.
         unsafe { engine.call(exec_env, func, args) }
     });
-    if !outermost {
-        return ended(instance, result);
-    }
-    call_done(instance, func.index, ended(instance, result))
+    // A call that this thread or exec env may not make was none.
+    let made = result.is_ok();
+    let ended = ended(instance, result);
+    if outermost && made { call_done(instance, func.index, ended) } else { ended }
 }
 
 /// Goes on with the call that was in progress in a restored instance.

@@ -10,7 +10,13 @@ static RUNTIME: Mutex<Option<Arc<Runtime>>> = Mutex::new(None);
 /// The runtime that modules are loaded into.
 pub(crate) fn runtime() -> Arc<Runtime> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
-    runtime.get_or_insert_with(|| Runtime::new(Arc::new(wayfarer_interp::Interpreter))).clone()
+    runtime
+        .get_or_insert_with(|| {
+            let runtime = Runtime::new(Arc::new(wayfarer_interp::Interpreter));
+            let _ = runtime.growth_failed.set(super::memory::guest_growth_failed);
+            runtime
+        })
+        .clone()
 }
 
 /// Forgets the runtime; modules that are still loaded keep it.

@@ -174,7 +174,8 @@ pub unsafe extern "C" fn wasm_runtime_destroy_exec_env(exec_env: wasm_exec_env_t
             error!("wasm_runtime_destroy_exec_env: guest code is running in it");
         } else if !exec_env.is_null() {
             // SAFETY: as the caller promises: made by `create_exec_env`, not yet destroyed.
-            drop(unsafe { Box::from_raw(exec_env) });
+            let env = unsafe { Box::from_raw(exec_env) };
+            env.forget_waits();
         }
     });
 }
@@ -290,20 +291,6 @@ fn stack_left(env: &WASMExecEnv, required: usize) -> bool {
     }
     enough
 }
-
-/// Tells the runtime that a native function is about to wait. False if the instance is being terminated: don't.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_runtime_begin_blocking_op(exec_env: wasm_exec_env_t) -> bool {
-    guard(false, || {
-        // SAFETY: as the caller promises.
-        let instance = unsafe { exec_env.as_ref() }.and_then(WASMExecEnv::instance);
-        instance.is_some_and(|i| !i.is_terminated())
-    })
-}
-
-/// Tells the runtime that the wait is over.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_end_blocking_op(_exec_env: wasm_exec_env_t) {}
 
 impl WASMModuleInstanceCommon {
     /// The instance's own exec env.

@@ -212,6 +212,7 @@ impl WASMModuleInstanceCommon {
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
         self.store.control().request_terminate();
+        super::blocking::wake(self);
     }
 
     /// Whether it was told to stop.

@@ -1,6 +1,6 @@
 //! Symbols that are in no public header of WAMR's, but that its library leaks and some hosts link to.
 
-use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::null_mut;
@@ -79,12 +79,6 @@ fn find_stack_boundary() -> usize {
     }
 }
 
-/// Chooses the signal that wakes blocked calls. This runtime wakes them without one; returns 0.
-#[unsafe(no_mangle)]
-pub extern "C" fn os_set_signal_number_for_blocking_op(_signo: c_int) -> c_int {
-    0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +89,6 @@ mod tests {
         let boundary = os_thread_get_stack_boundary() as usize;
         let here = &raw const local as usize;
         assert!(boundary != 0 && boundary < here, "{boundary:x} {here:x}");
-        assert_eq!(os_set_signal_number_for_blocking_op(10), 0);
     }
 
     #[test]

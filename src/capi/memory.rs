@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::sync::{Mutex, PoisonError};
 
-use wayfarer_runtime::{Memory, TrapCode};
+use wayfarer_runtime::{Instance, Memory, TrapCode};
 
 use super::call;
 use super::exec_env::{WASMExecEnv, running_in};
@@ -430,8 +430,15 @@ pub unsafe extern "C" fn wasm_runtime_enlarge_memory(
     })
 }
 
+/// A guest's `memory.grow` failed.
+pub(crate) fn guest_growth_failed(instance: &Instance, memory: &Memory, pages: u64) {
+    if let Some(instance) = WASMModuleInstanceCommon::of(instance) {
+        report_growth_failure(instance, memory, pages);
+    }
+}
+
 /// Tells the host that a memory could not grow.
-pub(crate) fn report_growth_failure(instance: &WASMModuleInstanceCommon, memory: &Memory, pages: u64) {
+fn report_growth_failure(instance: &WASMModuleInstanceCommon, memory: &Memory, pages: u64) {
     let (callback, user_data) = *ENLARGE_CALLBACK.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(callback) = callback else { return };
     let plan = memory.plan();

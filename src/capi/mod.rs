@@ -14,6 +14,7 @@
 
 pub mod alloc;
 pub(crate) mod app_heap;
+pub mod blocking;
 pub(crate) mod builtin;
 pub mod call;
 pub mod context;

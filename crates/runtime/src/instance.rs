@@ -67,6 +67,21 @@ impl Instance {
         self.store.upgrade()
     }
 
+    /// Grows memory 0 as `memory.grow` does: the number of pages before, `u32::MAX` if it can't. Whoever wants to know of
+    /// failures is told.
+    pub fn grow_memory(&self, pages: u32) -> u32 {
+        let pages = u64::from(pages);
+        let Some(memory) = self.memory(0) else { return u32::MAX };
+        memory.grow(pages).unwrap_or_else(|| {
+            if let Some(store) = self.store()
+                && let Some(failed) = store.runtime().growth_failed.get()
+            {
+                failed(self, memory, pages);
+            }
+            u32::MAX
+        })
+    }
+
     /// Its module, as loaded.
     pub fn loaded(&self) -> &Arc<LoadedModule> {
         &self.loaded

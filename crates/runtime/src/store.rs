@@ -9,8 +9,11 @@ use crate::memory::{Memory, MemoryPlan};
 use crate::table::Table;
 use crate::types::TypeRegistry;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use wayfarer_module::{FuncType, GlobalType, Module, TableType};
+
+/// Told of a memory that could not grow: whose it is, and how many pages it was to grow by.
+pub type GrowthFailed = fn(&Instance, &Memory, u64);
 
 /// What stores have in common: the engine and the function types.
 #[derive(Debug)]
@@ -19,12 +22,14 @@ pub struct Runtime {
     pub types: TypeRegistry,
     /// The engine that runs them.
     pub engine: Arc<dyn Engine>,
+    /// Who is told when a guest's `memory.grow` fails, if anybody.
+    pub growth_failed: OnceLock<GrowthFailed>,
 }
 
 impl Runtime {
     /// A runtime on this engine.
     pub fn new(engine: Arc<dyn Engine>) -> Arc<Runtime> {
-        Arc::new(Runtime { types: TypeRegistry::default(), engine })
+        Arc::new(Runtime { types: TypeRegistry::default(), engine, growth_failed: OnceLock::new() })
     }
 
     /// Prepares a module for instantiation.

@@ -226,9 +226,9 @@ handlers! {
 unsafe fn grow(s: &mut State, pages: u32) -> u32 {
     // SAFETY: passed on.
     unsafe {
-        let old = s.instance().memory(0).and_then(|m| m.grow(u64::from(pages)));
+        let old = s.instance().grow_memory(pages);
         s.reload_memory();
-        old.unwrap_or(u32::MAX)
+        old
     }
 }
 
