@@ -208,6 +208,8 @@ fn settings_that_make_no_sense() {
         ("--checkpoint-signal=KILL", "--checkpoint-signal=KILL: SIGKILL cannot be used"),
         ("--checkpoint-signal=NONE", "--checkpoint-signal=NONE: not a signal"),
         ("--restore=", "--restore=: the name of a file is missing"),
+        ("--restore-files=x", "--restore-files=x: expected `same` or `changed`"),
+        ("--restore-files=same", "--restore-files=same: needs an image to restore: set --restore"),
     ] {
         iwasm([&*checkpoint, option, &s.guest]).expect_error(1, &format!("iwasm: {why}"));
     }
@@ -256,4 +258,47 @@ fn images_that_cannot_be_restored() {
 
     // None of this has harmed the image.
     assert_eq!(restore(&s.image, &s.guest).status, Some(26));
+}
+
+/// Writes the letters from a to z to the file `log` of the directory it is given, and ends with status 26.
+const LOG: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\08\00\00\00\01\00\00\00a")
+    (data (i32.const 16) "log")
+    (func (export "_start") (local $printed i32)
+        ;; Create, with the rights to write, to seek and tell, and to look at it.
+        (if (call $open (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 3) (i32.const 1)
+                (i64.const 0x200064) (i64.const 0) (i32.const 0) (i32.const 200))
+            (then (call $exit (i32.const 99))))
+        (loop $next
+            (drop (call $write (i32.load (i32.const 200)) (i32.const 0) (i32.const 1) (i32.const 100)))
+            (i32.store8 (i32.const 8) (i32.add (i32.load8_u (i32.const 8)) (i32.const 1)))
+            (local.set $printed (i32.add (local.get $printed) (i32.const 1)))
+            (br_if $next (i32.lt_u (local.get $printed) (i32.const 26))))
+        (call $exit (local.get $printed))))"#;
+
+#[test]
+fn a_program_that_went_on_is_taken_back_if_files_may_have_changed() {
+    let folder = Folder::new();
+    let guest = folder.module("guest.wasm", LOG);
+    let (image, dir) = (folder.text("the.image"), format!("--dir={}", folder.path().display()));
+    let log = || std::fs::read_to_string(folder.at("log")).expect("it was written");
+    let checkpoint = format!("--checkpoint={image}");
+    iwasm([&*checkpoint, "--checkpoint-at=10", &dir, &guest]).expect("", 26);
+    assert_eq!(log(), ALPHABET);
+
+    let restore = format!("--restore={image}");
+    iwasm([&*restore, &dir, &guest]).expect_error(1, "log");
+    iwasm([&*restore, "--restore-files=same", &dir, &guest]).expect_error(1, "log");
+    folder.write("log", "abcdefghi-----------------");
+    iwasm([&*restore, "--restore-files=changed", &dir, &guest]).expect("", 26);
+    assert_eq!(log(), ALPHABET);
+
+    let mut by_environment = iwasm_command([&*dir, &guest]);
+    by_environment.env("WAYFARER_RESTORE", &image).env("WAYFARER_RESTORE_FILES", "changed");
+    run(by_environment).expect("", 26);
 }
