@@ -14,6 +14,11 @@ use wayfarer_snapshot::view::Entry;
 /// that ran under another runtime's accounting must not overflow here.
 const MIN_STACK: usize = 8 << 20;
 
+/// Where frame records start in their region (bytes). Both regions start on a page, and in a recursion both stacks grow in
+/// step: at the same offset in their pages, processors would take each load from one for a load of what was just stored
+/// to the other ("4K aliasing").
+const STAGGER: usize = 2048 + 64;
+
 /// One thread's stacks. Engines decide what is in them; the embedder decides who runs on them.
 #[derive(Debug)]
 pub struct ExecEnv {
@@ -56,7 +61,7 @@ impl ExecEnv {
             values: Region::zeroed(size)?,
             frames: Region::zeroed(size)?,
             values_used: 0,
-            frames_used: 0,
+            frames_used: STAGGER,
             host_stack: Vec::new(),
             depth: 0,
             entry: Entry::Call,
