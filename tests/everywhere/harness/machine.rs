@@ -220,14 +220,22 @@ impl Machine {
 
     /// Goes on with a captured thread, and with what follows once it has returned.
     pub(crate) fn resume(&mut self, thread: &Thread) -> Ended {
-        let engine = self.store.runtime().engine.clone();
-        let ended = match engine.resume(&mut self.env, thread) {
-            Ok(_) if thread.entry == Entry::Start => self.main(),
-            Ok(_) => Ok(()),
+        let ended = match self.try_resume(thread) {
+            Ok(()) => Ok(()),
             Err(ResumeError::Trap(trap)) => Err(trap),
             Err(error @ ResumeError::Invalid { .. }) => Err(Trap::host(error.to_string())),
         };
         self.end(ended)
+    }
+
+    /// The same, without looking at what is left.
+    pub(crate) fn try_resume(&mut self, thread: &Thread) -> Result<(), ResumeError> {
+        let engine = self.store.runtime().engine.clone();
+        engine.resume(&mut self.env, thread)?;
+        match thread.entry {
+            Entry::Start => self.main().map_err(ResumeError::Trap),
+            _ => Ok(()),
+        }
     }
 
     fn main(&mut self) -> Result<(), Trap> {

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 /// Pipes hold this much (bytes), so that no guest of the tests ever waits for its output to be read.
 const CAPACITY: usize = 1 << 20;
 
-/// What standard input and output are.
+/// What the standard streams are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     /// Pipes: what was read is gone.
@@ -53,14 +53,11 @@ impl Streams {
             }
             Input::File(file) => (None, anew(file)?),
         };
-        let (output, stdout) = match kind {
-            Kind::Pipes => pipe()?,
-            Kind::Files => {
-                let file = tempfile::tempfile()?;
-                (file.try_clone()?, file)
-            }
+        let output = || match kind {
+            Kind::Pipes => pipe(),
+            Kind::Files => tempfile::tempfile().and_then(|file| Ok((file.try_clone()?, file))),
         };
-        let (errors, stderr) = pipe()?;
+        let ((output, stdout), (errors, stderr)) = (output()?, output()?);
         let streams = Streams { input: stdin.try_clone()?.into(), feed, output, errors, kind };
         Ok((streams, [stdin.into_raw_fd(), stdout.into_raw_fd(), stderr.into_raw_fd()]))
     }
@@ -92,16 +89,18 @@ impl Streams {
 
     /// All that the guest has printed so far and nobody asked for, on standard output and standard error.
     pub(crate) fn take_output(&mut self) -> io::Result<(Vec<u8>, Vec<u8>)> {
-        let mut printed = Vec::new();
+        let (mut printed, mut errors) = (Vec::new(), Vec::new());
         match self.kind {
-            Kind::Pipes => drain(&mut self.output, &mut printed)?,
-            // The guest's position must stay where it is.
+            Kind::Pipes => {
+                drain(&mut self.output, &mut printed)?;
+                drain(&mut self.errors, &mut errors)?;
+            }
+            // The guest's positions must stay where they are.
             Kind::Files => {
                 anew(&self.output)?.read_to_end(&mut printed)?;
+                anew(&self.errors)?.read_to_end(&mut errors)?;
             }
         }
-        let mut errors = Vec::new();
-        drain(&mut self.errors, &mut errors)?;
         Ok((printed, errors))
     }
 
