@@ -3,7 +3,7 @@
 use crate::func::Func;
 use crate::instance::{Extern, Instance, LoadedModule};
 use crate::instantiate::{InstantiateError, InstantiateOptions};
-use crate::memory::MemoryPlan;
+use crate::memory::{MemoryPlan, WASM_PAGE};
 use crate::store::Store;
 use crate::values::{NULL_REF, func_to_slot};
 use std::fmt;
@@ -91,6 +91,9 @@ impl Store {
         let inconsistent = |what: &str| RestoreError::Inconsistent(what.to_owned());
         let mut memories = Vec::new();
         for m in &view.memories {
+            if m.max > 65536 * WASM_PAGE {
+                return Err(inconsistent("a memory of more than 4 GiB"));
+            }
             let plan = MemoryPlan { len: m.len, max: m.max, page_size: m.page_size, shared: m.shared };
             memories.push(self.add_memory(plan).map_err(|_| RestoreError::OutOfMemory)?);
         }
