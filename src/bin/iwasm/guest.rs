@@ -16,8 +16,9 @@ use crate::api;
 use crate::args::Options;
 use crate::text::print;
 
-/// Bytes for a message of the loader.
-const ERROR_LEN: usize = 128;
+/// Bytes for a message of the loader. Upstream's program has 128, which its own messages fit in; those about images name
+/// files.
+const ERROR_LEN: usize = 4096 + 256;
 
 /// Runs `call` with a buffer for an error message.
 fn with_message<T>(call: impl FnOnce(*mut c_char, u32) -> *mut T) -> Result<NonNull<T>, String> {
