@@ -178,6 +178,7 @@ fn from_process_to_process() {
 }
 
 /// Exit status, standard output and the most memory it had at a time (KiB).
+#[allow(clippy::zombie_processes, reason = "it is waited for, by the call that also tells what it used")]
 fn run_measured(mut command: std::process::Command) -> (Option<i32>, String, i64) {
     use std::io::Read;
     let mut child = command.spawn().expect("the program was built");

@@ -6,7 +6,11 @@
 
 mod cpython;
 mod harness;
+mod moved;
 mod points;
+#[allow(dead_code, reason = "shared with the tests of the command lines")]
+#[path = "../cli/support.rs"]
+mod support;
 mod waiting;
 
 use harness::guests;

@@ -173,7 +173,7 @@ fn go_on_from_each(test: &Arc<Test>, points: BTreeSet<u64>) -> Result<u64, Strin
                 refused.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             };
-            let compression = if at % 2 == 0 { Compression::None } else { Compression::Zstd(1) };
+            let compression = if at.is_multiple_of(2) { Compression::None } else { Compression::Zstd(1) };
             let checkpoint = take(store, &host, thread.clone(), compression)?;
             go_on(&test, at, &thread, checkpoint)
         }
