@@ -27,7 +27,7 @@ help:
 	@echo 'make build      library and programs, optimized, in $(RELEASE)'
 	@echo 'make demo       checkpoint CPython in the middle of its work, and restore it in a new process'
 	@echo 'make test       all tests; ends with "N passed, N failed"'
-	@echo 'make bench      comparison with other engines'
+	@echo 'make bench      comparison with other engines; what checkpoints cost'
 	@echo 'make install    to PREFIX ($(PREFIX)), under DESTDIR if that is set'
 	@echo 'make uninstall  removes what install put there'
 	@echo 'make setup      installs the Debian packages that tests and demo need (as root)'
@@ -53,8 +53,17 @@ demo: setup build
 test: setup
 	scripts/test.sh
 
+# `polls` compares itself with a build of it without polls, so both are built without the other engines, alike.
+BENCH := $(CARGO) build --quiet --release --manifest-path benches/Cargo.toml --target-dir
+BENCHES := $(or $(CARGO_TARGET_DIR),benches/target)
+
 bench:
-	$(CARGO) run --release --manifest-path benches/Cargo.toml
+	$(BENCH) $(BENCHES) --bin wayfarer-bench
+	$(BENCH) $(BENCHES)/with-polls --no-default-features --bin polls --bin checkpoint
+	$(BENCH) $(BENCHES)/without-polls --no-default-features --features no-polls --bin polls
+	$(BENCHES)/release/wayfarer-bench
+	$(BENCHES)/with-polls/release/polls --without $(BENCHES)/without-polls/release/polls
+	$(BENCHES)/with-polls/release/checkpoint
 
 fmt:
 	$(CARGO) fmt --all

@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Brings all programs up to date and gives the directory they are in.
-pub(crate) fn programs() -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// What is missing, or does not compile.
+pub fn programs() -> Result<PathBuf, Error> {
     let programs = benches().join("programs");
     output(Command::new("make").arg("--silent").arg("-C").arg(programs))?;
     Ok(benches().join("build"))
 }
 
 /// Path of CPython's module; fetched if it is not there yet.
-pub(crate) fn cpython() -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// What went wrong with fetching it.
+pub fn cpython() -> Result<PathBuf, Error> {
     let script = benches().join("../scripts/fetch-python.sh");
     let path = output(Command::new(script).arg(benches().join("build")))?;
     Ok(path.trim_end().into())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// User and system time of all threads so far (clock_gettime(2)).
-pub(crate) fn now() -> Duration {
+pub fn now() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writing.
     let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
@@ -12,7 +12,7 @@ pub(crate) fn now() -> Duration {
 }
 
 /// What `f` gives, and the time it took.
-pub(crate) fn of<T>(f: impl FnOnce() -> T) -> (T, Duration) {
+pub fn of<T>(f: impl FnOnce() -> T) -> (T, Duration) {
     let start = now();
     let value = f();
     (value, now() - start)

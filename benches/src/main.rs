@@ -5,22 +5,17 @@
 //! instantiation are not in it. The exception is the CPython line, which is about start-up: there, loading and
 //! translation count.
 
-mod artifacts;
-mod cpu_time;
-mod engines;
 mod options;
-mod programs;
 mod report;
 
-use engines::Engine;
 use options::Options;
-use programs::{CPYTHON, PROGRAMS};
 use report::{Report, Row};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-
-type Error = Box<dyn std::error::Error>;
+use wayfarer_bench::engines::{self, Engine};
+use wayfarer_bench::programs::{CPYTHON, PROGRAMS};
+use wayfarer_bench::{Error, artifacts};
 
 fn main() -> ExitCode {
     match Options::from_args(std::env::args().skip(1)).and_then(|options| run(&options)) {

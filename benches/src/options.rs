@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::Error;
+use wayfarer_bench::Error;
 
 const USAGE: &str = "usage: wayfarer-bench [--rounds N] [--engines NAME,...] [PROGRAM...]
 

@@ -2,16 +2,16 @@
 
 /// A program in `programs/`, called as `run(n)`.
 #[derive(Debug)]
-pub(crate) struct Program {
-    pub(crate) name: &'static str,
-    pub(crate) n: i32,
+pub struct Program {
+    pub name: &'static str,
+    pub n: i32,
 }
 
 const fn program(name: &'static str, n: i32) -> Program {
     Program { name, n }
 }
 
-pub(crate) const PROGRAMS: &[Program] = &[
+pub const PROGRAMS: &[Program] = &[
     program("ackermann", 200),
     program("base64", 500),
     program("binary_trees", 200),
@@ -41,10 +41,10 @@ pub(crate) const PROGRAMS: &[Program] = &[
 
 /// A WASI command.
 #[derive(Debug)]
-pub(crate) struct Command {
-    pub(crate) name: &'static str,
-    pub(crate) args: &'static [&'static str],
+pub struct Command {
+    pub name: &'static str,
+    pub args: &'static [&'static str],
 }
 
 /// CPython from its bytes to its exit, having imported what it always imports.
-pub(crate) const CPYTHON: Command = Command { name: "cpython_start", args: &["python", "-c", "pass"] };
+pub const CPYTHON: Command = Command { name: "cpython_start", args: &["python", "-c", "pass"] };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::time::Duration;
+use wayfarer_bench::statistics::{geometric_mean, median};
 
 const NAME_WIDTH: usize = 16;
 const WIDTH: usize = 12;
@@ -98,31 +99,9 @@ fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| format!("{:>WIDTH$}", "-"), |r| format!("{r:>WIDTH$.3}"))
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        len if len % 2 == 1 => Some(values[middle]),
-        _ => Some((values[middle - 1] + values[middle]) / 2.0),
-    }
-}
-
-fn geometric_mean(values: &[f64]) -> f64 {
-    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len() as f64).exp()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statistics() {
-        assert_eq!(median(vec![]), None);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert!((geometric_mean(&[0.5, 2.0, 8.0]) - 2.0).abs() < 1e-12);
-    }
 
     #[test]
     fn ratios_are_paired_by_round() {

@@ -14,12 +14,14 @@ use wayfarer_wasi::{Outcome, WasiBuilder, WasiCtx, WasiFunction};
 /// Bytes of operand stack.
 const STACK_SIZE: usize = 8 << 20;
 
-pub(crate) struct Wayfarer {
+/// The interpreter.
+#[derive(Debug)]
+pub struct Wayfarer {
     runtime: Arc<Runtime>,
 }
 
-impl Wayfarer {
-    pub(crate) fn new() -> Wayfarer {
+impl Default for Wayfarer {
+    fn default() -> Wayfarer {
         Wayfarer { runtime: Runtime::new(Arc::new(Interpreter)) }
     }
 }
