@@ -187,8 +187,9 @@ fn call_native(caller: &mut Caller<'_>, call: &NativeCall, slots: &mut [u64]) ->
     let memory = caller.instance.guest_memory();
     let references = References { instance: caller.instance };
     let running = env.enter_native(caller.env, call.attachment);
+    env.call_again.set(false);
     // SAFETY: `env` is the exec env that the host made and runs; the function was registered by the host.
-    let called = unsafe { call.call(env.as_ptr().cast(), &memory, &references, slots) };
+    let called = unsafe { call.call(env.as_ptr().cast(), &memory, &references, slots, &env.call_again) };
     drop(running);
     called.map_err(|text| HostError::Trap(Trap::host(text)))?;
     if env.call_again.replace(false) {

@@ -122,7 +122,8 @@ impl NativeCall {
         })
     }
 
-    /// Calls the function: arguments are read from `slots`, results written over them from slot 0.
+    /// Calls the function: arguments are read from `slots`, results written over them from slot 0. If the function sets
+    /// `again`, it is to be called with these arguments again: they stay, and there are no results.
     ///
     /// # Errors
     /// The text of an exception; the function was not called then.
@@ -135,6 +136,7 @@ impl NativeCall {
         memory: &GuestMemory<'_>,
         references: &dyn References,
         slots: &mut [u64],
+        again: &std::cell::Cell<bool>,
     ) -> Result<(), &'static str> {
         let args = self.arguments(memory, references, slots)?;
         let mut results: SmallVec<[Cell; 4]> = SmallVec::from_elem(Cell::ZERO, self.ty.results.len());
@@ -145,6 +147,9 @@ impl NativeCall {
             How::Ffi(cif) => unsafe { self.call_ffi(cif, exec_env, args, &mut results) },
             // SAFETY: passed on; `new` checked that it is possible.
             How::Vector => unsafe { vector_call::call(self.func, exec_env, &self.ty, &args, &mut results) },
+        }
+        if again.get() {
+            return Ok(());
         }
         let mut at = 0;
         for (&ty, cell) in self.ty.results.iter().zip(results) {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store};
 use wayfarer_snapshot::view::{HostSection, Thread, Value};
 use wayfarer_snapshot::{
-    Compression, Info, Progress, Reason, SaveError, Stats, WriteError, WriteOptions, save_to_fd,
-    save_to_path, save_to_vec,
+    Compression, Info, Progress, Reason, SaveError, Stats, WriteOptions, save_to_fd, save_to_path,
+    write_image,
 };
 
 use super::hooks;
@@ -256,13 +256,17 @@ impl Driver {
         let saved = store.with_memories(&program, |memories| match target {
             Target::Path(path) => save_to_path(path, &program, &info, memories, &options).map(|s| (s, None)),
             Target::Fd(fd) => save_to_fd(fd.as_fd(), &program, &info, memories, &options).map(|s| (s, None)),
-            Target::Buffer => save_to_vec(&program, &info, memories, &options)
-                .map(|bytes| (Stats { image_len: bytes.len() as u64, ..Stats::default() }, Some(bytes)))
-                .map_err(|source: WriteError| SaveError {
-                    target: "memory".to_owned(),
-                    step: wayfarer_snapshot::SaveStep::Write,
-                    source,
-                }),
+            Target::Buffer => {
+                let mut bytes = Vec::new();
+                match write_image(&mut bytes, &program, &info, memories, &options) {
+                    Ok(stats) => Ok((stats, Some(bytes))),
+                    Err(source) => Err(SaveError {
+                        target: "memory".to_owned(),
+                        step: wayfarer_snapshot::SaveStep::Write,
+                        source,
+                    }),
+                }
+            }
         });
         shown.clear();
         let (stats, image) = saved.map_err(|e| e.to_string())?;

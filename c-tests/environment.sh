@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Hosts that know nothing of checkpoints, under the WAYFARER_* environment variables: checkpointed, ended, restored in a
+# new process, they give what an undisturbed run gives. Run by `run`, which sets HOSTS and GUESTS.
+set -u
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+image=$scratch/image
+failed=0
+
+check() { # NAME COMMAND...: a test
+    local name=$1 status
+    shift
+    (set -e; "$@") >"$scratch/log" 2>&1
+    status=$?
+    if [ $status -eq 0 ]; then
+        echo "ok   $name"
+    else
+        echo "FAIL $name"
+        sed 's/^/     | /' "$scratch/log"
+        failed=1
+    fi
+}
+
+# stopped N COMMAND...: runs it until its Nth stable point. Its output goes to $scratch/first.
+stopped() {
+    local n=$1 status=0
+    shift
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=$n WAYFARER_CHECKPOINT_THEN=exit \
+        "$@" >"$scratch/first" 2>"$scratch/err" || status=$?
+    if [ $status -ne 86 ]; then
+        echo "status $status, not 86, at stable point $n: $(cat "$scratch/err")"
+        return 1
+    fi
+    test -s "$image"
+}
+
+# same FILE FILE: compares, and shows the difference
+same() {
+    diff "$1" "$2" || { echo "$1 and $2 differ"; return 1; }
+}
+
+# A host whose only call is long: what it prints comes after, so the restored run prints all of it.
+one_call() {
+    "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/expected"
+    local n
+    for n in 1 2 3 1000 54321 200000; do
+        stopped $n "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200
+        test ! -s "$scratch/first"
+        WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+}
+
+# A restored run can be stopped and restored again.
+hops() {
+    "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/expected"
+    stopped 10 "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200
+    local status
+    for _ in 1 2 3 4 5; do
+        status=0
+        WAYFARER_RESTORE=$image WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=20000 \
+            WAYFARER_CHECKPOINT_THEN=exit "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 || status=$?
+        test $status -eq 86
+    done
+    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+}
+
+# Going on after the checkpoint, the run is as if there had been none; and the image is good.
+going_on() {
+    "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=5000 \
+        "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/first"
+    same "$scratch/expected" "$scratch/first"
+    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+}
+
+# A host that makes calls, allocates and writes to memory before the long call. It does all that again when restored;
+# what it prints is the same.
+several_calls() {
+    "$HOSTS/several" "$GUESTS/records.wasm" 500 >"$scratch/expected"
+    local n
+    for n in 1 2 3 4 5 100 5000 400000 500000; do
+        stopped $n "$HOSTS/several" "$GUESTS/records.wasm" 500
+        WAYFARER_RESTORE=$image "$HOSTS/several" "$GUESTS/records.wasm" 500 >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+}
+
+# A WASI program: output and file of both runs together are those of the undisturbed one.
+wasi_program() {
+    mkdir -p "$scratch/one" "$scratch/two"
+    local status=0 n
+    "$HOSTS/program" "$GUESTS/letters.wasm" "$scratch/one" /data/file 5000 >"$scratch/expected" || status=$?
+    test $status -eq 26
+    for n in 1 700 9000 30000; do
+        rm -f "$scratch/two/file"
+        stopped $n "$HOSTS/program" "$GUESTS/letters.wasm" "$scratch/two" /data/file 5000
+        status=0
+        WAYFARER_RESTORE=$image \
+            "$HOSTS/program" "$GUESTS/letters.wasm" "$scratch/two" /data/file 5000 >"$scratch/second" || status=$?
+        test $status -eq 26
+        cat "$scratch/first" "$scratch/second" >"$scratch/both"
+        same "$scratch/expected" "$scratch/both"
+        same "$scratch/one/file" "$scratch/two/file"
+    done
+}
+
+# By a signal from outside, in the middle.
+by_signal() {
+    "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/first" &
+    local host=$! status=0
+    sleep 0.3
+    kill -USR2 $host
+    wait $host || status=$?
+    test $status -eq 86
+    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+}
+
+# Each time some time has passed.
+by_timer() {
+    "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_EVERY=50ms \
+        "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/first"
+    same "$scratch/expected" "$scratch/first"
+    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+}
+
+refused() { # TEXT COMMAND...: the host ends with 3, and says TEXT
+    local text=$1 status=0
+    shift
+    "$@" >"$scratch/out" 2>&1 || status=$?
+    test $status -eq 3 || { echo "status $status: $(cat "$scratch/out")"; return 1; }
+    grep -F -- "$text" "$scratch/out" || { cat "$scratch/out"; return 1; }
+}
+
+errors() {
+    export WAYFARER_RESTORE=$scratch/nothing
+    refused "$scratch/nothing" "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200
+    WAYFARER_RESTORE= stopped 10 "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200
+    export WAYFARER_RESTORE=$image
+    refused "another module" "$HOSTS/several" "$GUESTS/records.wasm" 500
+    unset WAYFARER_RESTORE
+    export WAYFARER_CHECKPOINT_EVERY=soon WAYFARER_CHECKPOINT=$image
+    refused "WAYFARER_CHECKPOINT_EVERY=soon" "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200
+}
+
+# A restored host that does something else than the first time is told so, and its guest does not run.
+astray() {
+    stopped 54321 "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200
+    local status=0
+    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" mix 200 >"$scratch/out" 2>&1 || status=$?
+    test $status -eq 4
+    grep -F 'Exception: the restored host calls function 3, but a call of function 4 is in progress' "$scratch/out" ||
+        { cat "$scratch/out"; return 1; }
+}
+
+check one_call one_call
+check hops hops
+check going_on going_on
+check several_calls several_calls
+check wasi_program wasi_program
+check by_signal by_signal
+check by_timer by_timer
+check errors errors
+check astray astray
+exit $failed
