@@ -523,6 +523,65 @@ TEST(what_cannot_be_captured)
     wasm_runtime_deinstantiate(inst);
 }
 
+static atomic_bool parked, go_on;
+
+/* Keeps the guest's call in progress. */
+static int32_t tick_parked(wasm_exec_env_t env, int64_t n)
+{
+    (void)env;
+    (void)n;
+    parked = true;
+    while (!go_on) {
+        struct timespec time = { 0, 1000000 };
+        nanosleep(&time, NULL);
+    }
+    return 0;
+}
+
+static void *call_parked(void *inst)
+{
+    uint32_t argv[2] = { 1, 0 };
+    wasm_runtime_init_thread_env();
+    wasm_exec_env_t env = wasm_runtime_create_exec_env(inst, 16384);
+    if (!wasm_runtime_call_wasm(env, wasm_runtime_lookup_function(inst, "ticks"), 2, argv)) {
+        go_on = false;
+    }
+    wasm_runtime_destroy_exec_env(env);
+    wasm_runtime_destroy_thread_env();
+    return NULL;
+}
+
+TEST(two_threads_in_the_guest)
+{
+    static NativeSymbol waiting[] = { { "tick", (void *)tick_parked, "(I)i", NULL } };
+    struct check_guest_state other;
+    wayfarer_report_t report;
+    pthread_t thread;
+    int64_t result;
+    parked = go_on = false;
+    CHECK(wasm_runtime_register_natives("env", waiting, 1));
+    REQUIRE(check_open(&other, "mix.wasm", 0));
+    REQUIRE(pthread_create(&thread, NULL, call_parked, other.inst) == 0);
+    while (!parked) {
+        struct timespec time = { 0, 1000000 };
+        nanosleep(&time, NULL);
+    }
+    forget_done();
+    CHECK(wayfarer_checkpoint_request(other.inst, NULL, on_done, &done, NULL, 0));
+    CHECK(call_in(other.inst, "mix", 100, &result));
+    CHECK_INT(done.calls, 1);
+    CHECK(!done.ok);
+    CHECK_HAS(done.error, "several threads of the host are running the guest");
+    go_on = true;
+    pthread_join(thread, NULL);
+    CHECK(go_on);
+    /* And then it can be done. */
+    CHECK(wayfarer_checkpoint(other.inst, NULL, &report, guest.error, sizeof guest.error));
+    wayfarer_image_free((void *)report.image, report.image_size);
+    check_close(&other);
+    CHECK(wasm_runtime_unregister_natives("env", waiting));
+}
+
 TEST(bad_arguments)
 {
     char error[256];
@@ -650,6 +709,7 @@ int main(int argc, char **argv)
     RUN(in_a_new_process);
     RUN(waiting_for_oneself);
     RUN(what_cannot_be_captured);
+    RUN(two_threads_in_the_guest);
     RUN(bad_arguments);
     RUN(bad_images);
     RUN(many_hops);

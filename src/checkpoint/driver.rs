@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -66,8 +66,8 @@ pub(crate) struct Driver {
     requests: Mutex<VecDeque<Request>>,
     /// Whether there are any.
     ordered: AtomicBool,
-    /// Whether a call of the host's is in progress.
-    running: AtomicBool,
+    /// Calls of the host's that are in progress: more than one if several of its threads run the guest.
+    running: AtomicUsize,
     /// Whether a checkpoint is being taken between two calls; the one who does holds `gate`.
     busy: AtomicBool,
     gate: Mutex<()>,
@@ -94,7 +94,7 @@ impl Driver {
             control: store.control().clone(),
             requests: Mutex::default(),
             ordered: AtomicBool::new(false),
-            running: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
             busy: AtomicBool::new(false),
             gate: Mutex::new(()),
             prepared: Mutex::new(None),
@@ -153,7 +153,7 @@ impl Driver {
 
     /// A call of the host's begins. Waits while a checkpoint is being taken.
     pub(crate) fn begin_call(&self) {
-        self.running.store(true, Ordering::SeqCst);
+        self.running.fetch_add(1, Ordering::SeqCst);
         if self.busy.load(Ordering::SeqCst) {
             drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
         }
@@ -161,7 +161,7 @@ impl Driver {
 
     /// It ended. Orders that came too late for it are served now.
     pub(crate) fn end_call(&self, store: &Store) {
-        self.running.store(false, Ordering::SeqCst);
+        self.running.fetch_sub(1, Ordering::SeqCst);
         if self.ordered.load(Ordering::SeqCst) {
             self.serve_idle(store);
         }
@@ -181,9 +181,9 @@ impl Driver {
     /// Serves orders unless a call is in progress, which serves them itself.
     fn serve_idle(&self, store: &Store) {
         let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        // One of the two sees the other: a call that begins stores `running` before it looks at `busy`.
+        // One of the two sees the other: a call that begins counts in `running` before it looks at `busy`.
         self.busy.store(true, Ordering::SeqCst);
-        if !self.running.load(Ordering::SeqCst) && self.ordered.load(Ordering::SeqCst) {
+        if self.running.load(Ordering::SeqCst) == 0 && self.ordered.load(Ordering::SeqCst) {
             self.control.take_checkpoint_request();
             self.serve(store, Ok(None));
         }
@@ -241,6 +241,9 @@ impl Driver {
             Ok(thread) => thread.iter().cloned().collect(),
             Err(why) => return Err(why.to_string()),
         };
+        if self.running.load(Ordering::SeqCst) > 1 {
+            return Err("several threads of the host are running the guest".to_owned());
+        }
         let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
         let host = host_sections(store, *sequence + 1)?;
         let program = store.program(threads, host).map_err(|e| e.to_string())?;
