@@ -184,6 +184,14 @@ TEST(memory_objects)
     CHECK(!wasm_runtime_enlarge_memory(guest.inst, 2));
     CHECK_INT(wasm_memory_get_cur_page_count(memory), 3);
     check_close(&guest);
+
+    /* Also if the guest neither grows it nor asks for its size: pages of 64 KiB, not one large one. */
+    REQUIRE(check_open(&guest, "fixed.wasm", 0));
+    memory = wasm_runtime_get_default_memory(guest.inst);
+    CHECK_INT(wasm_memory_get_cur_page_count(memory), 2);
+    CHECK_INT(wasm_memory_get_max_page_count(memory), 65536);
+    CHECK_INT(wasm_memory_get_bytes_per_page(memory), 65536);
+    check_close(&guest);
 }
 
 static struct {

@@ -1,0 +1,173 @@
+/* A WASI program that waits for input when it is checkpointed: the wait ends, and is made again where it is restored. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "wayfarer.h"
+
+#include "check.h"
+
+static struct check_guest_state guest;
+static char scratch[] = "/tmp/c-tests-wasi-XXXXXX";
+static char source[64], target[64], image[64];
+
+static const char *contents(const char *path)
+{
+    static char text[4096];
+    FILE *file = fopen(path, "rb");
+    size_t length = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[length] = '\0';
+    if (file) {
+        fclose(file);
+    }
+    return text;
+}
+
+static struct InstantiationArgs2 *arguments(int in, int out)
+{
+    static char *argv[] = { (char *)"guest", (char *)"copy", (char *)"/data/source", (char *)"/data/target" };
+    static char map[128];
+    static const char *maps[] = { map };
+    struct InstantiationArgs2 *args = NULL;
+    snprintf(map, sizeof map, "/data::%s", scratch);
+    if (!wasm_runtime_instantiation_args_create(&args)) {
+        exit(2);
+    }
+    wasm_runtime_instantiation_args_set_wasi_arg(args, argv, 4);
+    wasm_runtime_instantiation_args_set_wasi_dir(args, NULL, 0, maps, 1);
+    wasm_runtime_instantiation_args_set_wasi_stdio(args, in, out, -1);
+    return args;
+}
+
+static int output(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", scratch, name);
+    return open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+}
+
+static struct {
+    wasm_module_inst_t inst;
+    uint32_t then;
+    int input;
+    bool taken;
+    char error[512];
+} order;
+
+/* Gives the guest some input, and takes a checkpoint when it waits for more. */
+static void *disturb(void *unused)
+{
+    struct timespec time = { 0, 100000000 };
+    wayfarer_checkpoint_args_t args;
+    (void)unused;
+    memset(&args, 0, sizeof args);
+    args.path = image;
+    args.then = order.then;
+    CHECK_INT(write(order.input, "first half, ", 12), 12);
+    nanosleep(&time, NULL);
+    order.taken = wayfarer_checkpoint(order.inst, &args, NULL, order.error, sizeof order.error);
+    if (order.then == WAYFARER_CONTINUE) {
+        nanosleep(&time, NULL);
+        CHECK_INT(write(order.input, "second half\n", 12), 12);
+        close(order.input);
+    }
+    return NULL;
+}
+
+/* Runs the guest up to its wait and through the checkpoint. */
+static bool run_disturbed(uint32_t then)
+{
+    int pipe_fds[2];
+    pthread_t thread;
+    if (pipe(pipe_fds) != 0) {
+        exit(2);
+    }
+    struct InstantiationArgs2 *args = arguments(pipe_fds[0], output("stdout"));
+    memset(&order, 0, sizeof order);
+    order.inst = wasm_runtime_instantiate_ex2(guest.module, args, guest.error, sizeof guest.error);
+    order.then = then;
+    order.input = pipe_fds[1];
+    wasm_runtime_instantiation_args_destroy(args);
+    if (!order.inst || pthread_create(&thread, NULL, disturb, NULL) != 0) {
+        fprintf(stderr, "%s\n", guest.error);
+        exit(2);
+    }
+    bool done = wasm_application_execute_main(order.inst, 0, NULL);
+    pthread_join(thread, NULL);
+    CHECK(order.taken);
+    CHECK_STR(order.error, "");
+    if (then == WAYFARER_STOP) {
+        CHECK_STR(wasm_runtime_get_exception(order.inst), "Exception: stopped by checkpoint");
+        close(order.input);
+    }
+    wasm_runtime_deinstantiate(order.inst);
+    return done;
+}
+
+TEST(the_wait_goes_on)
+{
+    CHECK(run_disturbed(WAYFARER_CONTINUE));
+    CHECK_STR(contents(target), "from a file\nfirst half, second half\n");
+    unlink(target);
+}
+
+TEST(the_wait_is_restored)
+{
+    int pipe_fds[2];
+    char out[128];
+    CHECK(!run_disturbed(WAYFARER_STOP));
+    REQUIRE(pipe(pipe_fds) == 0);
+    CHECK_INT(write(pipe_fds[1], "the rest\n", 9), 9);
+    close(pipe_fds[1]);
+    struct InstantiationArgs2 *args = arguments(pipe_fds[0], output("stdout2"));
+    wasm_module_inst_t inst =
+        wayfarer_restore_from_path(guest.module, args, image, guest.error, sizeof guest.error);
+    wasm_runtime_instantiation_args_destroy(args);
+    if (!inst) {
+        CHECK_STR(guest.error, "");
+        return;
+    }
+    CHECK(wayfarer_call_in_progress(inst, NULL));
+    CHECK(wasm_application_execute_main(inst, 0, NULL));
+    CHECK_INT(wasm_runtime_get_wasi_exit_code(inst), 0);
+    wasm_runtime_deinstantiate(inst);
+    CHECK_STR(contents(target), "from a file\nfirst half, the rest\n");
+    snprintf(out, sizeof out, "%s/stdout2", scratch);
+    CHECK_STR(contents(out), "copied\n");
+}
+
+TEST(a_file_that_is_gone)
+{
+    unlink(target);
+    CHECK(wayfarer_restore_from_path(guest.module, NULL, image, guest.error, sizeof guest.error) == NULL);
+    CHECK(guest.error[0] != '\0');
+    struct InstantiationArgs2 *args = arguments(-1, -1);
+    CHECK(wayfarer_restore_from_path(guest.module, args, image, guest.error, sizeof guest.error) == NULL);
+    CHECK_HAS(guest.error, "target");
+    wasm_runtime_instantiation_args_destroy(args);
+}
+
+int main(void)
+{
+    if (!mkdtemp(scratch) || !wasm_runtime_init() || !check_load(&guest, "program.wasm")) {
+        return 2;
+    }
+    snprintf(source, sizeof source, "%s/source", scratch);
+    snprintf(target, sizeof target, "%s/target", scratch);
+    snprintf(image, sizeof image, "%s/image", scratch);
+    FILE *file = fopen(source, "wb");
+    if (!file) {
+        return 2;
+    }
+    fputs("from a file\n", file);
+    fclose(file);
+    RUN(the_wait_goes_on);
+    RUN(the_wait_is_restored);
+    RUN(a_file_that_is_gone);
+    check_close(&guest);
+    wasm_runtime_destroy();
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", scratch);
+    return system(command) != 0 || check_result();
+}
