@@ -331,6 +331,82 @@ TEST(instances_that_fail)
     CHECK_HAS(text, "Exception: unreachable");
 }
 
+static wasm_trap_t *refuse_at_length(const wasm_val_vec_t *args, wasm_val_vec_t *results)
+{
+    char text[400];
+    wasm_message_t message;
+    (void)args;
+    (void)results;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    wasm_name_new_from_string_nt(&message, text);
+    wasm_trap_t *trap = wasm_trap_new(store, &message);
+    wasm_name_delete(&message);
+    return trap;
+}
+
+/* Calls an export without arguments and results. The message of its trap, or "none". */
+static const char *call_for_trap(const wasm_func_t *func)
+{
+    static char text[256];
+    wasm_val_vec_t none = WASM_EMPTY_VEC, nothing = WASM_EMPTY_VEC;
+    wasm_message_t message;
+    wasm_trap_t *trap = wasm_func_call(func, &none, &nothing);
+    if (!trap) {
+        return "none";
+    }
+    wasm_trap_message(trap, &message);
+    snprintf(text, sizeof text, "%s", message.data);
+    wasm_byte_vec_delete(&message);
+    wasm_trap_delete(trap);
+    return text;
+}
+
+TEST(imports_left_out)
+{
+    wasm_byte_vec_t bytes = guest_bytes("spin.wasm");
+    wasm_module_t *module = wasm_module_new(store, &bytes);
+    wasm_byte_vec_delete(&bytes);
+    REQUIRE(module != NULL);
+
+    /* Only a call finds out. */
+    wasm_extern_t *list[] = { NULL };
+    wasm_extern_vec_t imports = WASM_ARRAY_VEC(list);
+    wasm_extern_vec_t exports;
+    wasm_trap_t *trap = NULL;
+    check_catch();
+    wasm_instance_t *instance = wasm_instance_new(store, module, &imports, &trap);
+    check_caught();
+    REQUIRE(instance != NULL);
+    wasm_instance_exports(instance, &exports);
+    REQUIRE(exports.size == 3);
+    CHECK_HAS(call_for_trap(wasm_extern_as_func(exports.data[0])),
+              "Exception: failed to call unlinked import function (env, tick)");
+    wasm_val_vec_t none = WASM_EMPTY_VEC;
+    wasm_val_t one[1];
+    wasm_val_vec_t results = { 1, one, 0, 0, NULL };
+    CHECK(wasm_func_call(wasm_extern_as_func(exports.data[2]), &none, &results) == NULL);
+    CHECK_INT(one[0].of.i32, 1);
+    wasm_extern_vec_delete(&exports);
+    wasm_instance_delete(instance);
+
+    /* A message that is longer than an exception is cut. */
+    wasm_functype_t *type = wasm_functype_new_0_0();
+    wasm_func_t *func = wasm_func_new(store, type, refuse_at_length);
+    wasm_functype_delete(type);
+    list[0] = wasm_func_as_extern(func);
+    instance = wasm_instance_new(store, module, &imports, &trap);
+    REQUIRE(instance != NULL);
+    wasm_instance_exports(instance, &exports);
+    const char *text = call_for_trap(wasm_extern_as_func(exports.data[0]));
+    CHECK_HAS(text, "Exception: xxx");
+    CHECK_INT(strlen(text), strlen("Exception: ") + 107);
+    wasm_extern_vec_delete(&exports);
+    wasm_instance_delete(instance);
+    wasm_func_delete(func);
+    wasm_module_delete(module);
+}
+
 TEST(references)
 {
     wasm_foreign_t *foreign = wasm_foreign_new(store);
@@ -362,6 +438,7 @@ int main(void)
     RUN(memory_table_and_global);
     RUN(the_end_of_the_instance);
     RUN(instances_that_fail);
+    RUN(imports_left_out);
     RUN(references);
     wasm_store_delete(store);
     wasm_engine_delete(engine);

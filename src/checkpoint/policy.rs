@@ -457,6 +457,7 @@ mod tests {
                 then: Then::Exit,
             }),
             restore: Some("b.image".into()),
+            ..Resolved::default()
         };
         let variables = [
             ("WAYFARER_CHECKPOINT", "dir/a.image"),
