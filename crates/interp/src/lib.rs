@@ -3,15 +3,19 @@
 //!
 //! - [`translate`]: validated bytecode to internal code; `code`: what comes out
 //! - `exec`: the handlers, one for each combination of instruction and operand places
+//! - `check`: a translation held against its stable points
 //! - `capture`, `resume`: frames to and from the Wasm view; `simd`: what vector instructions compute
 
 mod capture;
+mod check;
 mod code;
 mod exec;
 mod resume;
 mod simd;
 mod translate;
 
+#[doc(hidden)]
+pub use check::check_translation;
 use code::{FuncCode, InterpModule};
 use exec::ctx::Ctx;
 use exec::dispatch::{Exit, State, run};
