@@ -1,5 +1,5 @@
-//! A program that is moved again and again, from image to image, does not notice; and neither the images nor the process
-//! grow.
+//! A program that is moved again and again, from image to image, does not notice; and neither the images nor
+//! the process grow.
 
 #[path = "everywhere/harness/mod.rs"]
 mod harness;
@@ -39,12 +39,15 @@ fn text(rounds: u64) -> String {
             (func (export "_start") (local $x i64) (local $round i32) (local $at i32)
                 ;; All of the memory is used before the first hop.
                 (loop $fill
-                    (i64.store (local.get $at) (i64.extend_i32_u (i32.mul (local.get $at) (i32.const 2654435761))))
+                    (i64.store (local.get $at)
+                        (i64.extend_i32_u (i32.mul (local.get $at) (i32.const 2654435761))))
                     (local.set $at (i32.add (local.get $at) (i32.const 8)))
                     (br_if $fill (i32.lt_u (local.get $at) (i32.const 262144))))
                 (loop $again
                     (local.set $x (call $stir (local.get $x)
-                        (i32.and (i32.wrap_i64 (i64.shr_u (local.get $x) (i64.const 40))) (i32.const 0x3fff8))))
+                        (i32.and
+                            (i32.wrap_i64 (i64.shr_u (local.get $x) (i64.const 40)))
+                            (i32.const 0x3fff8))))
                     (local.set $round (i32.add (local.get $round) (i32.const 1)))
                     (br_if $again (i32.lt_u (local.get $round) (i32.const {rounds}))))
                 (local.set $at (i32.const 0))
@@ -134,8 +137,8 @@ fn a_thousand_hops() {
     drop(machine);
     let (early, late) = (early.expect("there were so many"), usage());
     let grown: Vec<i64> = early.iter().zip(&late).map(|(early, late)| late - early).collect();
-    // Pages: a hop that kept one memory would keep 2 million of address space and 64 of real memory each time. The
-    // other test's descriptors come and go.
+    // Pages: a hop that kept one memory would keep 2 million of address space and 64 of real memory each
+    // time. The other test's descriptors come and go.
     assert!(grown[0] < 1 << 15 && grown[1] < 1024 && grown[2] < 16, "from {early:?} to {late:?}");
     let (smallest, largest) = (sizes.iter().min().copied(), sizes.iter().max().copied());
     let apart = largest.zip(smallest).map(|(l, s)| l - s);

@@ -1,5 +1,5 @@
-//! Images whose checksums are right, and whose content is a lie: each is refused, or what is in it runs inside its
-//! sandbox like any guest.
+//! Images whose checksums are right, and whose content is a lie: each is refused, or what is in it runs
+//! inside its sandbox like any guest.
 
 use crate::assemble::{assemble, take_apart};
 use crate::harness::random::Random;

@@ -46,7 +46,8 @@ fn cut_short() {
     }
 }
 
-/// Flipped bytes: most make an invalid module. Others make another program, which may do anything that guests may do.
+/// Flipped bytes: most make an invalid module. Others make another program, which may do anything that guests
+/// may do.
 #[test]
 fn flipped() {
     let mut random = Random::named("flipped module");

@@ -15,8 +15,8 @@ const CHECKPOINTED: i32 = 86;
 
 const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz";
 
-/// Prints the letters from a to z, with this much work before each, and ends with status 26. Its memory is not small, so
-/// that writing it takes a while.
+/// Prints the letters from a to z, with this much work before each, and ends with status 26. Its memory is
+/// not small, so that writing it takes a while.
 fn alphabet(work: u32) -> String {
     format!(
         r#"(module
@@ -164,7 +164,8 @@ fn places_that_cannot_be_written_to() {
     }
 }
 
-/// Files may not grow beyond a limit, as on a full disk: the image that was there stays, and nothing is left over.
+/// Files may not grow beyond a limit, as on a full disk: the image that was there stays, and nothing is left
+/// over.
 #[test]
 fn no_room_for_an_image() {
     let s = setup();

@@ -95,7 +95,8 @@ impl Sample {
     }
 }
 
-/// Ends a program that waits for something that will never be. That it does is no error: the guest asked for it.
+/// Ends a program that waits for something that will never be. That it does is no error: the guest asked for
+/// it.
 struct Watchdog {
     over: std::sync::mpsc::Sender<()>,
     thread: std::thread::JoinHandle<()>,

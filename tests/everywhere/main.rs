@@ -1,11 +1,13 @@
-//! Stops programs at every stable point, and has what comes of the image print, write and compute the same as if nothing
-//! had happened.
+//! Stops programs at every stable point, and has what comes of the image print, write and compute the same as
+//! if nothing had happened.
 //!
-//! For each guest of `tests/guests`: every one of the first stable points, and random later ones. `WAYFARER_TEST_FULL=1`
-//! takes 2,000 first and 500 later points of each guest, and 200 of CPython; without it, it is a sample.
+//! For each guest of `tests/guests`: every one of the first stable points, and random later ones.
+//! `WAYFARER_TEST_FULL=1` takes 2,000 first and 500 later points of each guest, and 200 of CPython; without
+//! it, it is a sample.
 
 mod cpython;
 mod harness;
+mod linked;
 mod moved;
 mod points;
 #[allow(dead_code, reason = "shared with the tests of the command lines")]
@@ -34,9 +36,9 @@ macro_rules! guests {
 
 guests! {
     append args_env br_table bulk_memory call_in_expression call_indirect_nested clocks deep_operand_stack
-    deep_recursion descriptors exit_code externref_table files floats funcref_table globals heap host_callback integers
-    loop_params loops memory_grow multi_value nan_payloads printf_floats readdir recursion seed_file select_br_if
-    start_function stdin_echo table_operations tail_calls v128_locals
+    deep_recursion descriptors exit_code externref_table files floats funcref_table globals heap
+    host_callback integers loop_params loops memory_grow multi_value nan_payloads printf_floats readdir
+    recursion seed_file select_br_if start_function stdin_echo table_operations tail_calls v128_locals
 }
 
 #[test]

@@ -13,8 +13,8 @@ use wayfarer_runtime::{AfterCheckpoint, CaptureError, Store, Trap};
 use wayfarer_snapshot::Compression;
 use wayfarer_snapshot::view::Thread;
 
-/// Guests whose state differs from run to run though their output does not: one has read the clock, one has listed a
-/// directory in the order that the host keeps it.
+/// Guests whose state differs from run to run though their output does not: one has read the clock, one has
+/// listed a directory in the order that the host keeps it.
 const VOLATILE: &[&str] = &["clocks", "readdir"];
 
 /// How far after a restore the state is compared with that of the undisturbed run (stable points).
@@ -158,8 +158,8 @@ pub(crate) fn everywhere(name: &str, kind: Kind) {
     println!("{name}: {polls} stable points, {} tested, {refused} refused", all.len());
 }
 
-/// One run that is imaged at each point and goes on; each image is restored, and finishes. Returns at how many points a
-/// checkpoint was refused because the host was in between.
+/// One run that is imaged at each point and goes on; each image is restored, and finishes. Returns at how
+/// many points a checkpoint was refused because the host was in between.
 fn go_on_from_each(test: &Arc<Test>, points: BTreeSet<u64>) -> Result<u64, String> {
     let mut machine = Machine::new(&test.guest, World::new(&test.guest, test.kind))?;
     let (host, refused, visited) =

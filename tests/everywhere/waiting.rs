@@ -1,5 +1,5 @@
-//! Programs that are stopped while a call to the host waits: the call is made again, after the checkpoint and in the
-//! restored program.
+//! Programs that are stopped while a call to the host waits: the call is made again, after the checkpoint and
+//! in the restored program.
 
 use crate::harness::guests::{self, Guest};
 use crate::harness::machine::{Ended, Machine, World};
@@ -87,7 +87,8 @@ fn a_read_that_goes_on_waiting_in_the_same_process() {
 /// Sleeps for a time in milliseconds, then prints "slept" and how many events there were.
 fn sleeper(milliseconds: u64) -> Arc<Guest> {
     let nanoseconds = milliseconds * 1_000_000;
-    // A subscription: userdata, tag 0 (clock), then clock 1 (monotonic) at 16, timeout at 24, precision, flags 0.
+    // A subscription: userdata, tag 0 (clock), then clock 1 (monotonic) at 16, timeout at 24, precision,
+    // flags 0.
     let text = format!(
         r#"(module
             (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))

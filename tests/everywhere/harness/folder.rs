@@ -1,4 +1,5 @@
-//! Directories for guests: as they are at the beginning, as they were at a checkpoint, as they are at the end.
+//! Directories for guests: as they are at the beginning, as they were at a checkpoint, as they are at the
+//! end.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,8 +19,8 @@ impl Folder {
         tempfile::tempdir().map(Folder)
     }
 
-    /// A copy of a directory and all that is below. Times of modification are kept: by them, a restored program knows its
-    /// files again.
+    /// A copy of a directory and all that is below. Times of modification are kept: by them, a restored
+    /// program knows its files again.
     pub(crate) fn copy_of(from: &Path) -> io::Result<Folder> {
         let folder = Folder::empty()?;
         copy(from, folder.path())?;

@@ -57,8 +57,8 @@ fn wasi_func(
     HostFunc { name, restartable: true, call: Box::new(call), data: None }
 }
 
-/// Two runs with two copies of a directory differ in devices, inode numbers and times. Blanks them (WASI preview 1,
-/// `filestat`), so that the guest's memory can be compared.
+/// Two runs with two copies of a directory differ in devices, inode numbers and times. Blanks them (WASI
+/// preview 1, `filestat`), so that the guest's memory can be compared.
 fn blank(name: &str, memory: &GuestMemory<'_>, args: &[u64]) {
     let filestat = match name {
         "fd_filestat_get" => args[1],
@@ -78,7 +78,8 @@ fn callback(name: (Box<str>, Box<str>), depth: Depth) -> HostFunc {
         };
         let engine = caller.env.store().runtime().engine.clone();
         depth.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: an export of an instance of the environment's store, of type i32 to i32 by the guests' README.
+        // SAFETY: an export of an instance of the environment's store, of type i32 to i32 by the guests'
+        // README.
         let called = unsafe { engine.call(caller.env, func, &slots[..1]) };
         depth.fetch_sub(1, Ordering::Relaxed);
         slots[0] = called?[0];

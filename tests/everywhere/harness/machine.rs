@@ -109,8 +109,8 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// What is different from a run that nobody disturbed, if anything is. `printed`: how much of its output there had
-    /// been before this run began.
+    /// What is different from a run that nobody disturbed, if anything is. `printed`: how much of its output
+    /// there had been before this run began.
     pub(crate) fn difference(&self, reference: &Ended, printed: usize, volatile: bool) -> Option<String> {
         if self.exit != reference.exit {
             return Some(format!("it ended with {:?}, not {:?}", self.exit, reference.exit));

@@ -1,5 +1,5 @@
-//! Runs guests at the level of the crates, without the C API between, so that a test can stop one anywhere, look at all
-//! of its state, and bring it to life again from an image in a store of its own.
+//! Runs guests at the level of the crates, without the C API between, so that a test can stop one anywhere,
+//! look at all of its state, and bring it to life again from an image in a store of its own.
 #![allow(dead_code, reason = "shared by several test programs, none of which uses all of it")]
 
 pub(crate) mod fingerprint;

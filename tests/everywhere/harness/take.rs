@@ -46,7 +46,8 @@ pub(crate) fn take(
 pub(crate) type Visit =
     dyn FnMut(&Store, Result<Thread, CaptureError>) -> Result<AfterCheckpoint, String> + Send;
 
-/// Calls back a test at stable points, and keeps what it complains about: nothing may unwind through guest frames.
+/// Calls back a test at stable points, and keeps what it complains about: nothing may unwind through guest
+/// frames.
 pub(crate) struct Visitor {
     visit: Mutex<Box<Visit>>,
     complaints: Mutex<Vec<String>>,
