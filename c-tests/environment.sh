@@ -162,8 +162,31 @@ astray() {
     test $status -eq 4
     grep -F 'Exception: the restored host calls function 3, but a call of function 4 is in progress' "$scratch/out" ||
         { cat "$scratch/out"; return 1; }
+    status=0
+    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 201 >"$scratch/out" 2>&1 || status=$?
+    test $status -eq 4
+    grep -F 'Exception: the restored host calls function 4 with other arguments' "$scratch/out" ||
+        { cat "$scratch/out"; return 1; }
 }
 
+# A host of many short calls, which are remembered up to a point; beyond it there is no checkpoint, and it goes on.
+many_calls() {
+    "$HOSTS/steps" "$GUESTS/records.wasm" 5000 >"$scratch/expected"
+    local n
+    for n in 1 2 777 4096; do
+        stopped $n "$HOSTS/steps" "$GUESTS/records.wasm" 5000
+        WAYFARER_RESTORE=$image "$HOSTS/steps" "$GUESTS/records.wasm" 5000 >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=4500 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/steps" "$GUESTS/records.wasm" 5000 >"$scratch/first" 2>"$scratch/err"
+    same "$scratch/expected" "$scratch/first"
+    grep -F 'no checkpoint taken: the host has made more than 4096 calls' "$scratch/err"
+    test ! -e "$image"
+}
+
+check many_calls many_calls
 check one_call one_call
 check hops hops
 check going_on going_on

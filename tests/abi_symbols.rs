@@ -66,6 +66,25 @@ fn everything_declared_or_exported_by_wamr_is_exported() {
     assert!(leaked.is_empty(), "exported, but not meant to be: {leaked:?}");
 }
 
+/// Names of functions that a header of ours declares: words with our prefix that a parenthesis follows.
+fn declared(header: &str) -> BTreeSet<String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("include").join(header);
+    let text = std::fs::read_to_string(path).unwrap();
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('*')).collect();
+    code.join("\n")
+        .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '('))
+        .filter_map(|word| word.split_once('(').map(|(name, _)| name.to_owned()))
+        .filter(|name| name.starts_with(OUR_PREFIX))
+        .collect()
+}
+
+#[test]
+fn what_we_add_is_declared_and_exported() {
+    let exported: BTreeSet<_> = exported().into_iter().filter(|name| name.starts_with(OUR_PREFIX)).collect();
+    assert!(exported.len() >= 18, "{exported:?}");
+    assert_eq!(declared("wayfarer.h"), exported);
+}
+
 #[test]
 fn the_soname_is_wamrs() {
     let dynamic = output("readelf", &["--dynamic", "--wide"]);

@@ -17,7 +17,7 @@ use wayfarer_snapshot::{
 
 use super::hooks;
 use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
-use super::record::{self, InstanceRecord};
+use super::record::{self, InstanceRecord, MAX_CALLS};
 use super::watcher;
 use crate::capi::instance::WASMModuleInstanceCommon;
 
@@ -219,7 +219,9 @@ impl Driver {
         {
             let reason = by_policy.unwrap_or(Reason::Count);
             let target = Target::Path(policy.path.clone());
-            match self.take(store, &thread, &target, Compression::None, reason) {
+            let taken = restorable(store)
+                .and_then(|()| self.take(store, &thread, &target, Compression::None, reason));
+            match taken {
                 Ok(_) if policy.then == Then::Exit => exit(),
                 Ok(_) => {}
                 Err(why) => complain(&format!("no checkpoint taken: {why}")),
@@ -287,6 +289,16 @@ impl Checkpointer for Handle {
             Some(driver) => driver.serve(store, thread.map(Some)),
             None => AfterCheckpoint::Continue,
         }
+    }
+}
+
+/// Whether a host that knows nothing of checkpoints can be restored.
+fn restorable(store: &Store) -> Result<(), String> {
+    match store.instance(0).and_then(WASMModuleInstanceCommon::of) {
+        Some(instance) if instance.restoring.overflown() => {
+            Err(format!("the host has made more than {MAX_CALLS} calls, too many to repeat when restored"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -33,12 +33,12 @@ pub(crate) struct InstanceRecord {
 pub(crate) struct Journal {
     /// The calls; empty once there were too many.
     pub(crate) calls: Vec<Done>,
-    /// More calls than are worth remembering: the host must begin with the call in progress.
+    /// More calls than are worth remembering: the host cannot repeat them, only resume the call in progress.
     pub(crate) overflown: bool,
 }
 
 /// Calls remembered at most.
-const MAX_CALLS: usize = 4096;
+pub(crate) const MAX_CALLS: usize = 4096;
 
 /// One thing that the host had done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use wayfarer_runtime::Store;
 use wayfarer_snapshot::Image;
 use wayfarer_snapshot::view::{Entry, HostSection, Thread};
 
-use super::record::{self, Done, InstanceRecord, Journal};
+use super::record::{self, Done, InstanceRecord, Journal, MAX_CALLS};
 use crate::capi::load::WASMModuleCommon;
 
 /// An image that an instance is to be made from.
@@ -149,6 +149,11 @@ impl Restoring {
         self.state().journal.clone()
     }
 
+    /// Whether the host made more calls than are remembered, so that it could not repeat them.
+    pub(crate) fn overflown(&self) -> bool {
+        self.state().journal.overflown
+    }
+
     /// Whether the instance came from an image.
     pub(crate) fn is_restored(&self) -> bool {
         self.restored
@@ -208,6 +213,11 @@ impl Restoring {
         }
         let mut state = self.state();
         let state = &mut *state;
+        if state.journal.overflown {
+            return Replay::Astray(format!(
+                "more than {MAX_CALLS} calls were made before the checkpoint: go on with wayfarer_resume"
+            ));
+        }
         if let Some(done) = state.journal.calls.get(state.replayed) {
             return match done {
                 Done::Call { func: f, args: a, results } if *f == func && a == args => {
@@ -227,6 +237,11 @@ impl Restoring {
         let first = state.pending.as_ref().and_then(|t| t.frames.first()).map(|f| f.func.func);
         match first {
             None => Replay::Run,
+            Some(pending) if pending == func && state.in_progress.as_deref().is_some_and(|a| a != args) => {
+                Replay::Astray(format!(
+                    "the restored host calls function {func} with other arguments than the call in progress has"
+                ))
+            }
             Some(pending) if pending == func => match self.finish(state, store) {
                 Ok(Some(thread)) => Replay::Continue(Box::new(thread)),
                 Ok(None) => Replay::Run,
