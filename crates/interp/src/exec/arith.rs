@@ -4,7 +4,7 @@
 //! immediate 12; branches have their distance in bytes at 16.
 
 use super::control::take;
-use super::dispatch::{Exit, Handler, handlers, next};
+use super::dispatch::{Handler, handlers, next};
 use super::num::{Binary, Unary};
 use super::operand::{Acc, Imm, Slot, Source, put};
 use std::marker::PhantomData;
@@ -54,23 +54,9 @@ handlers! {
         s.ip = s.ip.add(2);
         next(s)
     }
-}
 
-/// Branches if the instruction's result is not zero (`IF`) or zero; `BACK`: to a loop header.
-#[allow(clippy::too_many_arguments)]
-unsafe extern "C" fn branch<O: Binary<Out = u32>, X: Source, Y: Source, const IF: bool, const BACK: bool>(
-    ip: *const u64,
-    fp: *mut u64,
-    mem: *mut u8,
-    len: usize,
-    ctx: *mut super::ctx::Ctx,
-    acc: u64,
-    f4: f32,
-    f8: f64,
-) -> Exit {
-    let mut s = super::dispatch::State { ip, fp, mem, len, ctx, acc, f4, f8 };
-    // SAFETY: as for every handler; a branch's distance leads to an instruction of the same function.
-    unsafe {
+    /// Branches if the instruction's result is not zero (`IF`) or zero; `BACK`: to a loop header.
+    branch<O: Binary<Out = u32>, X: Source, Y: Source; IF, BACK> |s| {
         // No instruction that branches can trap; a trap would count as zero.
         let taken = O::apply(X::get(&s), Y::get(&s)).is_ok_and(|v| v != 0) == IF;
         if taken {
@@ -79,24 +65,10 @@ unsafe extern "C" fn branch<O: Binary<Out = u32>, X: Source, Y: Source, const IF
         s.ip = s.ip.add(3);
         next(s)
     }
-}
 
-/// Adds an immediate (at 12) to an i32, and branches to a loop header as `branch` does on the sum: what loops end with.
-/// Second operand of the comparison at 16, distance at 24.
-#[allow(clippy::too_many_arguments)]
-unsafe extern "C" fn add_branch<O: Binary<In = u32, Out = u32>, X: Source, Y: Source, const IF: bool>(
-    ip: *const u64,
-    fp: *mut u64,
-    mem: *mut u8,
-    len: usize,
-    ctx: *mut super::ctx::Ctx,
-    acc: u64,
-    f4: f32,
-    f8: f64,
-) -> Exit {
-    let mut s = super::dispatch::State { ip, fp, mem, len, ctx, acc, f4, f8 };
-    // SAFETY: as for `branch`.
-    unsafe {
+    /// Adds an immediate (at 12) to an i32, and branches to a loop header as `branch` does on the sum: what loops end
+    /// with. Second operand of the comparison at 16, distance at 24.
+    add_branch<O: Binary<In = u32, Out = u32>, X: Source, Y: Source; IF> |s| {
         let sum = X::get::<u32>(&s).wrapping_add(s.u32(12));
         put(&mut s, 8, sum);
         let taken = O::apply(sum, Y::get(&s)).is_ok_and(|v| v != 0) == IF;

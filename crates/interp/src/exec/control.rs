@@ -46,6 +46,11 @@ handlers! {
         Ctx::step(s, |ctx| stop::poll(ctx, PointKind::Entry))
     }
 
+    /// Branches always; distance at 8.
+    br<; BACK> |s| {
+        take::<BACK>(s, 8)
+    }
+
     unreachable |s| {
         s.trap(TrapCode::Unreachable)
     }
@@ -81,22 +86,6 @@ handlers! {
         std::ptr::copy(s.slot(10), s.fp, s.u32(12) as usize);
         leave(s)
     }
-}
-
-/// Branches always; distance at 8.
-#[allow(clippy::too_many_arguments)]
-pub(crate) unsafe extern "C" fn br<const BACK: bool>(
-    ip: *const u64,
-    fp: *mut u64,
-    mem: *mut u8,
-    len: usize,
-    ctx: *mut super::ctx::Ctx,
-    acc: u64,
-    f4: f32,
-    f8: f64,
-) -> Exit {
-    // SAFETY: as for every handler.
-    unsafe { take::<BACK>(State { ip, fp, mem, len, ctx, acc, f4, f8 }, 8) }
 }
 
 /// Returns to the caller; results are in the callee's first slots, which are the caller's operands.

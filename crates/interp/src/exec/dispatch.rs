@@ -95,13 +95,13 @@ pub(crate) unsafe fn run(s: State) -> Exit {
     }
 }
 
-/// Defines handlers: `name<generics> |state| body`.
+/// Defines handlers: `name<types; flags> |state| body`. Flags are `bool` constants.
 macro_rules! handlers {
-    ($($(#[$meta:meta])* $name:ident $(<$($g:ident: $bound:path),*>)? $([const $c:ident: bool, const $d:ident: bool])? |$s:ident| $body:block)*) => {
+    ($($(#[$meta:meta])* $name:ident $(<$($g:ident: $bound:path),* $(; $($flag:ident),*)?>)? |$s:ident| $body:block)*) => {
         $(
             $(#[$meta])*
             #[allow(clippy::too_many_arguments)]
-            pub(crate) unsafe extern "C" fn $name<$($($g: $bound,)*)? $(const $c: bool, const $d: bool)?>(
+            pub(crate) unsafe extern "C" fn $name<$($($g: $bound,)* $($(const $flag: bool),*)?)?>(
                 ip: *const u64,
                 fp: *mut u64,
                 mem: *mut u8,
