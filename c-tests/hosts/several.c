@@ -1,5 +1,5 @@
-/* A host that prepares its guest by several calls, allocates in its memory and writes there, before and after the call
- * that takes long. Knows nothing of checkpoints.
+/* A host that prepares its guest by several calls, one of which fails, allocates in its memory and writes there, before
+ * and after the call that takes long. Knows nothing of checkpoints.
  * usage: several GUEST ROUNDS */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +38,10 @@ int main(int argc, char **argv)
     }
     env = wasm_runtime_create_exec_env(inst, 16384);
     printf("seed %x\n", call("seed", 1, 5, 0, 0));
+    if (!wasm_runtime_call_wasm(env, wasm_runtime_lookup_function(inst, "pristine"), 0, NULL)) {
+        printf("%s\n", wasm_runtime_get_exception(inst));
+        wasm_runtime_clear_exception(inst);
+    }
     char *scratch_native, *text_native;
     uint32_t scratch = (uint32_t)wasm_runtime_module_malloc(inst, 100, (void **)&scratch_native);
     memset(scratch_native, 'x', 100);

@@ -51,7 +51,7 @@ pub(crate) fn call_as(
             Replay::Run => {}
             Replay::Done(results) => return Ok(results),
             Replay::Continue(thread) => return go_on(env, instance, &thread),
-            Replay::Astray(why) => {
+            Replay::Failed(why) | Replay::Astray(why) => {
                 instance.set_exception(&why);
                 return Err(Failed);
             }
@@ -116,7 +116,11 @@ fn call_done(
     func: u32,
     result: Result<Vec<u64>, Failed>,
 ) -> Result<Vec<u64>, Failed> {
-    instance.restoring.end(func, result.as_deref().ok());
+    let outcome = match &result {
+        Ok(results) => Ok(&results[..]),
+        Err(Failed) => Err(instance.exception().unwrap_or_default()),
+    };
+    instance.restoring.end(func, outcome);
     instance.driver.end_call(instance.store());
     result
 }

@@ -59,6 +59,15 @@ pub(crate) enum Done {
         /// Guest address given, 0 for none.
         address: u32,
     },
+    /// A call that ended with an exception.
+    Failed {
+        /// Function index.
+        func: u32,
+        /// Argument slots.
+        args: Vec<u64>,
+        /// The exception.
+        exception: String,
+    },
 }
 
 impl Journal {
@@ -125,6 +134,7 @@ mod tests {
         };
         record.journal.push(Done::Call { func: 7, args: vec![1, 2], results: vec![u64::MAX] });
         record.journal.push(Done::Malloc { size: 10, address: 4104 });
+        record.journal.push(Done::Failed { func: 8, args: vec![], exception: "unreachable".into() });
         let bytes = record.encode().unwrap();
         assert_eq!(InstanceRecord::decode(&bytes).unwrap(), record);
         assert!(InstanceRecord::decode(&bytes[..bytes.len() - 1]).is_err());

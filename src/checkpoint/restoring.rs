@@ -112,6 +112,8 @@ pub(crate) enum Replay {
     Run,
     /// It was done; these were the results.
     Done(Vec<u64>),
+    /// It was done, and ended with this exception.
+    Failed(String),
     /// It is in progress: go on with it.
     Continue(Box<Thread>),
     /// It is not what the host did the first time.
@@ -166,15 +168,16 @@ impl Restoring {
         }
     }
 
-    /// Notes that the call of function `func` ended, and its results if it returned.
-    pub(crate) fn end(&self, func: u32, results: Option<&[u64]>) {
+    /// Notes that the call of function `func` ended: its results, or its exception.
+    pub(crate) fn end(&self, func: u32, result: Result<&[u64], String>) {
         if self.journaled {
             let mut state = self.state();
             let args = state.in_progress.take().unwrap_or_default();
-            if let Some(results) = results {
-                state.journal.push(Done::Call { func, args, results: results.to_vec() });
-                state.replayed = state.journal.calls.len();
-            }
+            state.journal.push(match result {
+                Ok(results) => Done::Call { func, args, results: results.to_vec() },
+                Err(exception) => Done::Failed { func, args, exception },
+            });
+            state.replayed = state.journal.calls.len();
         }
     }
 
@@ -226,7 +229,13 @@ impl Restoring {
                     self.settle(state);
                     Replay::Done(results)
                 }
-                Done::Call { func: f, .. } => Replay::Astray(format!(
+                Done::Failed { func: f, args: a, exception } if *f == func && a == args => {
+                    state.replayed += 1;
+                    let exception = exception.clone();
+                    self.settle(state);
+                    Replay::Failed(exception)
+                }
+                Done::Call { func: f, .. } | Done::Failed { func: f, .. } => Replay::Astray(format!(
                     "the restored host calls function {func}, or with other arguments, where it called function {f}"
                 )),
                 Done::Malloc { .. } => Replay::Astray(format!(
