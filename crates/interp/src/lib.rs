@@ -126,6 +126,7 @@ unsafe fn call_host(env: &mut ExecEnv, func: &Func, args: &[u64], results: usize
     let Some(host) = &func.host else {
         return Err(Trap::host("function has no code"));
     };
+    let mut checkpoint = false;
     loop {
         // SAFETY: each is null or an instance of the store.
         let Some(instance) = (unsafe { func.instance.as_ref().or(env.instance.as_ref()) }) else {
@@ -133,17 +134,25 @@ unsafe fn call_host(env: &mut ExecEnv, func: &Func, args: &[u64], results: usize
         };
         let mut slots = args.to_vec();
         slots.resize(args.len().max(results), 0);
-        match (host.call)(&mut Caller { env, instance }, &mut slots) {
+        let called = (host.call)(&mut Caller { env, instance }, &mut slots);
+        let ended = match called {
             Ok(()) => {
                 slots.truncate(results);
-                return Ok(slots);
+                Ok(slots)
             }
-            Err(HostError::Trap(trap)) => return Err(trap),
-            Err(HostError::Interrupted) => {
-                if env.store().control().poll() == PollAction::Terminate {
-                    return Err(TrapCode::Terminated.into());
+            Err(HostError::Trap(trap)) => Err(trap),
+            Err(HostError::Interrupted) => match env.store().control().poll() {
+                PollAction::Terminate => Err(TrapCode::Terminated.into()),
+                action => {
+                    checkpoint |= action == PollAction::Checkpoint;
+                    continue;
                 }
-            }
+            },
+        };
+        // No guest stood at a stable point here: the request is for the next one.
+        if checkpoint {
+            env.store().control().request_checkpoint();
         }
+        return ended;
     }
 }
