@@ -167,7 +167,8 @@ fn from_val(val: &Val, store: impl wasmi::AsContext) -> Value {
         Val::I64(n) => Value::I64(*n as u64),
         Val::F32(x) => Value::F32(x.to_bits()),
         Val::F64(x) => Value::F64(x.to_bits()),
-        Val::V128(v) => Value::V128(v.as_u128()),
+        // Its bytes as they are in memory.
+        Val::V128(v) => Value::V128(u128::from_le_bytes(v.as_u128().to_ne_bytes())),
         Val::FuncRef(Nullable::Null) => Value::FuncRef(None),
         Val::FuncRef(Nullable::Val(_)) => Value::FuncRef(Some(FuncId { instance: 0, func: 0 })),
         Val::ExternRef(Nullable::Null) => Value::ExternRef(None),
