@@ -1,4 +1,4 @@
-/* A WASI program that waits for input when it is checkpointed: the wait ends, and is made again where it is restored. */
+/* A WASI program that waits for input when it is checkpointed: the wait ends, and is made again once it is restored. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
