@@ -38,8 +38,8 @@ fn check_func(func: &FuncCode) -> Result<(), String> {
     if local_slots != translated.local_slots || translated.frame_slots < local_slots {
         return Err(format!("has {local_slots} slots of locals, not {}", translated.local_slots));
     }
-    // Of loops that begin together only the innermost has code of its own. No two calls share any.
-    let in_order = translated.loops.is_sorted_by(|a, b| a.offset < b.offset && a.word <= b.word)
+    // No two loops begin at the same instruction, and no two calls are the same.
+    let in_order = translated.loops.is_sorted_by(|a, b| a.offset < b.offset && a.word < b.word)
         && translated.calls.is_sorted_by(|a, b| a.offset < b.offset && a.return_word <= b.word);
     if !in_order {
         return Err("its sites are not in order".to_owned());
@@ -84,4 +84,21 @@ fn check_site(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_that_open_together_are_told_apart() {
+        let wasm = wat::parse_str(
+            r#"(module (func (export "f") (param i32)
+                (loop $a (loop $b (loop $c
+                    (br_if $c (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))
+                    (br_if $a (local.get 0)))))))"#,
+        );
+        let module = wayfarer_module::parse(wasm.expect("it is well-formed").into()).expect("it is valid");
+        assert_eq!(check_translation(&Arc::new(module)), Ok(()));
+    }
 }

@@ -51,6 +51,11 @@ handlers! {
         take::<BACK>(s, 8)
     }
 
+    nop |s| {
+        s.ip = s.ip.add(1);
+        next(s)
+    }
+
     unreachable |s| {
         s.trap(TrapCode::Unreachable)
     }

@@ -107,6 +107,11 @@ impl Translator<'_> {
         let height = self.stack.get(len).map_or(self.height, |entry| u32::from(entry.slot));
         let label = self.label();
         if kind == BlockKind::Loop {
+            // A loop that opens right inside another gets a place of its own: a stop must say at which one it is.
+            let here = self.code.here() as u32;
+            if self.loops.last().is_some_and(|outer| outer.word == here) {
+                self.code.op(control::nop);
+            }
             self.bind(label);
             self.forget();
             let word = self.code.here() as u32;
