@@ -2,10 +2,11 @@
 
 use crate::exec::dispatch::Handler;
 use crate::translate;
+use once_cell::sync::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use wayfarer_module::{FuncPoints, Module, PointKind, stable_points_where};
 use wayfarer_runtime::{ModuleCode, TrapCode, TypeId};
 
@@ -22,7 +23,7 @@ pub(crate) struct FuncCode {
     /// Function index.
     pub(crate) index: u32,
     module: *const InterpModule,
-    translated: OnceLock<Result<Translated, TrapCode>>,
+    translated: OnceCell<Translated>,
     /// Stable points that captures and resumes asked for: those on stacks, never all of a function.
     points: Mutex<HashMap<(PointKind, u32), Arc<FuncPoints>>>,
 }
@@ -125,17 +126,12 @@ impl FuncCode {
     /// # Errors
     /// `TooManySlots`.
     pub(crate) fn translated(&self) -> Result<&Translated, TrapCode> {
-        let translated = self.translated.get_or_init(|| translate::function(self.module(), self.index));
-        match translated {
-            Ok(t) => {
-                // The entry comes last: whoever sees it sees the sizes.
-                self.frame_slots.store(t.frame_slots, Ordering::Relaxed);
-                self.zero_slots.store(t.local_slots - self.param_slots, Ordering::Relaxed);
-                self.entry.store(t.code.as_ptr().cast_mut(), Ordering::Release);
-                Ok(t)
-            }
-            Err(code) => Err(*code),
-        }
+        let t = self.translated.get_or_try_init(|| translate::function(self.module(), self.index))?;
+        self.frame_slots.store(t.frame_slots, Ordering::Relaxed);
+        self.zero_slots.store(t.local_slots - self.param_slots, Ordering::Relaxed);
+        // The entry comes last: whoever sees it sees the sizes.
+        self.entry.store(t.code.as_ptr().cast_mut(), Ordering::Release);
+        Ok(t)
     }
 
     /// The stable point of this kind at this offset, alone with the function's locals; no point if there is none.
@@ -175,7 +171,7 @@ impl InterpModule {
                 param_slots: module.func_type(index).param_slots(),
                 index,
                 module: owner,
-                translated: OnceLock::new(),
+                translated: OnceCell::new(),
                 points: Mutex::default(),
             })
             .collect();
