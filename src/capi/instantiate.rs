@@ -21,6 +21,7 @@ use super::types::{InstantiationArgs, wasm_module_inst_t, wasm_module_t};
 use super::wasi::{InstanceWasi, WasiArgs};
 use crate::checkpoint::driver::Driver;
 use crate::checkpoint::policy::Policy;
+use crate::checkpoint::progress::Shown;
 use crate::checkpoint::restoring::{Restoring, Source};
 use crate::checkpoint::{self, hooks};
 
@@ -159,12 +160,17 @@ fn from_image<'a>(
     source: &Source,
 ) -> Result<(&'a Instance, Option<AppHeap>), String> {
     let mut funcs = link::functions(module);
-    store
-        .restore_image(&source.image, std::slice::from_ref(&module.loaded), |_, index| {
-            let (ty, host) = funcs(index)?;
-            Some(store.add_host_func(&ty, host))
-        })
-        .map_err(|e| e.to_string())?;
+    let modules = std::slice::from_ref(&module.loaded);
+    let restored = store.restore(&source.image.program().store, modules, |_, index| {
+        let (ty, host) = funcs(index)?;
+        Some(store.add_host_func(&ty, host))
+    });
+    let shown = Shown::new("restore");
+    let loaded = restored.and_then(|()| {
+        store.load_memories(&source.image, modules, true, Some(&|progress| shown.show(progress)))
+    });
+    drop(shown);
+    loaded.map_err(|e| e.to_string())?;
     let instance = store.instance(0).ok_or("the image has no instance")?;
     let heap = source.record.heap.and_then(|(start, end)| AppHeap::new(start..end));
     Ok((instance, heap))

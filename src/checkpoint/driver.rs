@@ -1,7 +1,7 @@
 //! Takes an instance's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
 
 use std::collections::VecDeque;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use wayfarer_snapshot::{
 
 use super::hooks;
 use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
+use super::progress::Shown;
 use super::record::{self, InstanceRecord, MAX_CALLS};
 use super::watcher;
 use crate::capi::instance::WASMModuleInstanceCommon;
@@ -255,7 +256,7 @@ impl Driver {
             ));
         }
         let info = Info::now(reason, *sequence + 1);
-        let shown = Shown::new();
+        let shown = Shown::new("checkpoint");
         let progress = |p: Progress| shown.show(p);
         let options = WriteOptions { compression, progress: Some(&progress) };
         let saved = store.with_memories(&program, |memories| match target {
@@ -273,7 +274,7 @@ impl Driver {
                 }
             }
         });
-        shown.clear();
+        drop(shown);
         let (stats, image) = saved.map_err(|e| e.to_string())?;
         *sequence += 1;
         Ok(Report { stats, paused: started.elapsed(), image })
@@ -360,39 +361,4 @@ fn exit() -> ! {
 /// A line on stderr; what can't be printed is lost.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "wayfarer: {text}");
-}
-
-/// Progress on a terminal, for what takes longer than a second.
-struct Shown {
-    started: Instant,
-    last: std::cell::Cell<Option<Instant>>,
-    terminal: bool,
-}
-
-impl Shown {
-    fn new() -> Shown {
-        Shown {
-            started: Instant::now(),
-            last: std::cell::Cell::new(None),
-            terminal: std::io::stderr().is_terminal(),
-        }
-    }
-
-    fn show(&self, progress: Progress) {
-        let due = match self.last.get() {
-            None => self.started.elapsed() > Duration::from_secs(1),
-            Some(last) => last.elapsed() > Duration::from_millis(100),
-        };
-        if self.terminal && due && progress.total > 0 {
-            self.last.set(Some(Instant::now()));
-            let percent = progress.done * 100 / progress.total;
-            let _ = write!(std::io::stderr(), "\rcheckpoint: {percent:3} % of {} MiB", progress.total >> 20);
-        }
-    }
-
-    fn clear(&self) {
-        if self.last.get().is_some() {
-            let _ = write!(std::io::stderr(), "\r{:40}\r", "");
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod config;
 pub(crate) mod driver;
 pub(crate) mod hooks;
 pub mod policy;
+pub(crate) mod progress;
 pub(crate) mod record;
 pub(crate) mod restoring;
 mod watcher;

@@ -306,7 +306,9 @@ impl Restoring {
         let thread = state.pending.take();
         if let Some(source) = state.source.take() {
             // The host may have written to memory, as it did before its call: that is in the image already.
-            store.load_memories(&source.image, &store.loaded_modules(), false).map_err(|e| e.to_string())?;
+            store
+                .load_memories(&source.image, &store.loaded_modules(), false, None)
+                .map_err(|e| e.to_string())?;
         }
         self.caught_up.store(true, Ordering::Release);
         Ok(thread)

@@ -8,7 +8,7 @@ use crate::store::Store;
 use std::sync::Arc;
 use wayfarer_module::{ConstOp, Module, SegmentMode};
 use wayfarer_snapshot::view::{HostSection, ProgramView, StoreView, Thread};
-use wayfarer_snapshot::{Baseline, Image, LoadOptions, MemorySource};
+use wayfarer_snapshot::{Baseline, Image, LoadOptions, MemorySource, Progress};
 
 /// What each memory of `view` held after instantiation, as far as the modules say it with constant offsets. Writer and
 /// reader of an image compute it alike.
@@ -78,10 +78,11 @@ impl Store {
     ) -> Result<(), RestoreError> {
         let view = &image.program().store;
         self.restore(view, modules, host_func)?;
-        self.load_memories(image, modules, true)
+        self.load_memories(image, modules, true, None)
     }
 
     /// Fills the memories of a restored store with an image's bytes. `fresh`: nothing was written to them yet.
+    /// `progress` is called now and then, for each memory from its beginning.
     ///
     /// # Errors
     /// [`RestoreError::Image`] if data is damaged, or the store is not of this image.
@@ -90,11 +91,12 @@ impl Store {
         image: &Image<'_>,
         modules: &[Arc<LoadedModule>],
         fresh: bool,
+        progress: Option<&dyn Fn(Progress)>,
     ) -> Result<(), RestoreError> {
         let plain: Vec<&Module> = modules.iter().map(|m| &*m.module).collect();
         for (index, baseline) in baselines(&image.program().store, &plain).iter().enumerate() {
             let memory = self.memory(index).ok_or(RestoreError::OutOfMemory)?;
-            let options = LoadOptions { zeroed: fresh, ..Default::default() };
+            let options = LoadOptions { zeroed: fresh, progress };
             let bytes: &mut [u8] = if memory.is_empty() {
                 &mut []
             } else {
