@@ -111,17 +111,28 @@ wasi_program() {
 
 # By a signal from outside, in the middle.
 by_signal() {
-    "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/expected"
+    # Long enough for the signal to find it at work.
+    "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 100000 >"$scratch/expected"
     rm -f "$image"
     WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_THEN=exit \
-        "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/first" &
+        "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 100000 >"$scratch/first" &
     local host=$! status=0
-    sleep 0.3
+    catches_usr2 $host
+    sleep 0.1
     kill -USR2 $host
     wait $host || status=$?
     test $status -eq 86
-    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 20000 >"$scratch/second"
+    WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 100000 >"$scratch/second"
     same "$scratch/expected" "$scratch/second"
+}
+
+# Waits until a process has a handler for SIGUSR2, which would end it before: bit 11 of its SigCgt.
+catches_usr2() {
+    local tries=0 caught
+    until caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status") && ((0x$caught & 0x800)); do
+        ((++tries < 1000))
+        sleep 0.01
+    done
 }
 
 # Each time some time has passed.
