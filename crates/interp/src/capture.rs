@@ -83,7 +83,7 @@ unsafe fn frame(
     let mut slot = 0;
     for (&ty, &live) in points.locals.iter().zip(&point.live) {
         // SAFETY: locals are the first slots of the frame.
-        let value = if live { unsafe { read(ids, ty, fp.add(slot)) } } else { Some(zero(ty)) };
+        let value = if live { unsafe { read(ids, ty, fp.add(slot)) } } else { Some(Value::zero(ty)) };
         locals.push(value.ok_or_else(place)?);
         slot += ty.slots() as usize;
     }
@@ -126,17 +126,4 @@ unsafe fn operands(
 unsafe fn read(ids: &FuncIds, ty: ValType, at: *const u64) -> Option<Value> {
     // SAFETY: the caller passes as many slots as the type takes.
     unsafe { ids.value(ty, std::slice::from_raw_parts(at, ty.slots() as usize)) }
-}
-
-/// What a dead local is written as.
-pub(crate) fn zero(ty: ValType) -> Value {
-    match ty {
-        ValType::I32 => Value::I32(0),
-        ValType::I64 => Value::I64(0),
-        ValType::F32 => Value::F32(0),
-        ValType::F64 => Value::F64(0),
-        ValType::V128 => Value::V128(0),
-        ValType::FuncRef => Value::FuncRef(None),
-        ValType::ExternRef => Value::ExternRef(None),
-    }
 }

@@ -5,7 +5,6 @@ use crate::exec::ctx::{Ctx, Record};
 use std::ptr;
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 use wayfarer_module::{FuncType, Module, PointKind, StablePoint, ValType};
-use wayfarer_runtime::restore::type_of;
 use wayfarer_runtime::{Instance, ResumeError, Store};
 use wayfarer_snapshot::view::{Frame, Thread, Value};
 
@@ -135,7 +134,7 @@ fn locate<'a>(store: &'a Store, frame: &Frame) -> Option<(&'a Instance, &'a Func
 
 fn check_types(frame: &Frame, locals: &[ValType], point: &StablePoint) -> Result<(), &'static str> {
     let same = |values: &[Value], types: &[ValType]| {
-        values.len() == types.len() && values.iter().zip(types).all(|(v, &t)| type_of(v) == t)
+        values.len() == types.len() && values.iter().zip(types).all(|(v, &t)| v.ty() == t)
     };
     if !same(&frame.locals, locals) {
         return Err("its locals are of other types than the function's");
@@ -159,7 +158,7 @@ fn call_type(module: &Module, offset: u32) -> Option<FuncType> {
 
 /// Writes a value's slots and says how many they are.
 unsafe fn write(at: *mut u64, value: &Value, bits: [u64; 2]) -> usize {
-    let slots = type_of(value).slots() as usize;
+    let slots = value.ty().slots() as usize;
     // SAFETY: the caller has room for them.
     unsafe { ptr::copy_nonoverlapping(bits.as_ptr(), at, slots) };
     slots

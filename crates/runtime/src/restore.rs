@@ -45,19 +45,6 @@ impl fmt::Display for RestoreError {
 
 impl std::error::Error for RestoreError {}
 
-/// Type of a view's value.
-pub fn type_of(value: &Value) -> ValType {
-    match value {
-        Value::I32(_) => ValType::I32,
-        Value::I64(_) => ValType::I64,
-        Value::F32(_) => ValType::F32,
-        Value::F64(_) => ValType::F64,
-        Value::V128(_) => ValType::V128,
-        Value::FuncRef(_) => ValType::FuncRef,
-        Value::ExternRef(_) => ValType::ExternRef,
-    }
-}
-
 impl Store {
     /// The function that a view's id names.
     pub fn func_by_id(&self, id: FuncId) -> Option<*const Func> {
@@ -105,7 +92,7 @@ impl Store {
         }
         let mut globals = Vec::new();
         for g in &view.globals {
-            globals.push(self.add_global(GlobalType { val: type_of(&g.value), mutable: g.mutable }, [0, 0]));
+            globals.push(self.add_global(GlobalType { val: g.value.ty(), mutable: g.mutable }, [0, 0]));
         }
         for (nth, inst) in view.instances.iter().enumerate() {
             let loaded = modules.get(inst.module as usize).ok_or_else(|| inconsistent("module index"))?;

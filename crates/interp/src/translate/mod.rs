@@ -17,7 +17,7 @@ use crate::exec::arith::{AddBranches, Branches};
 use control::{Block, BlockKind};
 use emit::Code;
 use stack::{Entry, Place, Src, acc_of};
-use wasmparser::{BinaryReader, FunctionBody, Operator};
+use wasmparser::{FunctionBody, Operator};
 use wayfarer_module::{FuncType, Module, ValType};
 use wayfarer_runtime::TrapCode;
 
@@ -114,10 +114,7 @@ struct Translator<'a> {
 pub(crate) fn function(interp: &InterpModule, index: u32) -> Result<Translated, TrapCode> {
     let module = &*interp.module;
     let ty = module.func_type(index);
-    let Some(range) = module.funcs[index as usize].body.clone() else {
-        return Err(TrapCode::Unreachable);
-    };
-    let body = FunctionBody::new(BinaryReader::new(&module.bytes[range.clone()], range.start as u64));
+    let body = FunctionBody::new(module.body_reader(index));
     // The module was validated: what fails to parse now is a bug, and becomes a trap rather than a crash.
     translate(interp, module, ty, &body).map_err(|error| match error {
         Failure::TooManySlots => TrapCode::TooManySlots,
@@ -291,15 +288,7 @@ impl<'a> Translator<'a> {
     }
 }
 
-/// A type of the parser as one of ours.
+/// A type of the parser as one of ours. Validation lets no other reference types through.
 fn value_type(ty: wasmparser::ValType) -> ValType {
-    match ty {
-        wasmparser::ValType::I32 => ValType::I32,
-        wasmparser::ValType::I64 => ValType::I64,
-        wasmparser::ValType::F32 => ValType::F32,
-        wasmparser::ValType::F64 => ValType::F64,
-        wasmparser::ValType::V128 => ValType::V128,
-        wasmparser::ValType::Ref(r) if r.is_func_ref() => ValType::FuncRef,
-        wasmparser::ValType::Ref(_) => ValType::ExternRef,
-    }
+    ValType::from_wasmparser(ty).unwrap_or(ValType::ExternRef)
 }
