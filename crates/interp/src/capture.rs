@@ -1,27 +1,36 @@
 //! The interpreter's frames as the Wasm view.
 
 use crate::code::{Elsewhere, FINISH, FuncCode, RETURN_ACROSS, Translated};
+use crate::exec::ctx::{Ctx, Record};
 use crate::exec::dispatch::State;
 use wayfarer_module::{PointKind, StablePoint, ValType};
-use wayfarer_runtime::capture::FuncIds;
-use wayfarer_runtime::{CaptureError, Instance, Store};
-use wayfarer_snapshot::view::{Frame, FuncId, Position, Thread, Value};
+use wayfarer_runtime::{CaptureError, ExecEnv, Instance, RawFrame, Store};
+use wayfarer_snapshot::view::Thread;
 
-/// Captures all frames of the run that `s` belongs to; the innermost stands at a point of this kind at `s.ip`.
+/// Captures all frames of the run that `s` belongs to, innermost first; the innermost stands at a point of this kind at
+/// `s.ip`.
 ///
 /// # Safety
 /// `s` must describe the innermost frame of a run that is stopped.
-pub(crate) unsafe fn thread(s: &State, kind: PointKind, store: &Store) -> Result<Thread, CaptureError> {
-    let ids = store.func_ids();
-    let mut frames = Vec::new();
+pub(crate) unsafe fn frames(s: &State, kind: PointKind, frames: &mut Vec<RawFrame>) {
     // SAFETY: records between `records` and `top` are those of the run's frames, written by calls.
     unsafe {
-        let ctx = &*s.ctx;
-        let mut record = ctx.top.sub(1);
-        let (mut ip, mut fp, mut kind, mut instance) = (s.ip, s.fp, kind, ctx.instance);
+        let record = (*s.ctx).top.sub(1);
+        frames.push(frame(&*(*record).func, (*s.ctx).instance, kind, s.ip, s.fp));
+        callers(s.ctx, record, frames);
+    }
+}
+
+/// Captures the frames of a run below the one that `record` is of, innermost first.
+///
+/// # Safety
+/// As for [`frames`]; `record` must be the run's, and of a frame of the context's current instance.
+pub(crate) unsafe fn callers(ctx: *const Ctx, mut record: *const Record, frames: &mut Vec<RawFrame>) {
+    // SAFETY: as above.
+    unsafe {
+        let mut instance = (*ctx).instance;
         loop {
-            frames.push(frame(&*(*record).func, &*instance, kind, ip, fp, &ids)?);
-            (ip, fp, kind) = ((*record).ret, (*record).fp, PointKind::Call);
+            let (mut ip, mut fp) = ((*record).ret, (*record).fp);
             if ip == RETURN_ACROSS.ip() {
                 record = record.sub(1);
                 (ip, fp, instance) = ((*record).ret, (*record).fp, (*record).instance);
@@ -30,21 +39,49 @@ pub(crate) unsafe fn thread(s: &State, kind: PointKind, store: &Store) -> Result
                 break;
             }
             record = record.sub(1);
+            frames.push(frame(&*(*record).func, instance, PointKind::Call, ip, fp));
         }
-        frames.reverse();
-        let env = &*ctx.env;
-        Ok(Thread { entry: env.entry, frames, tid: env.tid })
     }
 }
 
-unsafe fn frame(
+/// A thread's captured frames, innermost first, as the view has them.
+///
+/// # Errors
+/// [`CaptureError::ForeignFunction`].
+pub fn view(env: &ExecEnv, store: &Store, frames: &[RawFrame]) -> Result<Thread, CaptureError> {
+    let ids = store.func_ids();
+    let view = |frame: &RawFrame| {
+        // SAFETY: a frame's instance outlives it, and so does the code of its functions.
+        let func = unsafe { func_code(&*frame.instance, frame.func) };
+        let foreign =
+            || CaptureError::ForeignFunction { place: format!("a frame of function {}", frame.func) };
+        frame.view(&func.ok_or_else(foreign)?.point(frame.kind, frame.offset), &ids)
+    };
+    let frames = frames.iter().rev().map(view).collect::<Result<_, _>>()?;
+    Ok(Thread { entry: env.entry, frames, tid: env.tid })
+}
+
+/// The interpreter's code of a function of `instance`; `None` if it is not its own.
+pub(crate) fn func_code(instance: &Instance, func: u32) -> Option<&FuncCode> {
+    let func = instance.func(func)?;
+    if func.code.is_null() || !std::ptr::eq(func.instance, instance) {
+        return None;
+    }
+    // SAFETY: the code of a guest function is what this engine made of it.
+    Some(unsafe { &*func.code.cast::<FuncCode>() })
+}
+
+/// Captures one frame.
+///
+/// # Safety
+/// `ip` and `fp` must be those of a frame of `func` that stands at a point of this kind.
+pub(crate) unsafe fn frame(
     func: &FuncCode,
-    instance: &Instance,
+    instance: *const Instance,
     kind: PointKind,
     ip: *const u64,
     fp: *const u64,
-    ids: &FuncIds,
-) -> Result<Frame, CaptureError> {
+) -> RawFrame {
     let module = &func.module().module;
     let entry = Translated {
         code: Box::default(),
@@ -73,57 +110,55 @@ unsafe fn frame(
         (PointKind::Entry, Some(body)) => (body.start - module.code_start) as u32,
         _ => site.map_or(0, |site| site.offset),
     };
-    let place = || CaptureError::ForeignFunction { place: format!("a frame of function {}", func.index) };
     let points = func.point(kind, offset);
-    let Some(point) = points.find(kind, offset) else {
-        debug_assert!(false, "stopped at {kind:?} {offset}, which is no stable point");
-        return Err(place());
-    };
-    let mut locals = Vec::with_capacity(points.locals.len());
-    let mut slot = 0;
-    for (&ty, &live) in points.locals.iter().zip(&point.live) {
-        // SAFETY: locals are the first slots of the frame.
-        let value = if live { unsafe { read(ids, ty, fp.add(slot)) } } else { Some(Value::zero(ty)) };
-        locals.push(value.ok_or_else(place)?);
-        slot += ty.slots() as usize;
+    let mut slots = Vec::new();
+    match points.find(kind, offset) {
+        None => debug_assert!(false, "stopped at {kind:?} {offset}, which is no stable point"),
+        Some(point) => {
+            slots.reserve(RawFrame::slot_count(&points.locals, point));
+            let mut slot = 0;
+            for (&ty, &live) in points.locals.iter().zip(&point.live) {
+                if live {
+                    // SAFETY: locals are the first slots of the frame.
+                    unsafe { read(&mut slots, ty, fp.add(slot)) };
+                }
+                slot += ty.slots() as usize;
+            }
+            let elsewhere = site.map_or(&[][..], |s| &s.elsewhere);
+            // SAFETY: operands follow the locals.
+            unsafe { operands(&mut slots, point, elsewhere, fp, translated.local_slots as usize) };
+        }
     }
-    // SAFETY: operands follow the locals.
-    let stack = unsafe {
-        operands(point, site.map_or(&[], |s| &s.elsewhere), fp, translated.local_slots as usize, ids)
-    };
-    Ok(Frame {
-        func: FuncId { instance: instance.index(), func: func.index },
-        position: Position { kind, offset },
-        locals,
-        stack: stack.ok_or_else(place)?,
-    })
+    RawFrame { instance, func: func.index, kind, offset, slots: slots.into() }
 }
 
 unsafe fn operands(
+    slots: &mut Vec<u64>,
     point: &StablePoint,
     elsewhere: &[(u32, Elsewhere)],
     fp: *const u64,
     first: usize,
-    ids: &FuncIds,
-) -> Option<Vec<Value>> {
+) {
     let mut elsewhere = elsewhere.iter().peekable();
     let mut slot = first;
-    let mut values = Vec::with_capacity(point.stack.len());
     for (index, &ty) in point.stack.iter().enumerate() {
-        let value = match elsewhere.next_if(|(i, _)| *i as usize == index) {
-            Some((_, Elsewhere::Const(bits))) => ids.value(ty, &[*bits as u64, (*bits >> 64) as u64]),
+        match elsewhere.next_if(|(i, _)| *i as usize == index) {
+            Some((_, Elsewhere::Const(bits))) => {
+                let halves = [*bits as u64, (*bits >> 64) as u64];
+                slots.extend(&halves[..ty.slots() as usize]);
+            }
             // SAFETY: the slot of a local.
-            Some((_, Elsewhere::Local(local))) => unsafe { read(ids, ty, fp.add(usize::from(*local))) },
+            Some((_, Elsewhere::Local(local))) => unsafe {
+                read(slots, ty, fp.add(usize::from(*local)));
+            },
             // SAFETY: the operand's own slot.
-            None => unsafe { read(ids, ty, fp.add(slot)) },
-        };
-        values.push(value?);
+            None => unsafe { read(slots, ty, fp.add(slot)) },
+        }
         slot += ty.slots() as usize;
     }
-    Some(values)
 }
 
-unsafe fn read(ids: &FuncIds, ty: ValType, at: *const u64) -> Option<Value> {
+unsafe fn read(slots: &mut Vec<u64>, ty: ValType, at: *const u64) {
     // SAFETY: the caller passes as many slots as the type takes.
-    unsafe { ids.value(ty, std::slice::from_raw_parts(at, ty.slots() as usize)) }
+    slots.extend(unsafe { std::slice::from_raw_parts(at, ty.slots() as usize) });
 }

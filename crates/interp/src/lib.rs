@@ -3,6 +3,7 @@
 //!
 //! - [`translate`]: validated bytecode to internal code; `code`: what comes out
 //! - `exec`: the handlers, one for each combination of instruction and operand places
+//! - [`mixed`]: runs among compiled code
 //! - `check`: a translation held against its stable points
 //! - `capture`, `resume`: frames to and from the Wasm view; `simd`: what vector instructions compute
 
@@ -10,6 +11,7 @@ mod capture;
 mod check;
 mod code;
 mod exec;
+pub mod mixed;
 mod resume;
 mod simd;
 mod translate;
@@ -18,7 +20,7 @@ mod translate;
 pub use check::check_translation;
 use code::{FuncCode, InterpModule};
 use exec::ctx::Ctx;
-use exec::dispatch::{Exit, State, run};
+use exec::dispatch::{Exit, State};
 use std::ptr;
 use std::sync::Arc;
 use wayfarer_module::Module;
@@ -46,42 +48,45 @@ impl Engine for Interpreter {
         }
         let mut ctx = context(env);
         ctx.state.ctx = &raw mut ctx;
-        let room = args.len().max(results);
-        // SAFETY: the context's stacks are the environment's, above what is in use; room is checked first.
-        unsafe {
-            if ctx.base.wrapping_add(room) > ctx.stack_end {
-                return Err(TrapCode::StackOverflow.into());
-            }
-            ptr::copy_nonoverlapping(args.as_ptr(), ctx.base, args.len());
-            let mut s = ctx.state;
-            s.set_instance(callee.instance);
-            let s = exec::call::start(s, callee.code.cast::<FuncCode>())?;
-            env.depth += 1;
-            let exit = exec::call::run_from_entry(s);
-            env.depth -= 1;
-            finish(&mut ctx, exit, results)
-        }
+        env.depth += 1;
+        // SAFETY: the caller vouches for the arguments; the context is fresh.
+        let exit = unsafe { enter(&mut ctx, callee, args, results) };
+        env.depth -= 1;
+        // SAFETY: the run is over.
+        unsafe { finish(&mut ctx, exit?, results) }
     }
 
     fn resume(&self, env: &mut ExecEnv, thread: &Thread) -> Result<Vec<u64>, ResumeError> {
         let mut ctx = context(env);
         ctx.state.ctx = &raw mut ctx;
-        let store = env.store().clone();
-        // SAFETY: the context is fresh; `rebuild` checks the view.
-        unsafe {
-            let resumed = resume::rebuild(&mut ctx, &store, thread)?;
-            env.entry = thread.entry;
-            env.tid = thread.tid;
-            let mut s = ctx.state;
-            (s.ip, s.fp) = (resumed.ip, resumed.fp);
-            s.set_instance(resumed.instance);
-            let outermost = &*resumed.outermost;
-            let results = outermost.module().module.func_type(outermost.index).result_slots() as usize;
-            env.depth += 1;
-            let exit = run(s);
-            env.depth -= 1;
-            finish(&mut ctx, exit, results).map_err(ResumeError::Trap)
+        let frames = resume::check(env.store(), thread)?;
+        (env.entry, env.tid) = (thread.entry, thread.tid);
+        env.depth += 1;
+        // SAFETY: the context is fresh, and the frames were checked.
+        let ran = unsafe { resume::run(&mut ctx, frames.iter()) };
+        env.depth -= 1;
+        let (exit, results) = ran?;
+        // SAFETY: the run is over.
+        unsafe { finish(&mut ctx, exit, results) }.map_err(ResumeError::Trap)
+    }
+}
+
+/// Runs a function from its entry until something ends the run.
+///
+/// # Safety
+/// `ctx` must be fresh, and `args` those of `func`, a guest function.
+unsafe fn enter(ctx: &mut Ctx, func: &Func, args: &[u64], results: usize) -> Result<Exit, TrapCode> {
+    let room = args.len().max(results);
+    // SAFETY: the context's stacks are the environment's, above what is in use; room is checked first.
+    unsafe {
+        if ctx.base.wrapping_add(room) > ctx.stack_end {
+            return Err(TrapCode::StackOverflow);
         }
+        ptr::copy_nonoverlapping(args.as_ptr(), ctx.base, args.len());
+        let mut s = ctx.state;
+        s.set_instance(func.instance);
+        let s = exec::call::start(s, func.code.cast::<FuncCode>())?;
+        Ok(exec::call::run_from_entry(s))
     }
 }
 
@@ -99,6 +104,7 @@ fn context(env: &mut ExecEnv) -> Ctx {
         globals: ptr::null(),
         env,
         trap: None,
+        tier: None,
         state: State {
             ip: ptr::null(),
             fp: base,
@@ -122,7 +128,18 @@ unsafe fn finish(ctx: &mut Ctx, exit: Exit, results: usize) -> Result<Vec<u64>, 
 }
 
 /// Calls a host function straight from the host.
-unsafe fn call_host(env: &mut ExecEnv, func: &Func, args: &[u64], results: usize) -> Result<Vec<u64>, Trap> {
+///
+/// # Errors
+/// Whatever ended the call.
+///
+/// # Safety
+/// `func` must be a function of `env`'s store, and `args` must match its type.
+pub unsafe fn call_host(
+    env: &mut ExecEnv,
+    func: &Func,
+    args: &[u64],
+    results: usize,
+) -> Result<Vec<u64>, Trap> {
     let Some(host) = &func.host else {
         return Err(Trap::host("function has no code"));
     };

@@ -1,12 +1,14 @@
 //! The Wasm view as the interpreter's frames.
 
+use crate::capture::func_code;
 use crate::code::{Elsewhere, FINISH, FuncCode, RETURN_ACROSS};
 use crate::exec::ctx::{Ctx, Record};
+use crate::exec::dispatch::{self, Exit};
 use std::ptr;
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 use wayfarer_module::{FuncType, Module, PointKind, StablePoint, ValType};
-use wayfarer_runtime::{Instance, ResumeError, Store};
-use wayfarer_snapshot::view::{Frame, Thread, Value};
+use wayfarer_runtime::{Instance, RawFrame, ResumeError, Store};
+use wayfarer_snapshot::view::{Frame, Position, Thread, Value};
 
 /// Where a rebuilt stack goes on.
 pub(crate) struct Resumed {
@@ -17,36 +19,95 @@ pub(crate) struct Resumed {
     pub(crate) outermost: *const FuncCode,
 }
 
-/// Rebuilds a thread's frames on the context's stacks. Everything is checked before it is used: the view may come from
-/// anywhere.
+/// A thread's frames, outermost first, after everything about them was checked: the view may come from anywhere.
 ///
-/// # Safety
-/// `ctx` must be fresh: nothing runs on its stacks above `base` and `records`.
-pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> Result<Resumed, ResumeError> {
+/// # Errors
+/// [`ResumeError::Invalid`].
+pub fn check(store: &Store, thread: &Thread) -> Result<Vec<RawFrame>, ResumeError> {
     let count = thread.frames.len();
-    let mut fp = ctx.base;
-    let mut ret = FINISH.ip();
-    let mut caller_fp = ctx.base;
-    let mut caller: Option<(*const Instance, FuncType)> = None;
-    let mut outermost = ptr::null();
+    if count == 0 {
+        return Err(ResumeError::Invalid { frame: 0, reason: "the thread has no frames".to_owned() });
+    }
+    let mut frames = Vec::with_capacity(count);
+    let mut called: Option<FuncType> = None;
     for (nth, frame) in thread.frames.iter().enumerate() {
         let invalid = |reason: &str| ResumeError::Invalid { frame: nth, reason: reason.to_owned() };
         let innermost = nth + 1 == count;
-        if innermost == (frame.position.kind == PointKind::Call) {
+        let Position { kind, offset } = frame.position;
+        if innermost == (kind == PointKind::Call) {
             return Err(invalid("its position does not fit its place on the stack"));
         }
         let (instance, func) = locate(store, frame).ok_or_else(|| invalid("no such function"))?;
         let module = &*func.module().module;
-        if let Some((_, called)) = &caller
+        if let Some(called) = &called
             && module.func_type(func.index).results != called.results
         {
             return Err(invalid("its results are not what its caller expects"));
         }
-        let points = func.point(frame.position.kind, frame.position.offset);
-        let point = points
-            .find(frame.position.kind, frame.position.offset)
-            .ok_or_else(|| invalid("its position is no stable point"))?;
+        let points = func.point(kind, offset);
+        let point = points.find(kind, offset).ok_or_else(|| invalid("its position is no stable point"))?;
         check_types(frame, &points.locals, point).map_err(invalid)?;
+        let live = frame.locals.iter().zip(&point.live).filter(|(_, live)| **live).map(|(value, _)| value);
+        let mut slots = Vec::with_capacity(RawFrame::slot_count(&points.locals, point));
+        for value in live.chain(&frame.stack) {
+            let bits = store.value_to_slots(value).ok_or_else(|| invalid("it refers to no function"))?;
+            slots.extend(&bits[..value.ty().slots() as usize]);
+        }
+        if !innermost {
+            called = Some(call_type(module, offset).ok_or_else(|| invalid("its position is no call"))?);
+        }
+        frames.push(RawFrame { instance, func: func.index, kind, offset, slots: slots.into() });
+    }
+    Ok(frames)
+}
+
+/// Runs frames, outermost first: how that ended, and how many slots the results have.
+///
+/// # Safety
+/// As for [`rebuild`].
+pub(crate) unsafe fn run<'a>(
+    ctx: &mut Ctx,
+    frames: impl ExactSizeIterator<Item = &'a RawFrame>,
+) -> Result<(Exit, usize), ResumeError> {
+    // SAFETY: passed on.
+    unsafe {
+        let resumed = rebuild(ctx, frames)?;
+        let mut s = ctx.state;
+        (s.ip, s.fp) = (resumed.ip, resumed.fp);
+        s.set_instance(resumed.instance);
+        let outermost = &*resumed.outermost;
+        let results = outermost.module().module.func_type(outermost.index).result_slots() as usize;
+        Ok((dispatch::run(s), results))
+    }
+}
+
+/// Rebuilds frames, outermost first, on the context's stacks.
+///
+/// # Errors
+/// [`ResumeError::Invalid`] if there is no room for them.
+///
+/// # Safety
+/// `ctx` must be fresh: nothing runs on its stacks above `base` and `records`. The frames must have been captured, or
+/// come from [`check`].
+pub(crate) unsafe fn rebuild<'a>(
+    ctx: &mut Ctx,
+    frames: impl ExactSizeIterator<Item = &'a RawFrame>,
+) -> Result<Resumed, ResumeError> {
+    let count = frames.len();
+    let mut fp = ctx.base;
+    let mut ret = FINISH.ip();
+    let mut caller_fp = ctx.base;
+    let mut caller: *const Instance = ptr::null();
+    let mut outermost = ptr::null();
+    for (nth, frame) in frames.enumerate() {
+        let invalid = |reason: &str| ResumeError::Invalid { frame: nth, reason: reason.to_owned() };
+        // SAFETY: a frame's instance outlives it.
+        let instance = unsafe { &*frame.instance };
+        let func = func_code(instance, frame.func).ok_or_else(|| invalid("no such function"))?;
+        let points = func.point(frame.kind, frame.offset);
+        let point = points
+            .find(frame.kind, frame.offset)
+            .ok_or_else(|| invalid("its position is no stable point"))?;
         let translated = func.translated().map_err(|code| invalid(code.text()))?;
 
         // SAFETY: the stacks are the context's; limits are checked before anything is written.
@@ -56,10 +117,8 @@ pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> R
             {
                 return Err(invalid("the stack is too small (see the stack size option)"));
             }
-            if let Some((from, _)) = caller
-                && !ptr::eq(from, instance)
-            {
-                *ctx.top = Record { ret, fp: caller_fp, func: ptr::null(), instance: from };
+            if !caller.is_null() && !ptr::eq(caller, instance) {
+                *ctx.top = Record { ret, fp: caller_fp, func: ptr::null(), instance: caller };
                 ctx.top = ctx.top.add(1);
                 ret = RETURN_ACROSS.ip();
             }
@@ -69,23 +128,31 @@ pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> R
                 *fp.add(slot) = 0;
             }
         }
-        let slots =
-            |value: &Value| store.value_to_slots(value).ok_or_else(|| invalid("it refers to no function"));
-        let mut slot = 0;
-        for value in &frame.locals {
-            // SAFETY: the frame has room for its locals.
-            slot += unsafe { write(fp.add(slot), value, slots(value)?) };
-        }
-        let site = match frame.position.kind {
+        let site = match frame.kind {
             PointKind::Entry => None,
             kind => Some(
                 translated
-                    .site(kind, frame.position.offset)
+                    .site(kind, frame.offset)
                     .ok_or_else(|| invalid("its position is in unreachable code"))?,
             ),
         };
-        for (index, value) in frame.stack.iter().enumerate() {
-            let bits = slots(value)?;
+        let mut slots = &frame.slots[..];
+        let mut take = |ty: ValType| {
+            let (value, rest) = slots.split_at_checked(ty.slots() as usize)?;
+            slots = rest;
+            Some(value)
+        };
+        let mut slot = 0;
+        for (&ty, &live) in points.locals.iter().zip(&point.live) {
+            if live {
+                let value = take(ty).ok_or_else(|| invalid("it is too short"))?;
+                // SAFETY: the frame has room for its locals.
+                unsafe { write(fp.add(slot), value) };
+            }
+            slot += ty.slots() as usize;
+        }
+        for (index, &ty) in point.stack.iter().enumerate() {
+            let value = take(ty).ok_or_else(|| invalid("it is too short"))?;
             // SAFETY: the frame has room for its operands. One that the code reads from a local's slot goes there too:
             // the local itself may be dead, and saved as zero.
             unsafe {
@@ -93,24 +160,23 @@ pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> R
                     && let Ok(i) = site.elsewhere.binary_search_by_key(&(index as u32), |(i, _)| *i)
                     && let Elsewhere::Local(local) = site.elsewhere[i].1
                 {
-                    write(fp.add(usize::from(local)), value, bits);
+                    write(fp.add(usize::from(local)), value);
                 }
-                slot += write(fp.add(slot), value, bits);
+                write(fp.add(slot), value);
             }
+            slot += value.len();
         }
 
         if nth == 0 {
             outermost = func;
         }
         let code = translated.code.as_ptr();
-        if innermost {
+        if nth + 1 == count {
             // SAFETY: a site's word is in the code.
             let ip = unsafe { site.map_or(code, |s| code.add(s.word as usize)) };
             return Ok(Resumed { ip, fp, instance, outermost });
         }
-        let called =
-            call_type(module, frame.position.offset).ok_or_else(|| invalid("its position is no call"))?;
-        caller = Some((instance, called));
+        caller = instance;
         // SAFETY: as above; the callee's frame starts behind the operands, where its arguments were.
         unsafe {
             ret = site.map_or(code, |s| code.add(s.return_word as usize));
@@ -123,13 +189,7 @@ pub(crate) unsafe fn rebuild(ctx: &mut Ctx, store: &Store, thread: &Thread) -> R
 
 fn locate<'a>(store: &'a Store, frame: &Frame) -> Option<(&'a Instance, &'a FuncCode)> {
     let instance = store.instance(frame.func.instance as usize)?;
-    let func = instance.func(frame.func.func)?;
-    // A frame belongs to the instance whose own function it runs.
-    if func.code.is_null() || !ptr::eq(func.instance, instance) {
-        return None;
-    }
-    // SAFETY: the code of a guest function is what this engine made of it.
-    Some((instance, unsafe { &*func.code.cast::<FuncCode>() }))
+    Some((instance, func_code(instance, frame.func.func)?))
 }
 
 fn check_types(frame: &Frame, locals: &[ValType], point: &StablePoint) -> Result<(), &'static str> {
@@ -156,10 +216,8 @@ fn call_type(module: &Module, offset: u32) -> Option<FuncType> {
     }
 }
 
-/// Writes a value's slots and says how many they are.
-unsafe fn write(at: *mut u64, value: &Value, bits: [u64; 2]) -> usize {
-    let slots = value.ty().slots() as usize;
+/// Writes a value's slots.
+unsafe fn write(at: *mut u64, slots: &[u64]) {
     // SAFETY: the caller has room for them.
-    unsafe { ptr::copy_nonoverlapping(bits.as_ptr(), at, slots) };
-    slots
+    unsafe { ptr::copy_nonoverlapping(slots.as_ptr(), at, slots.len()) };
 }

@@ -1,6 +1,7 @@
 //! Requests to a running program: checkpoint, terminate. One word, read by every poll with a relaxed load; everything
 //! else happens on the slow path.
 
+use crate::limits::Limits;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -32,6 +33,7 @@ pub struct Control {
     polls: AtomicU64,
     wake: AtomicI32,
     wake_owner: Mutex<Option<OwnedFd>>,
+    limits: Limits,
 }
 
 impl Default for Control {
@@ -42,6 +44,7 @@ impl Default for Control {
             polls: AtomicU64::new(0),
             wake: AtomicI32::new(-1),
             wake_owner: Mutex::new(None),
+            limits: Limits::default(),
         }
     }
 }
@@ -75,8 +78,35 @@ impl Control {
         Ok(())
     }
 
+    /// The words that compiled code polls.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether polls take the slow path.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.word.load(Ordering::SeqCst) != 0
+    }
+
+    /// Polls take the slow path from now on.
+    fn arm(&self, bit: u32) {
+        self.word.fetch_or(bit, Ordering::SeqCst);
+        self.limits.request();
+    }
+
+    /// A request was served.
+    fn disarm(&self, bit: u32) {
+        if self.word.fetch_and(!bit, Ordering::SeqCst) & !bit == 0 {
+            self.limits.relax();
+            // Another may have come in between.
+            if self.is_armed() {
+                self.limits.request();
+            }
+        }
+    }
+
     fn ask(&self, bit: u32) {
-        self.word.fetch_or(bit, Ordering::AcqRel);
+        self.arm(bit);
         let fd = self.wake.load(Ordering::Acquire);
         if fd >= 0 {
             let one = 1u64;
@@ -94,9 +124,9 @@ impl Control {
     pub fn checkpoint_at(&self, n: u64) {
         self.countdown.store(n, Ordering::Release);
         if n == 0 {
-            self.word.fetch_and(!COUNT, Ordering::AcqRel);
+            self.disarm(COUNT);
         } else {
-            self.word.fetch_or(COUNT, Ordering::AcqRel);
+            self.arm(COUNT);
         }
     }
 
@@ -107,7 +137,7 @@ impl Control {
 
     /// Takes a termination request back, so the program may be called again.
     pub fn clear_terminate(&self) {
-        self.word.fetch_and(!TERMINATE, Ordering::AcqRel);
+        self.disarm(TERMINATE);
         self.drain();
     }
 
@@ -125,11 +155,11 @@ impl Control {
             return PollAction::Terminate;
         }
         if word & COUNT != 0 && self.countdown.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.word.fetch_and(!COUNT, Ordering::AcqRel);
+            self.disarm(COUNT);
             return PollAction::Checkpoint;
         }
         if word & CHECKPOINT != 0 {
-            self.word.fetch_and(!CHECKPOINT, Ordering::AcqRel);
+            self.disarm(CHECKPOINT);
             self.drain();
             return PollAction::Checkpoint;
         }
@@ -138,7 +168,7 @@ impl Control {
 
     /// Takes a checkpoint request back that is served otherwise: no guest runs that would poll.
     pub fn take_checkpoint_request(&self) {
-        self.word.fetch_and(!CHECKPOINT, Ordering::AcqRel);
+        self.disarm(CHECKPOINT);
         self.drain();
     }
 

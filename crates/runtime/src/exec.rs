@@ -3,6 +3,7 @@
 use crate::engine::Checkpointer;
 use crate::func::Func;
 use crate::instance::Instance;
+use crate::raw_frame::RawFrame;
 use crate::region::Region;
 use crate::store::Store;
 use std::ffi::c_void;
@@ -19,6 +20,9 @@ const MIN_STACK: usize = 8 << 20;
 /// to the other ("4K aliasing").
 const STAGGER: usize = 2048 + 64;
 
+/// Results that a function can have (wasmparser's limit).
+const MAX_RESULTS: usize = 1000;
+
 /// One thread's stacks. Engines decide what is in them; the embedder decides who runs on them.
 #[derive(Debug)]
 pub struct ExecEnv {
@@ -31,6 +35,12 @@ pub struct ExecEnv {
     pub values_used: usize,
     /// Bytes of `frames` in use likewise.
     pub frames_used: usize,
+    /// Results of compiled functions that return more than fit into registers.
+    pub results: Region,
+    /// Frames of a thread that is being captured, innermost first.
+    pub captured: Vec<RawFrame>,
+    /// The innermost run of compiled code, for the engine; null outside.
+    pub native: *mut c_void,
     /// Host functions on this thread's stack, outermost first: each is suspended between two runs of guest code, or
     /// running now.
     pub host_stack: Vec<*const Func>,
@@ -62,6 +72,9 @@ impl ExecEnv {
             frames: Region::zeroed(size)?,
             values_used: 0,
             frames_used: STAGGER,
+            results: Region::zeroed(MAX_RESULTS * 16)?,
+            captured: Vec::new(),
+            native: std::ptr::null_mut(),
             host_stack: Vec::new(),
             depth: 0,
             entry: Entry::Call,

@@ -6,6 +6,7 @@ use crate::trap::Trap;
 use crate::types::TypeId;
 use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use wayfarer_guest::GuestMemory;
 
 /// A function of the store. References to functions are pointers to these; they stay where they are for the store's
@@ -17,10 +18,14 @@ pub struct Func {
     pub ty: TypeId,
     /// Index in the module of `instance`.
     pub index: u32,
+    /// The context whose compiled code it is, null if it is not compiled.
+    pub vmctx: *mut crate::VmCtx,
+    /// Its compiled code, null if there is none.
+    pub native: *const (),
     /// The instance whose function this is: the importing one for a host function that was given as an import, null for
     /// a host function made on its own.
     pub instance: *const Instance,
-    /// The engine's code, null for a host function.
+    /// The interpreter's code, null for a host function.
     pub code: *const (),
     /// The host function, if it is one.
     pub host: Option<Box<HostFunc>>,
@@ -83,4 +88,23 @@ impl Caller<'_> {
     pub fn memory(&self) -> GuestMemory<'_> {
         self.instance.guest_memory()
     }
+}
+
+/// Calls a host function on behalf of a guest's `instance`; `slots` hold its arguments, and have room for its results.
+///
+/// # Errors
+/// The function's own; a panic in it becomes a trap.
+pub fn call_host(
+    env: &mut ExecEnv,
+    func: &Func,
+    instance: &Instance,
+    slots: &mut [u64],
+) -> Result<(), HostError> {
+    let Some(host) = &func.host else {
+        return Err(Trap::host("function has no code").into());
+    };
+    env.host_stack.push(func);
+    let called = catch_unwind(AssertUnwindSafe(|| (host.call)(&mut Caller { env, instance }, slots)));
+    env.host_stack.pop();
+    called.unwrap_or_else(|_| Err(Trap::host("host function panicked").into()))
 }

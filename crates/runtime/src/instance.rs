@@ -6,7 +6,9 @@ use crate::global::Global;
 use crate::memory::Memory;
 use crate::store::Store;
 use crate::table::Table;
+use crate::trap::TrapCode;
 use crate::types::TypeId;
+use crate::vm::{NativeCode, VmContext};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Weak};
@@ -22,6 +24,8 @@ pub struct LoadedModule {
     pub types: Box<[TypeId]>,
     /// The engine's side of it.
     pub code: Box<dyn ModuleCode>,
+    /// Its compiled code, if there is any.
+    pub native: Option<Arc<dyn NativeCode>>,
     /// Name the host gave it.
     pub name: std::sync::Mutex<String>,
 }
@@ -51,6 +55,7 @@ pub struct Instance {
     pub(crate) dropped_datas: Box<[AtomicBool]>,
     pub(crate) dropped_elems: Box<[AtomicBool]>,
     pub(crate) own_funcs: Box<[Func]>,
+    pub(crate) vm: Option<VmContext>,
     /// What the embedder wants to find from an instance; null at first.
     pub owner: AtomicPtr<()>,
     pub(crate) index: Cell<u32>,
@@ -85,6 +90,11 @@ impl Instance {
     /// Its module, as loaded.
     pub fn loaded(&self) -> &Arc<LoadedModule> {
         &self.loaded
+    }
+
+    /// What its compiled code sees of it, if it runs compiled code.
+    pub fn vm(&self) -> Option<&VmContext> {
+        self.vm.as_ref()
     }
 
     /// Its module.
@@ -167,6 +177,25 @@ impl Instance {
     /// `data.drop`.
     pub fn drop_data(&self, index: u32) {
         self.dropped_datas[index as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// `memory.copy` within memory 0.
+    ///
+    /// # Errors
+    /// `MemoryOutOfBounds`; nothing is written then.
+    pub fn copy_memory(&self, to: u32, from: u32, count: u32) -> Result<(), TrapCode> {
+        let memory = self.memory(0).ok_or(TrapCode::MemoryOutOfBounds)?;
+        Memory::copy(memory, to.into(), memory, from.into(), count.into())
+    }
+
+    /// `memory.init` of memory 0.
+    ///
+    /// # Errors
+    /// `MemoryOutOfBounds`; nothing is written then.
+    pub fn init_memory(&self, segment: u32, to: u32, from: u32, count: u32) -> Result<(), TrapCode> {
+        let (from, count) = (from as usize, count as usize);
+        let bytes = self.data(segment).get(from..from + count).ok_or(TrapCode::MemoryOutOfBounds)?;
+        self.memory(0).ok_or(TrapCode::MemoryOutOfBounds)?.write(to.into(), bytes)
     }
 
     /// Values of element segment `index` as slots; empty once it was dropped.

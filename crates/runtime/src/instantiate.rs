@@ -9,6 +9,7 @@ use crate::restore::RestoredObjects;
 use crate::store::Store;
 use crate::trap::TrapCode;
 use crate::values::NULL_REF;
+use crate::vm::VmContext;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -111,16 +112,18 @@ impl Store {
         let mut instance = Box::new_uninit();
         let address: *const Instance = instance.as_ptr();
         let first = module.num_imported_funcs;
-        let own_funcs: Box<[Func]> = (first..module.funcs.len() as u32)
+        let mut own_funcs: Box<[Func]> = (first..module.funcs.len() as u32)
             .map(|index| Func {
                 ty: loaded.types[module.funcs[index as usize].ty as usize],
                 index,
+                vmctx: std::ptr::null_mut(),
+                native: std::ptr::null(),
                 instance: address,
                 code: loaded.code.code(index),
                 host: None,
             })
             .collect();
-        funcs.extend(own_funcs.iter().map(|f| f as *const Func));
+        funcs.extend(own_funcs.iter().map(|f| &raw const *f));
 
         if let Some(restored) = &options.restored {
             (tables, memories, globals) =
@@ -146,7 +149,21 @@ impl Store {
             tables.push(self.add_table(&table.ty, init).ok_or(InstantiateError::Table)?);
         }
 
+        let vm = loaded.native.as_ref().filter(|native| {
+            // SAFETY: memories of this store.
+            !native.needs_guard() || memories.iter().all(|&memory| unsafe { &*memory }.is_guarded())
+        });
+        let vm = vm.map(|native| {
+            let mut vm = VmContext::new(loaded, native, address, &funcs, &tables, &memories, &globals);
+            vm.connect(self.control());
+            self.note_compiled();
+            for func in &mut own_funcs {
+                (func.vmctx, func.native) = (vm.as_ptr(), native.func(func.index - first));
+            }
+            vm
+        });
         instance.write(Instance {
+            vm,
             store: Arc::downgrade(self),
             loaded: loaded.clone(),
             funcs: funcs.into(),

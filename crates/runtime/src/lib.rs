@@ -4,7 +4,8 @@
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
 //! - [`exec`]: a guest thread's stacks; [`engine`]: the interface between runtime and engines
 //! - [`control`]: requests to a running program; [`trap`]: why it stopped
-//! - [`capture`], [`restore`]: the store to and from the Wasm view; [`image`]: to and from images
+//! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
+//! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`image`]: to and from images
 
 pub mod capture;
 mod const_eval;
@@ -16,7 +17,9 @@ pub mod global;
 pub mod image;
 pub mod instance;
 pub mod instantiate;
+mod limits;
 pub mod memory;
+pub mod raw_frame;
 pub mod region;
 pub mod restore;
 pub mod store;
@@ -24,6 +27,7 @@ pub mod table;
 pub mod trap;
 pub mod types;
 pub mod values;
+pub mod vm;
 
 pub use control::{Control, PollAction};
 pub use engine::{AfterCheckpoint, CaptureError, Checkpointer, Engine, ModuleCode, ResumeError};
@@ -33,7 +37,9 @@ pub use global::Global;
 pub use instance::{Extern, Instance, LoadedModule};
 pub use instantiate::{InstantiateError, InstantiateOptions};
 pub use memory::{Memory, MemoryPlan};
+pub use raw_frame::RawFrame;
 pub use store::{Runtime, Store};
 pub use table::Table;
 pub use trap::{Trap, TrapCode};
 pub use types::{TypeId, TypeRegistry};
+pub use vm::{NativeCode, VmContext, VmCtx};

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes in a WebAssembly page.
 pub const WASM_PAGE: u64 = 65536;
 
-/// Address space a 32-bit memory reserves: every `base + u32 + u32` lies inside.
-const FULL_RESERVATION: usize = 8 << 30;
+/// Address space a 32-bit memory reserves: every access to `base + u32 + u32` lies inside.
+const FULL_RESERVATION: usize = (8 << 30) + (64 << 10);
 
 /// How large a memory is and may become. Sizes in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +68,21 @@ impl Memory {
             shared: plan.shared,
             growing: Mutex::new(()),
         })
+    }
+
+    /// Where [`Memory::len`] is kept; stays the same for the memory's life.
+    pub fn len_address(&self) -> *const AtomicUsize {
+        &raw const self.len
+    }
+
+    /// Bytes of address space from [`Memory::base`] on that nothing else is in.
+    pub fn reserved(&self) -> usize {
+        self.region.reserved()
+    }
+
+    /// Whether every access to `base + u32 + u32` that is outside the memory faults.
+    pub fn is_guarded(&self) -> bool {
+        self.region.reserved() >= FULL_RESERVATION
     }
 
     /// First byte; stays the same for the memory's life.

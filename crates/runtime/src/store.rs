@@ -8,7 +8,9 @@ use crate::instance::{Instance, LoadedModule};
 use crate::memory::{Memory, MemoryPlan};
 use crate::table::Table;
 use crate::types::TypeRegistry;
+use crate::vm::NativeCode;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use wayfarer_module::{FuncType, GlobalType, Module, TableType};
 
@@ -34,9 +36,18 @@ impl Runtime {
 
     /// Prepares a module for instantiation.
     pub fn load(&self, module: Arc<Module>) -> Arc<LoadedModule> {
+        self.load_compiled(module, None)
+    }
+
+    /// The same for a module that there is compiled code of.
+    pub fn load_compiled(
+        &self,
+        module: Arc<Module>,
+        native: Option<Arc<dyn NativeCode>>,
+    ) -> Arc<LoadedModule> {
         let types: Box<[_]> = module.types.iter().map(|ty| self.types.intern(ty)).collect();
         let code = self.engine.prepare(&module, &types);
-        Arc::new(LoadedModule { module, types, code, name: Mutex::default() })
+        Arc::new(LoadedModule { module, types, code, native, name: Mutex::default() })
     }
 }
 
@@ -57,6 +68,7 @@ pub struct Store {
     control: Arc<Control>,
     objects: Mutex<Objects>,
     checkpointer: Mutex<Option<Arc<dyn Checkpointer>>>,
+    compiled: AtomicBool,
 }
 
 impl std::fmt::Debug for Store {
@@ -73,6 +85,7 @@ impl Store {
             control: Arc::default(),
             objects: Mutex::default(),
             checkpointer: Mutex::default(),
+            compiled: AtomicBool::new(false),
         })
     }
 
@@ -84,6 +97,15 @@ impl Store {
     /// Requests to its threads.
     pub fn control(&self) -> &Arc<Control> {
         &self.control
+    }
+
+    /// Whether an instance in it runs compiled code.
+    pub fn has_compiled(&self) -> bool {
+        self.compiled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_compiled(&self) {
+        self.compiled.store(true, Ordering::Relaxed);
     }
 
     /// Sets who takes checkpoints.
@@ -158,6 +180,8 @@ impl Store {
         let func = Func {
             ty: self.runtime.types.intern(ty),
             index: u32::MAX,
+            vmctx: std::ptr::null_mut(),
+            native: std::ptr::null(),
             instance: std::ptr::null(),
             code: std::ptr::null(),
             host: Some(Box::new(host)),

@@ -12,10 +12,20 @@ const MAX_TABLE: u64 = 10_000_000;
 ///
 /// A table belongs to the thread that runs its instance; only that thread may touch it.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Table {
+    /// Where the elements are and how many, for compiled code.
+    place: UnsafeCell<Place>,
     elems: UnsafeCell<Vec<u64>>,
     elem: ValType,
     max: Option<u64>,
+}
+
+#[derive(Debug)]
+#[repr(C)]
+struct Place {
+    elems: *const u64,
+    len: u64,
 }
 
 // SAFETY: only the thread that runs the table's instance touches the elements (see above).
@@ -29,11 +39,26 @@ impl Table {
         if ty.limits.min > MAX_TABLE {
             return None;
         }
-        Some(Table {
+        let table = Table {
+            place: UnsafeCell::new(Place { elems: std::ptr::null(), len: 0 }),
             elems: UnsafeCell::new(vec![init; ty.limits.min as usize]),
             elem: ty.elem,
             max: ty.limits.max,
-        })
+        };
+        table.moved();
+        Some(table)
+    }
+
+    /// Offset of the elements' address (bytes).
+    pub const ELEMS_OFFSET: usize = std::mem::offset_of!(Table, place) + std::mem::offset_of!(Place, elems);
+    /// Offset of the number of elements (bytes).
+    pub const LEN_OFFSET: usize = std::mem::offset_of!(Table, place) + std::mem::offset_of!(Place, len);
+
+    /// Notes where the elements are, after that may have changed.
+    fn moved(&self) {
+        let elems = self.elems();
+        // SAFETY: one thread at a time (see the type); nothing refers to the place.
+        unsafe { *self.place.get() = Place { elems: elems.as_ptr(), len: elems.len() as u64 } };
     }
 
     /// `FuncRef` or `ExternRef`.
@@ -93,6 +118,7 @@ impl Table {
         }
         elems.try_reserve_exact(count as usize).ok()?;
         elems.resize(new as usize, value);
+        self.moved();
         Some(old as u32)
     }
 
@@ -138,6 +164,7 @@ impl Table {
     /// Replaces all elements (restoring an image).
     pub fn replace(&self, elems: Vec<u64>) {
         *self.elems_mut() = elems;
+        self.moved();
     }
 
     /// An element that `call_indirect` may call.

@@ -6,10 +6,9 @@ use super::dispatch::{Exit, State, handlers, next, run};
 use super::operand::Scalar;
 use super::stop;
 use crate::code::{FINISH, FuncCode, RETURN_ACROSS};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::{ptr, slice};
 use wayfarer_module::PointKind;
-use wayfarer_runtime::{Caller, Func, HostError, Instance, Trap, TrapCode, TypeId};
+use wayfarer_runtime::{Func, HostError, TrapCode, TypeId};
 
 handlers! {
     /// Function of the same module at 8, arguments (and later results) from slot 16.
@@ -269,6 +268,36 @@ unsafe fn push_across(
     }
 }
 
+/// A step: the innermost frame's function has returned otherwise, its results are at `fp`, in (at least) as many slots.
+pub(crate) unsafe fn leave_with_results(ctx: *mut Ctx, fp: *mut u64, slots: usize) -> Exit {
+    // SAFETY: the caller's context and frame are live.
+    unsafe {
+        let mut s = (*ctx).state;
+        let record = (*ctx).top.sub(1);
+        (*ctx).top = record;
+        s.ip = (*record).ret;
+        s.fp = (*record).fp;
+        returned(&mut s, fp, slots);
+        (*ctx).state = s;
+        Exit::Next
+    }
+}
+
+/// Makes the state right for whoever waits for the results at `fp`.
+unsafe fn returned(s: &mut State, fp: *mut u64, slots: usize) {
+    // SAFETY: passed on.
+    unsafe {
+        s.reload_memory();
+        if slots > 0 {
+            // Whichever kind the first result is of, its accumulator is right.
+            let bits = *fp;
+            u64::set_acc(s, bits);
+            f32::set_acc(s, Scalar::from_bits(bits));
+            f64::set_acc(s, Scalar::from_bits(bits));
+        }
+    }
+}
+
 /// A step: tail-calls any function; slots of its arguments and results are at `at` and `at + 4`.
 #[inline(never)]
 unsafe fn return_call_any(ctx: *mut Ctx, func: *const Func, at: usize) -> Exit {
@@ -319,30 +348,19 @@ unsafe fn call_host(s: &mut State, func: *const Func, fp: *mut u64, slots: usize
     unsafe {
         let ctx = s.ctx;
         let env = &mut *(*ctx).env;
-        let Some(host) = &(*func).host else {
-            return Err(Trap::host("function has no code").into());
-        };
         let saved = (env.values_used, env.frames_used);
         env.values_used = fp.add(slots).offset_from(env.values.base().cast()) as usize;
         env.frames_used = (*ctx).top.byte_offset_from(env.frames.base()) as usize;
-        env.host_stack.push(func);
-        let instance: &Instance = s.instance();
-        let called = catch_unwind(AssertUnwindSafe(|| {
-            let mut caller = Caller { env: &mut *(*ctx).env, instance };
-            (host.call)(&mut caller, slice::from_raw_parts_mut(fp, slots))
-        }));
+        let called = wayfarer_runtime::func::call_host(
+            env,
+            &*func,
+            s.instance(),
+            slice::from_raw_parts_mut(fp, slots),
+        );
         let env = &mut *(*ctx).env;
-        env.host_stack.pop();
         (env.values_used, env.frames_used) = saved;
-        called.unwrap_or_else(|_| Err(Trap::host("host function panicked").into()))?;
-        s.reload_memory();
-        if slots > 0 {
-            // Whichever kind the first result is of, its accumulator is right.
-            let bits = *fp;
-            u64::set_acc(s, bits);
-            f32::set_acc(s, Scalar::from_bits(bits));
-            f64::set_acc(s, Scalar::from_bits(bits));
-        }
+        called?;
+        returned(s, fp, slots);
         Ok(())
     }
 }

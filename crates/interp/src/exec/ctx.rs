@@ -2,6 +2,7 @@
 
 use super::dispatch::{Exit, State, next};
 use crate::code::FuncCode;
+use crate::mixed::Tier;
 use std::sync::atomic::AtomicU32;
 use wayfarer_runtime::{ExecEnv, Global, Instance, Trap, TrapCode};
 
@@ -41,6 +42,8 @@ pub(crate) struct Ctx {
     pub(crate) env: *mut ExecEnv,
     /// Why the run ended, with [`Exit::Trap`].
     pub(crate) trap: Option<Trap>,
+    /// Where compiled code comes from, if there is any in the store.
+    pub(crate) tier: Option<&'static dyn Tier>,
     /// The state, while it is not in registers: see [`Ctx::step`].
     pub(crate) state: State,
 }

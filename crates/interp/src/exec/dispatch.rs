@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Done,
     /// `Ctx::trap` says why.
     Trap,
+    /// The thread is being captured: the frames are in the environment.
+    Captured,
 }
 
 /// The machine state while guest code runs.

@@ -1,0 +1,190 @@
+//! What compiled code and the runtime agree on. The compiler only knows offsets, the runtime only structs; a test in the
+//! runtime holds them together. All sizes and offsets are in bytes, pointers have 64 bits.
+//!
+//! - [`vmctx`], [`func`], [`table`]: layouts of what compiled code reads
+//! - [`Helper`]: functions of the runtime that compiled code calls
+//! - [`TrapCode`]: why guest code stopped
+//! - [`symbol`]: names of what an object file defines
+//!
+//! # Calls
+//!
+//! A guest function takes the instance's context as its first parameter, marked `swiftself` where the target has a
+//! register for it, then its WebAssembly parameters. Up to [`MAX_RETURNED`] results that are not vectors come back as
+//! values, more (or a vector among several) in the thread's result area ([`vmctx::RESULTS`]), one or two slots each.
+//! How exactly is only known to the compiler: the runtime calls through an *entry* (see [`symbol::entry`]).
+//!
+//! # Stopping
+//!
+//! Where a request may be found (a *poll*), and where a callee may have found one (a *call*), compiled code has a landing
+//! pad. The runtime stops a thread by a forced unwind; each pad asks for room with [`Helper::Capture`], stores what the
+//! stable point needs (live locals in order, then the operand stack, in slots) and lets the unwind go on.
+
+#![no_std]
+
+mod trap_code;
+
+pub use trap_code::TrapCode;
+
+/// Changes with anything here.
+pub const VERSION: u32 = 1;
+
+/// A function's results are returned as values up to this number, unless one of several is a vector.
+pub const MAX_RETURNED: usize = 2;
+
+/// The context of an instance: its compiled code's view of it.
+///
+/// The fixed part is followed by, each pointer-sized: the addresses of all globals (their storage), of all tables
+/// ([`table`]), of all functions that are imported ([`func`]); then the type ids of the module's types (32 bits each).
+pub mod vmctx {
+    /// Lowest address the native stack may reach; all ones while a request is pending.
+    pub const LIMIT: u64 = 0;
+    /// First byte of memory 0. Never changes.
+    pub const MEMORY_BASE: u64 = 8;
+    /// Address of memory 0's size in bytes (64 bits). The address never changes.
+    pub const MEMORY_LEN: u64 = 16;
+    /// The helper functions' addresses, by [`crate::Helper`].
+    pub const HELPERS: u64 = 24;
+    /// The result area of the thread that runs.
+    pub const RESULTS: u64 = 32;
+    /// The instance.
+    pub const INSTANCE: u64 = 40;
+    /// The execution environment of the thread that runs.
+    pub const ENV: u64 = 48;
+    /// Addresses of the code of all functions of the module that are not imported.
+    pub const CODE: u64 = 56;
+    /// Size of the fixed part.
+    pub const SIZE: u64 = 128;
+
+    /// Where the address of global `index` is.
+    pub const fn global(index: u32) -> u64 {
+        SIZE + 8 * index as u64
+    }
+
+    /// Where the address of table `index` is.
+    pub const fn table(globals: u32, index: u32) -> u64 {
+        global(globals) + 8 * index as u64
+    }
+
+    /// Where the address of imported function `index` is.
+    pub const fn import(globals: u32, tables: u32, index: u32) -> u64 {
+        table(globals, tables) + 8 * index as u64
+    }
+
+    /// Where the id of type `index` is.
+    pub const fn type_id(globals: u32, tables: u32, imports: u32, index: u32) -> u64 {
+        import(globals, tables, imports) + 4 * index as u64
+    }
+}
+
+/// A function of the store; references to functions are their addresses.
+pub mod func {
+    /// Type id (32 bits); equal ids mean equal types.
+    pub const TYPE: u64 = 0;
+    /// The context whose code it is, null if it is not compiled.
+    pub const VMCTX: u64 = 8;
+    /// Its code, if it is compiled.
+    pub const CODE: u64 = 16;
+}
+
+/// A table.
+pub mod table {
+    /// Address of the elements, 64 bits each.
+    pub const ELEMS: u64 = 0;
+    /// Number of elements (64 bits).
+    pub const LEN: u64 = 8;
+}
+
+/// Functions of the runtime. Each takes the context first; `slots` is an area for arguments and results: a slot (64 bits)
+/// for each value, two for a vector, low half first; small values are zero-extended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Helper {
+    /// `()`: a request is pending at a loop header or before a call that is made again. May unwind.
+    Poll,
+    /// `()`: at a function's entry, a request is pending or the stack is short. May unwind or trap.
+    Entry,
+    /// `(code: i32)`: ends the run with that [`TrapCode`]. Does not return.
+    Trap,
+    /// `(func: i32, kind: i32, offset: i32, slots: i32) -> ptr`: room for the state of a frame that is being captured; `kind` is
+    /// a [`Point`].
+    Capture,
+    /// `(func: ptr, slots: ptr) -> i32`: calls any function. 1: it was interrupted and has to be called again after a
+    /// poll. May unwind or trap.
+    Call,
+    /// `(index: i32, slots: ptr)`: calls a function of the module that has no compiled code. May unwind or trap.
+    Interpret,
+    /// `(pages: i32) -> i32`
+    MemoryGrow,
+    /// `(to: i32, from: i32, count: i32)`
+    MemoryCopy,
+    /// `(to: i32, byte: i32, count: i32)`
+    MemoryFill,
+    /// `(segment: i32, to: i32, from: i32, count: i32)`
+    MemoryInit,
+    /// `(segment: i32)`
+    DataDrop,
+    /// `(table: i32, index: i32) -> i64`
+    TableGet,
+    /// `(table: i32, index: i32, value: i64)`
+    TableSet,
+    /// `(table: i32, value: i64, count: i32) -> i32`
+    TableGrow,
+    /// `(table: i32, start: i32, value: i64, count: i32)`
+    TableFill,
+    /// `(to_table: i32, from_table: i32, to: i32, from: i32, count: i32)`
+    TableCopy,
+    /// `(table: i32, segment: i32, to: i32, from: i32, count: i32)`
+    TableInit,
+    /// `(segment: i32)`
+    ElemDrop,
+    /// `(index: i32) -> i64`
+    RefFunc,
+}
+
+impl Helper {
+    /// How many there are.
+    pub const COUNT: usize = Helper::RefFunc as usize + 1;
+}
+
+/// What a captured frame was doing, as [`Helper::Capture`] is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Point {
+    /// About to execute the first instruction.
+    Entry,
+    /// At a loop header.
+    Loop,
+    /// Waiting for a callee.
+    Call,
+    /// About to make a call.
+    BeforeCall,
+}
+
+/// Names of what object files define. `{}` is a number in decimal.
+pub mod symbol {
+    extern crate alloc;
+    use alloc::format;
+    use alloc::string::String;
+
+    /// The code of function `index`.
+    pub fn func(index: u32) -> String {
+        format!("f{index}")
+    }
+
+    /// Also defined for a function whose code only has the runtime interpret it.
+    pub fn interpreted(index: u32) -> String {
+        format!("i{index}")
+    }
+
+    /// `extern "C" fn(vmctx, code, slots)`: calls a function of type `index` with arguments from slots, which its results
+    /// replace.
+    pub fn entry(index: u32) -> String {
+        format!("t{index}")
+    }
+
+    /// `extern "C" fn(vmctx, state, results)`: continues function `func` at the loop header at `offset`. `state` is as
+    /// captured, one slot or two each: live locals, then operands.
+    pub fn continuation(func: u32, offset: u32) -> String {
+        format!("c{func}.{offset}")
+    }
+}

@@ -1,0 +1,107 @@
+//! Runs of the interpreter among compiled code: frames that cannot be compiled ones yet, and functions that never are.
+//!
+//! In such a run every poll takes the slow path, and there a frame that stands at a function's entry, or at a loop header
+//! that there is a continuation for, becomes a compiled one. That costs the interpreter nothing when there is no compiled
+//! code, and hot loops are soon out of it when there is.
+
+use crate::exec::dispatch::Exit;
+use crate::{context, enter, finish, resume};
+use std::sync::atomic::AtomicU32;
+use wayfarer_runtime::{ExecEnv, Func, Instance, RawFrame, ResumeError, Trap};
+
+pub use crate::capture::view;
+pub use crate::resume::check;
+
+/// Polled instead of the store's word.
+static ALWAYS: AtomicU32 = AtomicU32::new(1);
+
+/// How a run ended that did not return.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// In a trap.
+    Trap(Trap),
+    /// The thread is being captured: the run's frames were added to [`ExecEnv::captured`], innermost first.
+    Captured,
+}
+
+/// Compiled code, as the interpreter asks for it.
+pub trait Tier: Send + Sync + std::fmt::Debug {
+    /// Calls a function's compiled code with its arguments in `slots`, which its results replace. `None` if it has none.
+    ///
+    /// # Safety
+    /// `func` must be a guest function of `env`'s store, and the slots must have room for arguments and results.
+    unsafe fn enter(&self, env: &mut ExecEnv, func: &Func, slots: *mut u64) -> Option<Result<(), Ended>>;
+
+    /// Whether there may be continuations for the instance's functions.
+    fn has_continuations(&self, instance: &Instance) -> bool;
+
+    /// Goes on with a frame that stands at a loop header, and puts the function's results to `results`. `None` if there is
+    /// no code for that.
+    ///
+    /// # Safety
+    /// As for [`Tier::enter`].
+    unsafe fn go_on(
+        &self,
+        env: &mut ExecEnv,
+        frame: &mut RawFrame,
+        results: *mut u64,
+    ) -> Option<Result<(), Ended>>;
+}
+
+/// Interprets a function, with its arguments in `slots`, which its results replace.
+///
+/// # Errors
+/// [`Ended`].
+///
+/// # Safety
+/// As for [`Tier::enter`].
+pub unsafe fn call(
+    env: &mut ExecEnv,
+    tier: &'static dyn Tier,
+    func: &Func,
+    slots: *mut u64,
+) -> Result<(), Ended> {
+    let ty = env.store().runtime().types.get(func.ty);
+    let (params, results) = (ty.param_slots() as usize, ty.result_slots() as usize);
+    let mut ctx = context(env);
+    ctx.state.ctx = &raw mut ctx;
+    (ctx.tier, ctx.request) = (Some(tier), &raw const ALWAYS);
+    // SAFETY: the caller vouches for function and slots; the context is fresh.
+    unsafe {
+        let args = std::slice::from_raw_parts(slots, params);
+        let exit = enter(&mut ctx, func, args, results).map_err(|code| Ended::Trap(code.into()))?;
+        let values = ended(&mut ctx, exit, results)?;
+        std::ptr::copy_nonoverlapping(values.as_ptr(), slots, results);
+    }
+    Ok(())
+}
+
+/// Continues captured frames, innermost first, and returns the results of the outermost.
+///
+/// # Errors
+/// [`ResumeError::Invalid`] before anything ran; otherwise how it ended.
+///
+/// # Safety
+/// The frames must have been captured in `env`'s store, or come from [`check`].
+pub unsafe fn go_on(
+    env: &mut ExecEnv,
+    tier: &'static dyn Tier,
+    frames: &[RawFrame],
+) -> Result<Result<Vec<u64>, Ended>, ResumeError> {
+    let mut ctx = context(env);
+    ctx.state.ctx = &raw mut ctx;
+    (ctx.tier, ctx.request) = (Some(tier), &raw const ALWAYS);
+    // SAFETY: passed on; the context is fresh.
+    unsafe {
+        let (exit, results) = resume::run(&mut ctx, frames.iter().rev())?;
+        Ok(ended(&mut ctx, exit, results))
+    }
+}
+
+unsafe fn ended(ctx: &mut crate::exec::ctx::Ctx, exit: Exit, results: usize) -> Result<Vec<u64>, Ended> {
+    match exit {
+        Exit::Captured => Err(Ended::Captured),
+        // SAFETY: passed on.
+        exit => unsafe { finish(ctx, exit, results) }.map_err(Ended::Trap),
+    }
+}

@@ -1,0 +1,18 @@
+//! Runs compiled code: the engine that prefers it, how it is entered and left, what it calls, how it is stopped.
+//!
+//! - [`engine`]: compiled code where there is any, the interpreter everywhere else
+//! - [`code`]: a module's compiled code in this process
+//! - `enter`: into compiled code and out of it; `stack`: how deep it may go
+//! - `helpers`: what compiled code calls; `unwind`: how its frames are captured; `signals`: accesses outside memory
+
+pub mod code;
+pub mod engine;
+mod enter;
+mod helpers;
+mod signals;
+mod stack;
+mod tier;
+mod unwind;
+
+pub use code::{CompiledModule, LoadError};
+pub use engine::NativeEngine;

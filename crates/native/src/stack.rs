@@ -1,0 +1,69 @@
+//! How deep compiled code may go on the native stack.
+
+use std::cell::Cell;
+
+/// Left over for host functions, and for functions that are not checked because they call nothing (bytes).
+const RESERVE: usize = 256 << 10;
+
+/// No stack is taken to be larger than this (bytes), whatever the system says.
+const LARGEST: usize = 1 << 30;
+
+thread_local! {
+    /// 0: not known yet.
+    static LIMIT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The lowest address that compiled code may reach on this thread's stack.
+pub(crate) fn limit() -> usize {
+    LIMIT.with(|known| {
+        if known.get() == 0 {
+            known.set(find());
+        }
+        known.get()
+    })
+}
+
+fn find() -> usize {
+    let mark = 0u8;
+    let here = (&raw const mark) as usize;
+    let (mut low, mut size, mut guard) = (std::ptr::null_mut(), 0usize, 0usize);
+    // SAFETY: attributes are initialized by the first call, read, then destroyed (pthread_getattr_np(3)).
+    let found = unsafe {
+        let mut attr = std::mem::zeroed::<libc::pthread_attr_t>();
+        libc::pthread_getattr_np(libc::pthread_self(), &raw mut attr) == 0 && {
+            let found = libc::pthread_attr_getstack(&raw const attr, &raw mut low, &raw mut size) == 0;
+            let _ = libc::pthread_attr_getguardsize(&raw const attr, &raw mut guard);
+            libc::pthread_attr_destroy(&raw mut attr);
+            found
+        }
+    };
+    if !found {
+        // A stack of the size that is usual everywhere.
+        (low, size) = (here.saturating_sub(1 << 20) as *mut _, 1 << 20);
+    }
+    let low = (low as usize + guard).max(here.saturating_sub(LARGEST));
+    // On a small stack a part of it has to do.
+    low + RESERVE.min(size / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_limit_is_below_and_not_far() {
+        let mark = 0u8;
+        let here = (&raw const mark) as usize;
+        let limit = super::limit();
+        assert!(limit < here && here - limit < super::LARGEST, "{limit:#x} {here:#x}");
+        std::thread::Builder::new()
+            .stack_size(256 << 10)
+            .spawn(|| {
+                let mark = 0u8;
+                let here = (&raw const mark) as usize;
+                let limit = super::limit();
+                assert!(limit < here && here - limit < 256 << 10, "{limit:#x} {here:#x}");
+            })
+            .expect("a thread")
+            .join()
+            .expect("it is so");
+    }
+}

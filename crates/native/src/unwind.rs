@@ -1,0 +1,67 @@
+//! Capture by a forced unwind: every compiled frame has a landing pad that saves its state and lets the unwind go on
+//! (Itanium C++ ABI: Exception Handling, section 1.6.2 "forced unwind").
+
+use crate::enter::{CAPTURED, Level, wayfarer_leave};
+use std::ffi::{c_int, c_void};
+
+/// The unwinder's header of an exception.
+#[repr(C, align(16))]
+#[derive(Debug, Default)]
+pub(crate) struct Exception {
+    class: u64,
+    cleanup: usize,
+    private: [usize; 6],
+}
+
+/// What the unwinder knows of a frame.
+#[repr(C)]
+struct Context {
+    _opaque: [u8; 0],
+}
+
+type Stop = unsafe extern "C" fn(c_int, c_int, u64, *mut Exception, *mut Context, *mut c_void) -> c_int;
+
+#[link(name = "gcc_s")]
+unsafe extern "C-unwind" {
+    fn _Unwind_ForcedUnwind(exception: *mut Exception, stop: Stop, argument: *mut c_void) -> c_int;
+}
+
+#[link(name = "gcc_s")]
+unsafe extern "C" {
+    fn _Unwind_GetCFA(context: *mut Context) -> usize;
+}
+
+/// Distance from the stack pointer at a call to the callee's canonical frame address.
+const CFA_BIAS: usize = if cfg!(target_arch = "s390x") { 160 } else { 0 };
+
+/// Captures the frames of the innermost run of compiled code, and leaves it.
+///
+/// # Safety
+/// The run must be innermost, and between its frames and this call nothing may have a destructor.
+pub(crate) unsafe fn capture(level: *mut Level) -> ! {
+    // SAFETY: the level and its exception outlive the unwind, which `stop` ends.
+    unsafe {
+        _Unwind_ForcedUnwind(&raw mut (*level).exception, stop, level.cast());
+        // It only returns if the stack cannot be walked: a table is missing. There is nothing left to go back to.
+        std::process::abort()
+    }
+}
+
+/// Called before each frame: leaves once all frames of the run were visited.
+unsafe extern "C" fn stop(
+    _version: c_int,
+    _actions: c_int,
+    _class: u64,
+    _exception: *mut Exception,
+    context: *mut Context,
+    level: *mut c_void,
+) -> c_int {
+    let level: *mut Level = level.cast();
+    // SAFETY: the unwinder passes on what `capture` gave it.
+    unsafe {
+        if _Unwind_GetCFA(context) >= (*level).stack + CFA_BIAS {
+            wayfarer_leave(level.cast(), CAPTURED);
+        }
+    }
+    0
+}

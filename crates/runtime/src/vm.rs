@@ -1,0 +1,183 @@
+//! What compiled code sees of an instance (layout: `wayfarer_abi::vmctx`), and where compiled code comes from.
+
+use crate::func::Func;
+use crate::instance::{Instance, LoadedModule};
+use crate::limits::Limit;
+use crate::memory::Memory;
+use crate::table::Table;
+use crate::{ExecEnv, Global};
+use std::fmt;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// A module's compiled code.
+pub trait NativeCode: Send + Sync + fmt::Debug {
+    /// The code of a function, by its place among those that are not imported; null if it has to be interpreted.
+    fn func(&self, local: u32) -> *const ();
+
+    /// `extern "C" fn(vmctx, code, slots)`: calls code of type `ty` (an index of the module's types).
+    fn entry(&self, ty: u32) -> *const ();
+
+    /// `extern "C" fn(vmctx, state, results)`: goes on at a loop header of a function, if there is code for that.
+    fn continuation(&self, func: u32, offset: u32) -> Option<*const ()>;
+
+    /// The helper functions that the code calls, by `wayfarer_abi::Helper`.
+    fn helpers(&self) -> *const *const ();
+
+    /// Whether the code relies on memory 0 reserving the whole of its address space.
+    fn needs_guard(&self) -> bool;
+}
+
+/// The fixed part of an instance's context.
+#[repr(C)]
+pub struct VmCtx {
+    /// The native stack's limit, or all ones while a request is pending.
+    pub limit: AtomicU64,
+    memory_base: *mut u8,
+    memory_len: *const AtomicUsize,
+    helpers: *const *const (),
+    /// Result area of the thread that runs.
+    pub results: AtomicPtr<u64>,
+    /// The instance.
+    pub instance: *const Instance,
+    /// The environment that runs compiled code of this instance, null if none does.
+    pub env: AtomicPtr<ExecEnv>,
+    code: *const (),
+    reserved: [u64; 8],
+}
+
+/// An instance's context: the fixed part and the lists behind it, at a fixed address.
+pub struct VmContext {
+    words: Box<[u64]>,
+    limit: Option<Limit>,
+}
+
+// SAFETY: the words are addresses of objects of the instance's store; what changes is atomic.
+unsafe impl Send for VmContext {}
+// SAFETY: as above.
+unsafe impl Sync for VmContext {}
+
+impl fmt::Debug for VmContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VmContext({} words)", self.words.len())
+    }
+}
+
+impl VmContext {
+    /// The context of an instance under construction, which will be at `instance`.
+    pub(crate) fn new(
+        loaded: &LoadedModule,
+        native: &Arc<dyn NativeCode>,
+        instance: *const Instance,
+        funcs: &[*const Func],
+        tables: &[*const Table],
+        memories: &[*const Memory],
+        globals: &[*const Global],
+    ) -> VmContext {
+        let module = &loaded.module;
+        let imports = module.num_imported_funcs as usize;
+        let fixed = size_of::<VmCtx>() / 8;
+        let count = fixed + globals.len() + tables.len() + imports + module.types.len().div_ceil(2);
+        let mut words = vec![0u64; count].into_boxed_slice();
+        let mut at = fixed;
+        let mut add = |word: usize| {
+            words[at] = word as u64;
+            at += 1;
+        };
+        // SAFETY: the pointers are to live objects of the store.
+        globals.iter().for_each(|&global| add(unsafe { (*global).storage() } as usize));
+        tables.iter().for_each(|&table| add(table as usize));
+        funcs[..imports].iter().for_each(|&func| add(func as usize));
+        for pair in loaded.types.chunks(2) {
+            // Two 32-bit ids in a word, the first at the lower address.
+            let ids = [pair[0].0, pair.get(1).map_or(0, |id| id.0)];
+            // SAFETY: any two 32-bit numbers are a 64-bit one.
+            add(unsafe { std::mem::transmute::<[u32; 2], u64>(ids) } as usize);
+        }
+        // SAFETY: as above.
+        let memory = memories.first().map(|&memory| unsafe { &*memory });
+        let header = VmCtx {
+            limit: AtomicU64::new(0),
+            memory_base: memory.map_or(ptr::null_mut(), Memory::base),
+            memory_len: memory.map_or(ptr::null(), |memory| memory.len_address()),
+            helpers: native.helpers(),
+            results: AtomicPtr::default(),
+            instance,
+            env: AtomicPtr::default(),
+            code: ptr::null(),
+            reserved: [0; 8],
+        };
+        // SAFETY: the first words are the header's, and aligned for it.
+        unsafe { words.as_mut_ptr().cast::<VmCtx>().write(header) };
+        VmContext { words, limit: None }
+    }
+
+    /// Has requests reach code that runs in this context.
+    pub(crate) fn connect(&mut self, control: &Arc<crate::Control>) {
+        // SAFETY: the words stay where they are; `limit` is dropped before them.
+        let word = unsafe { &raw const (*self.as_ptr()).limit };
+        self.limit = Some(Limit::new(control, word));
+    }
+
+    /// The context, as compiled code takes it.
+    pub fn as_ptr(&self) -> *mut VmCtx {
+        self.words.as_ptr().cast::<VmCtx>().cast_mut()
+    }
+
+    /// Lets `env` run compiled code here, on a stack that may not reach below `stack_limit`: whether it did not already,
+    /// so that whoever entered has to [`VmContext::leave`]. `None` if another environment does.
+    pub fn enter(&self, env: &ExecEnv, stack_limit: usize) -> Option<bool> {
+        // SAFETY: the header was written by `new`.
+        let vm = unsafe { &*self.as_ptr() };
+        let me = (&raw const *env).cast_mut();
+        match vm.env.compare_exchange(ptr::null_mut(), me, Ordering::Acquire, Ordering::Relaxed) {
+            Ok(_) => {}
+            Err(other) if other == me => return Some(false),
+            Err(_) => return None,
+        }
+        vm.results.store(env.results.base().cast(), Ordering::Relaxed);
+        if let Some(limit) = &self.limit {
+            limit.set(stack_limit as u64);
+        }
+        Some(true)
+    }
+
+    /// No environment runs compiled code here any more.
+    pub fn leave(&self) {
+        // SAFETY: as above.
+        unsafe { &*self.as_ptr() }.env.store(ptr::null_mut(), Ordering::Release);
+    }
+}
+
+impl Drop for VmContext {
+    fn drop(&mut self) {
+        // Before the words that it writes to are gone.
+        self.limit = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
+    use wayfarer_abi::{func, table, vmctx};
+
+    #[test]
+    fn layouts_are_those_that_compiled_code_knows() {
+        assert_eq!(offset_of!(VmCtx, limit) as u64, vmctx::LIMIT);
+        assert_eq!(offset_of!(VmCtx, memory_base) as u64, vmctx::MEMORY_BASE);
+        assert_eq!(offset_of!(VmCtx, memory_len) as u64, vmctx::MEMORY_LEN);
+        assert_eq!(offset_of!(VmCtx, helpers) as u64, vmctx::HELPERS);
+        assert_eq!(offset_of!(VmCtx, results) as u64, vmctx::RESULTS);
+        assert_eq!(offset_of!(VmCtx, instance) as u64, vmctx::INSTANCE);
+        assert_eq!(offset_of!(VmCtx, env) as u64, vmctx::ENV);
+        assert_eq!(offset_of!(VmCtx, code) as u64, vmctx::CODE);
+        assert_eq!(size_of::<VmCtx>() as u64, vmctx::SIZE);
+        assert_eq!(offset_of!(Func, ty) as u64, func::TYPE);
+        assert_eq!(offset_of!(Func, vmctx) as u64, func::VMCTX);
+        assert_eq!(offset_of!(Func, native) as u64, func::CODE);
+        assert_eq!(Table::ELEMS_OFFSET as u64, table::ELEMS);
+        assert_eq!(Table::LEN_OFFSET as u64, table::LEN);
+    }
+}
