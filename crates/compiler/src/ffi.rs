@@ -1,0 +1,133 @@
+//! The functions of `libwayfarer_compiler.so`, as [`wayfarer_abi::compiler`] describes them.
+
+use crate::{Bounds, Options, artifact};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use wayfarer_abi::compiler::{Buffer, Options as CompilerOptions, VERSION};
+
+/// What [`wayfarer_compiler_compile`] returns if the buffer holds an `.aot` file.
+const DONE: i32 = 0;
+
+/// What it returns if the buffer holds a message.
+const FAILED: i32 = 1;
+
+/// Version of this interface.
+#[unsafe(no_mangle)]
+pub extern "C" fn wayfarer_compiler_version() -> u32 {
+    VERSION
+}
+
+/// Compiles a module for this machine.
+///
+/// # Safety
+/// `wasm` has `len` bytes, `options` can be read, `out` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_compiler_compile(
+    wasm: *const u8,
+    len: usize,
+    options: *const CompilerOptions,
+    out: *mut Buffer,
+) -> i32 {
+    let (bytes, options) = match len {
+        // A null pointer may come with no bytes.
+        // SAFETY: as the caller promises.
+        0 => (&[][..], unsafe { *options }),
+        // SAFETY: as the caller promises.
+        _ => unsafe { (std::slice::from_raw_parts(wasm, len), *options) },
+    };
+    let compiled = catch_unwind(AssertUnwindSafe(|| compile(bytes, &options)));
+    let (status, bytes) = match compiled {
+        Ok(Ok(file)) => (DONE, file),
+        Ok(Err(message)) => (FAILED, message.into_bytes()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
+            (FAILED, format!("internal error of the compiler: {text}").into_bytes())
+        }
+    };
+    let bytes = Box::leak(bytes.into_boxed_slice());
+    // SAFETY: as the caller promises.
+    unsafe { out.write(Buffer { bytes: bytes.as_mut_ptr(), len: bytes.len() }) };
+    status
+}
+
+/// Frees what [`wayfarer_compiler_compile`] filled in.
+///
+/// # Safety
+/// It did, and this was not freed yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_compiler_free(buffer: Buffer) {
+    if !buffer.bytes.is_null() {
+        // SAFETY: leaked by `wayfarer_compiler_compile` with this length.
+        drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(buffer.bytes, buffer.len)) });
+    }
+}
+
+fn compile(wasm: &[u8], options: &CompilerOptions) -> Result<Vec<u8>, String> {
+    let module = wayfarer_module::parse(Arc::from(wasm)).map_err(|e| e.to_string())?;
+    let defaults = Options::default();
+    let options = Options {
+        opt_level: options.opt_level.min(3),
+        size_level: options.size_level.min(3),
+        bounds: if options.explicit_bounds == 0 { Bounds::Guard } else { Bounds::Explicit },
+        checkpoints: options.checkpoints != 0,
+        precise: options.precise != 0,
+        continuations: options.continuations != 0,
+        threads: if options.threads == 0 { defaults.threads } else { options.threads as usize },
+        ..defaults
+    };
+    let artifact = artifact::compile_artifact(&module, &options, &|_, _| ()).map_err(|e| e.to_string())?;
+    Ok(artifact.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: CompilerOptions = CompilerOptions {
+        opt_level: 1,
+        size_level: 3,
+        explicit_bounds: 1,
+        checkpoints: 1,
+        precise: 0,
+        continuations: 1,
+        threads: 1,
+    };
+
+    fn call(wasm: &[u8]) -> (i32, Vec<u8>) {
+        let mut out = Buffer { bytes: std::ptr::null_mut(), len: 0 };
+        // SAFETY: slices and places of ours; the buffer is copied, then freed once.
+        unsafe {
+            let status =
+                wayfarer_compiler_compile(wasm.as_ptr(), wasm.len(), &raw const OPTIONS, &raw mut out);
+            let bytes = std::slice::from_raw_parts(out.bytes, out.len).to_vec();
+            wayfarer_compiler_free(out);
+            (status, bytes)
+        }
+    }
+
+    #[test]
+    fn a_module_becomes_an_artifact_of_it() {
+        let wasm = wat::parse_str("(module (func (export \"f\") (result i32) (i32.const 1)))").unwrap();
+        let (status, bytes) = call(&wasm);
+        assert_eq!(status, DONE, "{}", String::from_utf8_lossy(&bytes));
+        let artifact = wayfarer_aot::Artifact::parse(&bytes).unwrap();
+        assert_eq!(&*artifact.module, &*wasm);
+        assert_eq!(
+            (artifact.options.opt_level, artifact.options.bounds),
+            (1, wayfarer_aot::Bounds::Explicit)
+        );
+        assert_eq!((artifact.target.check_host(), artifact.abi), (Ok(()), wayfarer_abi::VERSION));
+        assert!(artifact.compiler.contains("LLVM 19."), "{}", artifact.compiler);
+        assert!(!artifact.objects.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_module_gives_a_message() {
+        for wasm in [&b""[..], b"\0asm\x01\0\0\0\x01"] {
+            let (status, message) = call(wasm);
+            assert_eq!(status, FAILED);
+            assert!(String::from_utf8(message).is_ok_and(|m| !m.is_empty()));
+        }
+    }
+}
