@@ -5,6 +5,7 @@
 //! - [`Helper`]: functions of the runtime that compiled code calls
 //! - [`TrapCode`]: why guest code stopped
 //! - [`symbol`]: names of what an object file defines
+//! - [`compiler`]: the functions of the compiler as a shared object
 //!
 //! # Calls
 //!
@@ -16,11 +17,13 @@
 //! # Stopping
 //!
 //! Where a request may be found (a *poll*), and where a callee may have found one (a *call*), compiled code has a landing
-//! pad. The runtime stops a thread by a forced unwind; each pad asks for room with [`Helper::Capture`], stores what the
-//! stable point needs (live locals in order, then the operand stack, in slots) and lets the unwind go on.
+//! pad. The runtime stops a thread by a forced unwind; each pad appends a [`record`] to the capture area that
+//! [`vmctx::CAPTURE`] points into, and lets the unwind go on. Before a frame's pads run the runtime sees to it that there
+//! is room for [`MAX_CAPTURED`] bytes.
 
 #![no_std]
 
+pub mod compiler;
 mod trap_code;
 
 pub use trap_code::TrapCode;
@@ -30,6 +33,24 @@ pub const VERSION: u32 = 1;
 
 /// A function's results are returned as values up to this number, unless one of several is a vector.
 pub const MAX_RETURNED: usize = 2;
+
+/// Room in the capture area before the landing pads of a frame run (bytes). Functions have at most 50,000 locals; with
+/// inlining one frame has several pads.
+pub const MAX_CAPTURED: usize = 64 << 20;
+
+/// What a landing pad writes: this, then the state in slots: live locals in order, then operands.
+pub mod record {
+    /// Function index (32 bits).
+    pub const FUNC: u64 = 0;
+    /// What the frame was doing (32 bits): a [`crate::Point`].
+    pub const KIND: u64 = 4;
+    /// Offset of the stable point (32 bits).
+    pub const OFFSET: u64 = 8;
+    /// Number of slots (32 bits).
+    pub const SLOTS: u64 = 12;
+    /// Size of this part.
+    pub const SIZE: u64 = 16;
+}
 
 /// The context of an instance: its compiled code's view of it.
 ///
@@ -52,6 +73,8 @@ pub mod vmctx {
     pub const ENV: u64 = 48;
     /// Addresses of the code of all functions of the module that are not imported.
     pub const CODE: u64 = 56;
+    /// Where the next record of a captured frame goes.
+    pub const CAPTURE: u64 = 64;
     /// Size of the fixed part.
     pub const SIZE: u64 = 128;
 
@@ -105,9 +128,6 @@ pub enum Helper {
     Entry,
     /// `(code: i32)`: ends the run with that [`TrapCode`]. Does not return.
     Trap,
-    /// `(func: i32, kind: i32, offset: i32, slots: i32) -> ptr`: room for the state of a frame that is being captured; `kind` is
-    /// a [`Point`].
-    Capture,
     /// `(func: ptr, slots: ptr) -> i32`: calls any function. 1: it was interrupted and has to be called again after a
     /// poll. May unwind or trap.
     Call,
@@ -146,7 +166,7 @@ impl Helper {
     pub const COUNT: usize = Helper::RefFunc as usize + 1;
 }
 
-/// What a captured frame was doing, as [`Helper::Capture`] is told.
+/// What a captured frame was doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Point {

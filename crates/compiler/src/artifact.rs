@@ -33,6 +33,7 @@ pub fn compile_artifact(
     if options.format != Format::Object {
         return Err(CompileError::Target("texts of LLVM's cannot be packed".to_owned()));
     }
+    features::check_target(options)?;
     let output = compile(module, options, progress)?;
     let target = Target::new(options)?;
     let required = features::required(&target);

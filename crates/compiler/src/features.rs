@@ -1,28 +1,23 @@
-//! Which features of the processor code needs: those of LLVM's that change which instructions it may choose.
+//! Processors and their features: which there are, and which code needs.
 
+use crate::error::{CompileError, Result};
+use crate::options::Options;
 use crate::target::{Arch, Target};
 use std::ffi::{c_char, c_void};
 
+/// A function that is called with a name.
+type Each = extern "C" fn(context: *mut c_void, name: *const c_char, len: usize);
+
+/// A function of `features.cpp` that lists names.
+type List = unsafe extern "C" fn(machine: *const c_void, context: *mut c_void, each: Each);
+
 unsafe extern "C" {
-    /// Of `features.cpp`.
-    fn wayfarer_enabled_features(
-        machine: *const c_void,
-        context: *mut c_void,
-        each: extern "C" fn(context: *mut c_void, name: *const c_char, len: usize),
-    );
+    fn wayfarer_enabled_features(machine: *const c_void, context: *mut c_void, each: Each);
+    fn wayfarer_known_features(machine: *const c_void, context: *mut c_void, each: Each);
+    fn wayfarer_known_processors(machine: *const c_void, context: *mut c_void, each: Each);
 }
 
-/// The features that a machine must have to run code compiled for `target`: LLVM's names, sorted.
-pub(crate) fn required(target: &Target) -> Vec<String> {
-    let known = instruction_sets(target.arch);
-    let mut required = enabled(target);
-    required.retain(|name| known.contains(&name.as_str()));
-    required.sort_unstable();
-    required
-}
-
-/// What is enabled for a target, instruction sets and everything else that LLVM calls a feature.
-fn enabled(target: &Target) -> Vec<String> {
+fn names(target: &Target, list: List) -> Vec<String> {
     extern "C" fn each(context: *mut c_void, name: *const c_char, len: usize) {
         // SAFETY: the pointer given below, and a name with its length.
         let (names, name) = unsafe {
@@ -32,10 +27,76 @@ fn enabled(target: &Target) -> Vec<String> {
     }
     let mut names = Vec::<String>::new();
     // SAFETY: the machine lives during the call, and `each` takes what it is given here.
-    unsafe {
-        wayfarer_enabled_features(target.machine.as_mut_ptr().cast(), (&raw mut names).cast(), each);
-    }
+    unsafe { list(target.machine.as_mut_ptr().cast(), (&raw mut names).cast(), each) };
     names
+}
+
+/// The features that a machine must have to run code compiled for `target`: LLVM's names, sorted.
+pub(crate) fn required(target: &Target) -> Vec<String> {
+    let known = instruction_sets(target.arch);
+    let mut required = names(target, wayfarer_enabled_features);
+    required.retain(|name| known.contains(&name.as_str()));
+    required.sort_unstable();
+    required
+}
+
+/// What LLVM knows of an architecture.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// Names of processors.
+    pub processors: Vec<String>,
+    /// Names of their features.
+    pub features: Vec<String>,
+}
+
+/// What LLVM knows of the architecture of a target triple, or of this machine's.
+///
+/// # Errors
+/// [`CompileError::Target`].
+pub fn known(triple: Option<&str>) -> Result<Known> {
+    let target = Target::new(&Options { triple: triple.map(str::to_owned), ..Options::default() })?;
+    Ok(Known {
+        processors: names(&target, wayfarer_known_processors),
+        features: names(&target, wayfarer_known_features),
+    })
+}
+
+/// Checks the target that the options ask for. LLVM itself only grumbles about names that it does not know, and ends the
+/// process where there is no code model of a kind.
+///
+/// # Errors
+/// [`CompileError::Target`].
+pub fn check_target(options: &Options) -> Result<()> {
+    let fail = |what: String| Err(CompileError::Target(what));
+    let plain = Options { triple: options.triple.clone(), ..Options::default() };
+    let target = Target::new(&plain)?;
+    if !target.triple.split('-').any(|part| part == "linux") {
+        return fail(format!("{}: code is made for Linux only", target.triple));
+    }
+    if let Some(cpu) = &options.cpu
+        && !names(&target, wayfarer_known_processors).contains(cpu)
+    {
+        return fail(format!("{cpu} is not a processor that LLVM knows for {}", target.triple));
+    }
+    let features = names(&target, wayfarer_known_features);
+    for feature in options.features.split(',').filter(|f| !f.is_empty()) {
+        let name = feature.strip_prefix(['+', '-']);
+        if !name.is_some_and(|name| features.iter().any(|f| f == name)) {
+            return fail(format!(
+                "{feature}: expected + or -, and a feature that LLVM knows for {}",
+                target.triple
+            ));
+        }
+    }
+    let models: &[u8] = match target.arch {
+        Arch::X86_64 => &[0, 1, 2, 3],
+        Arch::Aarch64 => &[0, 3],
+        Arch::Riscv64 | Arch::S390x => &[0, 1, 3],
+    };
+    if !models.contains(&options.size_level) {
+        return fail(format!("size level {} does not exist for {}", options.size_level, target.triple));
+    }
+    Ok(())
 }
 
 /// Features that add instructions that LLVM uses for code like ours, beyond what every machine of the architecture has.
@@ -197,6 +258,36 @@ mod tests {
         let avx = required_by(X86, None, "+avx");
         assert!(avx.contains(&"sse4.2".to_owned()), "{avx:?}");
         assert!(!required_by(X86, Some("haswell"), "-avx").contains(&"avx2".to_owned()));
+    }
+
+    #[test]
+    fn targets_that_are_none() {
+        let check = |triple: Option<&str>, cpu: &str, features: &str, size_level| {
+            let cpu = (!cpu.is_empty()).then(|| cpu.to_owned());
+            let triple = triple.map(str::to_owned);
+            let features = features.to_owned();
+            check_target(&Options { triple, cpu, features, size_level, ..Options::default() })
+        };
+        assert_eq!(check(X86, "haswell", "+avx2,-fma", 3), Ok(()));
+        assert_eq!(check(None, "", "", 3), Ok(()));
+        for (triple, cpu, features, size_level, why) in [
+            (X86, "haswel", "", 3, "haswel is not a processor"),
+            (X86, "", "+avx22", 3, "+avx22: expected"),
+            (X86, "", "avx2", 3, "avx2: expected"),
+            (Some("x86_64-apple-darwin"), "", "", 3, "Linux only"),
+            (Some("aarch64-linux-gnu"), "", "", 1, "size level 1"),
+            (Some("mips-linux-gnu"), "", "", 3, "no code can be made"),
+        ] {
+            let error = check(triple, cpu, features, size_level).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn lists() {
+        let known = known(X86).unwrap();
+        assert!(known.processors.contains(&"haswell".to_owned()));
+        assert!(known.features.contains(&"avx2".to_owned()));
     }
 
     #[test]

@@ -99,7 +99,7 @@ mod tests {
         // SAFETY: slices and places of ours; the buffer is copied, then freed once.
         unsafe {
             let status =
-                wayfarer_compiler_compile(wasm.as_ptr(), wasm.len(), &raw const OPTIONS, &raw mut out);
+                wayfarer_compiler_compile(wasm.as_ptr(), wasm.len(), &OPTIONS, &raw mut out);
             let bytes = std::slice::from_raw_parts(out.bytes, out.len).to_vec();
             wayfarer_compiler_free(out);
             (status, bytes)

@@ -1,5 +1,6 @@
 //! Into compiled code, and out of it: by returning, or at once from anywhere above.
 
+use crate::area::Area;
 use crate::{signals, stack};
 use std::arch::global_asm;
 use std::ffi::c_void;
@@ -22,6 +23,10 @@ pub(crate) struct Level {
     pub(crate) in_host: bool,
     /// Why it was left, with [`TRAPPED`].
     pub(crate) trap: Option<Trap>,
+    /// The context that it runs in.
+    pub(crate) vmctx: *mut VmCtx,
+    /// Where its frames are captured to.
+    pub(crate) area: Area,
     /// For the unwinder.
     pub(crate) exception: crate::unwind::Exception,
 }
@@ -71,6 +76,8 @@ pub(crate) unsafe fn run(
         guard,
         in_host: false,
         trap: None,
+        vmctx: vm.as_ptr(),
+        area: Area::default(),
         exception: Default::default(),
     };
     env.native = (&raw mut level).cast();
@@ -87,7 +94,11 @@ pub(crate) unsafe fn run(
     }
     Some(match status {
         RETURNED => Ok(()),
-        CAPTURED => Err(Ended::Captured),
+        CAPTURED => {
+            // SAFETY: a context's instance outlives it.
+            level.area.frames(unsafe { (*level.vmctx).instance }, &mut env.captured);
+            Err(Ended::Captured)
+        }
         _ => Err(Ended::Trap(level.trap.take().unwrap_or(Trap::Code(TrapCode::Unreachable)))),
     })
 }

@@ -7,12 +7,11 @@ use crate::enter::{self, level};
 use crate::tier::COMPILED;
 use crate::unwind;
 use std::sync::atomic::Ordering;
-use wayfarer_abi::{Helper, Point};
+use wayfarer_abi::Helper;
 use wayfarer_interp::mixed::{self, Ended, Tier};
-use wayfarer_module::PointKind;
 use wayfarer_runtime::{
-    AfterCheckpoint, CaptureError, ExecEnv, Func, HostError, Instance, PollAction, RawFrame, Table, Trap,
-    TrapCode, VmCtx,
+    AfterCheckpoint, CaptureError, ExecEnv, Func, HostError, Instance, PollAction, Table, Trap, TrapCode,
+    VmCtx,
 };
 
 /// The helpers' addresses, by number.
@@ -22,7 +21,6 @@ pub(crate) fn table() -> *const *const () {
         table[Helper::Poll as usize] = poll as *const ();
         table[Helper::Entry as usize] = entry as *const ();
         table[Helper::Trap as usize] = trap as *const ();
-        table[Helper::Capture as usize] = capture as *const ();
         table[Helper::Call as usize] = call as *const ();
         table[Helper::Interpret as usize] = interpret as *const ();
         table[Helper::MemoryGrow as usize] = memory_grow as *const ();
@@ -142,23 +140,6 @@ unsafe extern "C" fn trap(vmctx: *mut VmCtx, code: u32) {
         let code = TrapCode::from_number(code).unwrap_or(TrapCode::Unreachable);
         enter::trap(env(vmctx), code.into())
     }
-}
-
-unsafe extern "C" fn capture(vmctx: *mut VmCtx, func: u32, kind: u32, offset: u32, slots: u32) -> *mut u64 {
-    const KINDS: [(Point, PointKind); 4] = [
-        (Point::Entry, PointKind::Entry),
-        (Point::Loop, PointKind::Loop),
-        (Point::Call, PointKind::Call),
-        (Point::BeforeCall, PointKind::BeforeCall),
-    ];
-    // SAFETY: called by a landing pad.
-    let (env, instance) = unsafe { (env(vmctx), (*vmctx).instance) };
-    let kind = KINDS[kind as usize & 3].1;
-    let mut frame =
-        RawFrame { instance, func, kind, offset, slots: vec![0; slots as usize].into_boxed_slice() };
-    let room = frame.slots.as_mut_ptr();
-    env.captured.push(frame);
-    room
 }
 
 unsafe extern "C-unwind" fn call(vmctx: *mut VmCtx, func: *const Func, slots: *mut u64) -> u32 {

@@ -3,8 +3,9 @@
 //! - [`engine`]: compiled code where there is any, the interpreter everywhere else
 //! - [`code`]: a module's compiled code in this process
 //! - `enter`: into compiled code and out of it; `stack`: how deep it may go
-//! - `helpers`: what compiled code calls; `unwind`: how its frames are captured; `signals`: accesses outside memory
+//! - `helpers`: what compiled code calls; `unwind`, `area`: how its frames are captured; `signals`: accesses outside memory
 
+mod area;
 pub mod code;
 pub mod engine;
 mod enter;

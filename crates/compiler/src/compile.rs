@@ -1,0 +1,213 @@
+//! A whole module to object files: in parts, on several threads.
+
+use crate::error::{CompileError, Result, internal};
+use crate::options::{Format, Options};
+use crate::target::Target;
+use crate::unit::Unit;
+use crate::{entries, function};
+use inkwell::context::Context;
+use inkwell::passes::PassBuilderOptions;
+use inkwell::targets::FileType;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use wayfarer_module::{Module, PointKind, stable_points_where};
+
+/// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
+const PART: usize = 200_000;
+
+/// Functions larger than this (bytes) only get continuations for loops that are in no other loop: each is as large as
+/// what follows it in the function.
+const LARGE_FUNCTION: usize = 4_000;
+
+/// What came out.
+#[derive(Debug)]
+pub struct Output {
+    /// LLVM triple.
+    pub triple: String,
+    /// LLVM's name of the CPU.
+    pub cpu: String,
+    /// LLVM features, `+a,-b`.
+    pub features: String,
+    /// Object files, or texts (see [`Format`]), of the module's functions.
+    pub code: Vec<Vec<u8>>,
+    /// The same of continuations.
+    pub continuations: Vec<Vec<u8>>,
+}
+
+/// A part of the work: becomes one object file.
+#[derive(Clone, Debug)]
+enum Part {
+    /// Functions. The first part also has the entries.
+    Functions { funcs: Vec<u32>, entries: bool },
+    /// Continuations: function and offset of the loop.
+    Continuations(Vec<(u32, u32)>),
+}
+
+/// Compiles a module. `progress` is called now and then, from any thread, with how many of how many parts are done.
+///
+/// # Errors
+/// [`CompileError`].
+pub fn compile(
+    module: &Module,
+    options: &Options,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Output> {
+    // Its own thread has its own machine; this one is asked what it is.
+    let target = Target::new(options)?;
+    let parts = parts(module, options);
+    let tail_calls = function::any_tail_calls(module);
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let results: Mutex<Vec<Option<Result<Vec<u8>>>>> = Mutex::new(parts.iter().map(|_| None).collect());
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = parts.get(at) else { return };
+            let result = compile_part(module, options, part, tail_calls);
+            let failed = result.is_err();
+            results.lock().unwrap_or_else(|e| e.into_inner())[at] = Some(result);
+            if failed {
+                next.store(parts.len(), Ordering::Relaxed);
+            }
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, parts.len());
+        }
+    };
+    std::thread::scope(|scope| {
+        for nth in 1..options.threads.max(1).min(parts.len()) {
+            std::thread::Builder::new()
+                .name(format!("compile {nth}"))
+                .spawn_scoped(scope, work)
+                .map_err(|e| CompileError::Thread(e.to_string()))?;
+        }
+        work();
+        Ok::<(), CompileError>(())
+    })?;
+    let mut output = Output {
+        triple: target.triple,
+        cpu: target.cpu,
+        features: target.features,
+        code: Vec::new(),
+        continuations: Vec::new(),
+    };
+    let results = results.into_inner().unwrap_or_else(|e| e.into_inner());
+    // An error leaves parts after it undone.
+    let mut objects = Vec::with_capacity(parts.len());
+    for result in results {
+        objects.push(result.transpose()?);
+    }
+    for (part, object) in parts.iter().zip(objects) {
+        let object = object.ok_or_else(|| internal("a part was not compiled"))?;
+        match part {
+            Part::Functions { .. } => output.code.push(object),
+            Part::Continuations(_) => output.continuations.push(object),
+        }
+    }
+    Ok(output)
+}
+
+/// Splits the work. Neighbours stay together: they come from the same source file, and call each other.
+fn parts(module: &Module, options: &Options) -> Vec<Part> {
+    let text = options.format != Format::Object;
+    let limit = if text { usize::MAX } else { PART };
+    let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
+    let mut parts = Vec::new();
+    let mut funcs = Vec::new();
+    let mut bytes = 0;
+    for func in module.num_imported_funcs..module.funcs.len() as u32 {
+        if bytes > 0 && bytes + size(func) > limit {
+            parts.push(Part::Functions { funcs: std::mem::take(&mut funcs), entries: parts.is_empty() });
+            bytes = 0;
+        }
+        bytes += size(func);
+        funcs.push(func);
+    }
+    if !funcs.is_empty() || parts.is_empty() {
+        parts.push(Part::Functions { funcs, entries: parts.is_empty() });
+    }
+    if !options.checkpoints || !options.continuations || text {
+        return parts;
+    }
+    let (mut loops, mut bytes) = (Vec::new(), 0);
+    for func in module.num_imported_funcs..module.funcs.len() as u32 {
+        for (offset, rest) in continuations(module, func, size(func)) {
+            bytes += rest;
+            loops.push((func, offset));
+            if bytes > limit {
+                parts.push(Part::Continuations(std::mem::take(&mut loops)));
+                bytes = 0;
+            }
+        }
+    }
+    if !loops.is_empty() {
+        parts.push(Part::Continuations(loops));
+    }
+    parts
+}
+
+/// The loops of a function that get continuations, and about how large each is.
+fn continuations(module: &Module, func: u32, size: usize) -> Vec<(u32, usize)> {
+    if function::has_tail_calls(module, func) {
+        return Vec::new();
+    }
+    let mut offsets = Vec::new();
+    let _ = stable_points_where(module, func, |kind, offset| {
+        if kind == PointKind::Loop {
+            offsets.push(offset);
+        }
+        false
+    });
+    if size > LARGE_FUNCTION {
+        let outermost = function::outermost_loops(module, func);
+        offsets.retain(|offset| outermost.contains(offset));
+    }
+    let start = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.start - module.code_start);
+    offsets.into_iter().map(|offset| (offset, size.saturating_sub(offset as usize - start))).collect()
+}
+
+fn compile_part(module: &Module, options: &Options, part: &Part, tail_calls: bool) -> Result<Vec<u8>> {
+    let context = Context::create();
+    let target = Target::new(options)?;
+    let unit = Unit::new(&context, module, options, &target, tail_calls);
+    match part {
+        Part::Functions { funcs, entries } => {
+            for &func in funcs {
+                if !unit.tail_calls && function::has_tail_calls(module, func) {
+                    entries::compile_interpreted(&unit, func)?;
+                } else {
+                    function::compile(&unit, func)?;
+                }
+            }
+            if *entries {
+                for index in 0..module.types.len() as u32 {
+                    entries::compile_entry(&unit, index)?;
+                }
+            }
+        }
+        Part::Continuations(loops) => {
+            for &(func, offset) in loops {
+                function::compile_continuation(&unit, func, offset)?;
+            }
+        }
+    }
+    unit.verify()?;
+    let text = |unit: &Unit<'_, '_>| unit.llvm.print_to_string().to_bytes().to_vec();
+    if options.format == Format::IrUnoptimized {
+        return Ok(text(&unit));
+    }
+    let level = options.opt_level.min(3);
+    let pass_options = PassBuilderOptions::create();
+    pass_options.set_loop_vectorization(level >= 2);
+    pass_options.set_loop_slp_vectorization(level >= 2);
+    pass_options.set_loop_interleaving(level >= 2);
+    pass_options.set_loop_unrolling(level >= 2);
+    unit.llvm
+        .run_passes(&format!("default<O{level}>"), &target.machine, pass_options)
+        .map_err(|e| CompileError::Llvm(e.to_string()))?;
+    if options.format == Format::IrOptimized {
+        return Ok(text(&unit));
+    }
+    let object = target
+        .machine
+        .write_to_memory_buffer(&unit.llvm, FileType::Object)
+        .map_err(|e| CompileError::Llvm(e.to_string()))?;
+    Ok(object.as_slice().to_vec())
+}

@@ -1,0 +1,91 @@
+//! A function's body to LLVM: one walk over the validated instructions, with the operand stack as a list of LLVM values.
+//!
+//! - `control`: blocks, loops, branches; `calls`; `points`: polls, landing pads, what they save
+//! - `numeric`, `float`, `memory`, `tables`, `simd`: everything else, by kind
+
+mod body;
+mod build;
+mod calls;
+mod control;
+mod float;
+mod float_ops;
+mod keep;
+mod loops;
+mod memory;
+mod numeric;
+mod outside;
+mod points;
+mod simd;
+mod tables;
+mod used;
+
+use crate::error::{Result, internal};
+use crate::unit::Unit;
+pub(crate) use body::{compile, compile_continuation};
+use control::Block;
+use inkwell::basic_block::BasicBlock;
+use inkwell::builder::Builder;
+use inkwell::values::{BasicValueEnum, FunctionValue, PointerValue};
+pub(crate) use loops::{any_tail_calls, has_tail_calls, outermost_loops};
+use std::collections::HashMap;
+use wasmparser::Operator;
+use wayfarer_abi::TrapCode;
+use wayfarer_module::{FuncPoints, ValType};
+
+/// A function being compiled.
+pub(crate) struct Translator<'u, 'c, 'm> {
+    pub(crate) unit: &'u Unit<'c, 'm>,
+    /// Where instructions are added.
+    pub(crate) builder: Builder<'c>,
+    /// What they are added to.
+    pub(crate) func: FunctionValue<'c>,
+    /// Function index.
+    index: u32,
+    /// The context, the function's first parameter.
+    vmctx: PointerValue<'c>,
+    /// First byte of memory 0, loaded once.
+    memory_base: Option<PointerValue<'c>>,
+    /// Locals by index: type, and the variable that holds it (LLVM makes values of them).
+    locals: Vec<(ValType, PointerValue<'c>)>,
+    /// The operand stack. Types are those of [`Unit::value_type`].
+    stack: Vec<BasicValueEnum<'c>>,
+    /// Blocks that are open, outermost first; the first is the function's body.
+    blocks: Vec<Block<'c>>,
+    /// Blocks that were opened in code that cannot be reached; nothing is built while there are any, or while
+    /// `reachable` is false.
+    skipped: u32,
+    reachable: bool,
+    /// Offset of the current instruction relative to the start of the code section.
+    offset: u32,
+    /// What must be saved where.
+    points: FuncPoints,
+    /// What is known of the body before it is translated.
+    shape: loops::Shape,
+    /// The function's first block: variables are made there.
+    allocas: BasicBlock<'c>,
+    /// Headers of the loops that are open, outermost first.
+    loop_headers: Vec<control::Target<'c>>,
+    /// Of loops that a continuation entered in the middle and that are now translated from their header: where the part
+    /// that was entered ended. By the number of blocks around the loop.
+    after_loop: HashMap<usize, control::Target<'c>>,
+    /// The next instruction is not the following one, but the one at this offset.
+    rewind: Option<u32>,
+    /// Loads in the strip-mined loop that is being translated, if one is.
+    strip_loads: Option<Vec<BasicValueEnum<'c>>>,
+    /// A continuation's results go here.
+    results: Option<PointerValue<'c>>,
+    /// Blocks that trap, one for each reason.
+    traps: HashMap<TrapCode, BasicBlock<'c>>,
+}
+
+impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
+    /// The operator's translation, if it does not concern control flow, locals or calls.
+    fn plain(&mut self, operator: &Operator<'_>) -> Result<()> {
+        let known = self.numeric(operator)?
+            || self.float(operator)?
+            || self.memory_access(operator)?
+            || self.table_access(operator)?
+            || self.simd(operator)?;
+        if known { Ok(()) } else { Err(internal(format!("unexpected instruction {operator:?}"))) }
+    }
+}

@@ -1,0 +1,249 @@
+//! Stable points: polls, and the landing pads that save a frame's state when a thread is stopped.
+
+use super::Translator;
+use crate::error::{Result, internal};
+use inkwell::AtomicOrdering;
+use inkwell::IntPredicate;
+use inkwell::attributes::AttributeLoc;
+use inkwell::basic_block::BasicBlock;
+use inkwell::types::FunctionType;
+use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, PointerValue};
+use wayfarer_abi::{Helper, Point, record, vmctx};
+use wayfarer_module::PointKind;
+
+impl<'c> Translator<'_, 'c, '_> {
+    /// The native stack's limit, or all ones while a request is pending: what polls read.
+    fn limit(&mut self) -> Result<inkwell::values::IntValue<'c>> {
+        let place = self.offset_pointer(self.vmctx, vmctx::LIMIT)?;
+        let limit = self.load_context(place, self.unit.types.i64.into(), "limit")?;
+        let load = super::build::instruction(&limit)?;
+        // Others write it: it must be read each time.
+        load.set_atomic_ordering(AtomicOrdering::Monotonic).map_err(|e| internal(e.to_string()))?;
+        load.set_alignment(8).map_err(|e| internal(e.to_string()))?;
+        Ok(limit.into_int_value())
+    }
+
+    /// At a function's entry: one comparison finds out both that the stack is short and that a request is pending.
+    pub(super) fn entry_poll(&mut self) -> Result<()> {
+        let name = self.unit.context.metadata_string(self.unit.stack_register);
+        let name = self.unit.context.metadata_node(&[name.into()]);
+        let register = self
+            .intrinsic("llvm.read_register", &[self.unit.types.i64.into()], &[name.into()])?
+            .into_int_value();
+        let limit = self.limit()?;
+        let stop = self.builder.build_int_compare(IntPredicate::ULT, register, limit, "")?;
+        self.slow_poll(stop, Helper::Entry, PointKind::Entry, self.points_offset()?)
+    }
+
+    /// At a loop header or before a call that is made again: on if no request is pending, or once it was served.
+    pub(super) fn poll(&mut self, kind: PointKind, offset: u32) -> Result<()> {
+        if !self.unit.options.checkpoints {
+            return Ok(());
+        }
+        let limit = self.limit()?;
+        let requested = limit.get_type().const_all_ones();
+        let stop = self.builder.build_int_compare(IntPredicate::EQ, limit, requested, "")?;
+        self.slow_poll(stop, Helper::Poll, kind, offset)
+    }
+
+    fn slow_poll(
+        &mut self,
+        stop: inkwell::values::IntValue<'c>,
+        helper: Helper,
+        kind: PointKind,
+        offset: u32,
+    ) -> Result<()> {
+        let (slow, on) = (self.block("poll"), self.block(""));
+        let branch = self.builder.build_conditional_branch(stop, slow, on)?;
+        self.unit.mark_unlikely(branch);
+        self.builder.position_at_end(slow);
+        let (callee, ty) = self.helper(helper, None, &[])?;
+        let call = self.stoppable_call(ty, Callee::Pointer(callee), &[self.vmctx.into()], kind, offset)?;
+        call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
+        // It only reads what the guest can see: whoever changes that unwinds the frame.
+        call.add_attribute(AttributeLoc::Function, self.unit.attributes.only_reads);
+        self.builder.build_unconditional_branch(on)?;
+        self.builder.position_at_end(on);
+        Ok(())
+    }
+
+    /// The offset of the function's entry as a stable point.
+    fn points_offset(&self) -> Result<u32> {
+        let module = self.unit.module;
+        let body = module.funcs[self.index as usize]
+            .body
+            .as_ref()
+            .ok_or_else(|| internal("an imported function"))?;
+        Ok((body.start - module.code_start) as u32)
+    }
+
+    /// Calls something that may stop the thread while this frame stands at a stable point. The operand stack is as the
+    /// stable point has it.
+    pub(super) fn stoppable_call(
+        &mut self,
+        ty: FunctionType<'c>,
+        callee: Callee<'c>,
+        args: &[BasicMetadataValueEnum<'c>],
+        kind: PointKind,
+        offset: u32,
+    ) -> Result<inkwell::values::CallSiteValue<'c>> {
+        if !self.unit.options.checkpoints {
+            return Ok(match callee {
+                Callee::Pointer(callee) => self.builder.build_indirect_call(ty, callee, args, "")?,
+                Callee::Function(callee) => self.builder.build_call(callee, args, "")?,
+            });
+        }
+        let pad = self.landing_pad(kind, offset)?;
+        let next = self.block("");
+        let args =
+            args.iter().map(|&arg| BasicValueEnum::try_from(arg)).collect::<std::result::Result<Vec<_>, _>>();
+        let args = args.map_err(|()| internal("an argument that is no value"))?;
+        let call = match callee {
+            Callee::Pointer(callee) => {
+                self.builder.build_indirect_invoke(ty, callee, &args, next, pad, "")?
+            }
+            Callee::Function(callee) => self.builder.build_direct_invoke(callee, &args, next, pad, "")?,
+        };
+        self.builder.position_at_end(next);
+        Ok(call)
+    }
+
+    /// A block that saves the frame's state at this stable point, and lets the unwind go on.
+    fn landing_pad(&mut self, kind: PointKind, offset: u32) -> Result<BasicBlock<'c>> {
+        let here = self.here()?;
+        let pad = self.block("pad");
+        self.builder.position_at_end(pad);
+        let exception = self.builder.build_landing_pad(
+            self.unit.types.exception,
+            self.unit.personality(),
+            &[],
+            true,
+            "",
+        )?;
+        let point = self.points.find(kind, offset).ok_or_else(|| {
+            internal(format!("function {}: {kind:?} at {offset} is no stable point", self.index))
+        })?;
+        if point.stack.len() != self.stack.len() {
+            return Err(internal(format!("function {}: another stack at {kind:?} {offset}", self.index)));
+        }
+        let live: Vec<usize> = (0..self.locals.len()).filter(|&local| point.live[local]).collect();
+        let slots = live.iter().map(|&local| self.locals[local].0.slots()).sum::<u32>()
+            + point.stack.iter().map(|ty| ty.slots()).sum::<u32>();
+        let mut values = Vec::with_capacity(live.len() + self.stack.len());
+        for local in live {
+            let (ty, place) = self.locals[local];
+            values.push(self.builder.build_load(self.local_type(ty), place, "")?);
+        }
+        values.extend(&self.stack);
+        let kind = match kind {
+            PointKind::Entry => Point::Entry,
+            PointKind::Loop => Point::Loop,
+            PointKind::Call => Point::Call,
+            PointKind::BeforeCall => Point::BeforeCall,
+        };
+        let capture = self.offset_pointer(self.vmctx, vmctx::CAPTURE)?;
+        let at = self.load_context(capture, self.unit.types.ptr.into(), "record")?.into_pointer_value();
+        let header = [
+            (record::FUNC, self.index),
+            (record::KIND, kind as u32),
+            (record::OFFSET, offset),
+            (record::SLOTS, slots),
+        ];
+        for (field, value) in header {
+            let place = self.offset_pointer(at, field)?;
+            let value = self.i32(value).into();
+            self.store_context(place, value)?;
+        }
+        let room = self.offset_pointer(at, record::SIZE)?;
+        self.store_slots(room, &values)?;
+        let next = self.offset_pointer(room, 8 * u64::from(slots))?;
+        self.store_context(capture, next.into())?;
+        self.builder.build_resume(exception)?;
+        self.builder.position_at_end(here);
+        Ok(pad)
+    }
+
+    /// Stores values to slots, from the first on.
+    pub(super) fn store_slots(
+        &mut self,
+        first: PointerValue<'c>,
+        values: &[BasicValueEnum<'c>],
+    ) -> Result<()> {
+        let mut slot = 0;
+        for &value in values {
+            slot += self.store_slot(first, slot, value)?;
+        }
+        Ok(())
+    }
+
+    /// Stores a value to a slot, or two; how many.
+    fn store_slot(&mut self, first: PointerValue<'c>, slot: u64, value: BasicValueEnum<'c>) -> Result<u64> {
+        let types = self.unit.types;
+        let bits = match value {
+            BasicValueEnum::IntValue(value) => value,
+            BasicValueEnum::FloatValue(value) if value.get_type() == types.f32 => {
+                self.builder.build_bit_cast(value, types.i32, "")?.into_int_value()
+            }
+            BasicValueEnum::FloatValue(value) => {
+                self.builder.build_bit_cast(value, types.i64, "")?.into_int_value()
+            }
+            BasicValueEnum::VectorValue(value) => {
+                for half in 0..2 {
+                    let place = self.offset_pointer(first, 8 * (slot + half))?;
+                    let lane = self.i32(half as u32);
+                    let bits = self.builder.build_extract_element(value, lane, "")?;
+                    self.store_context(place, bits)?;
+                }
+                return Ok(2);
+            }
+            other => return Err(internal(format!("{other} has no slot"))),
+        };
+        let place = self.offset_pointer(first, 8 * slot)?;
+        let bits = match bits.get_type() == types.i64 {
+            true => bits,
+            false => self.builder.build_int_z_extend(bits, types.i64, "")?,
+        };
+        self.store_context(place, bits.into())?;
+        Ok(1)
+    }
+
+    /// Loads values of these types from slots, from the first on.
+    pub(super) fn load_slots(
+        &mut self,
+        first: PointerValue<'c>,
+        types: &[wayfarer_module::ValType],
+    ) -> Result<Vec<BasicValueEnum<'c>>> {
+        let llvm = self.unit.types;
+        let mut slot = 0;
+        let mut values = Vec::with_capacity(types.len());
+        for &ty in types {
+            let place = self.offset_pointer(first, 8 * slot)?;
+            let low = self.load_context(place, llvm.i64.into(), "")?.into_int_value();
+            values.push(match ty {
+                wayfarer_module::ValType::I32 => self.builder.build_int_truncate(low, llvm.i32, "")?.into(),
+                wayfarer_module::ValType::F32 => {
+                    let bits = self.builder.build_int_truncate(low, llvm.i32, "")?;
+                    self.builder.build_bit_cast(bits, llvm.f32, "")?
+                }
+                wayfarer_module::ValType::F64 => self.builder.build_bit_cast(low, llvm.f64, "")?,
+                wayfarer_module::ValType::V128 => {
+                    let place = self.offset_pointer(first, 8 * (slot + 1))?;
+                    let high = self.load_context(place, llvm.i64.into(), "")?.into_int_value();
+                    let (zero, one) = (self.i32(0), self.i32(1));
+                    let half = self.builder.build_insert_element(llvm.v128.get_undef(), low, zero, "")?;
+                    self.builder.build_insert_element(half, high, one, "")?.into()
+                }
+                _ => low.into(),
+            });
+            slot += u64::from(ty.slots());
+        }
+        Ok(values)
+    }
+}
+
+/// What is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Callee<'c> {
+    Function(inkwell::values::FunctionValue<'c>),
+    Pointer(PointerValue<'c>),
+}

@@ -1,0 +1,26 @@
+//! WebAssembly to machine code, with LLVM. The code can be stopped at stable points, captured as a Wasm view, and
+//! continued at loop headers, at no cost while nobody asks for it.
+//!
+//! - [`options`]: what to compile for; [`error`]: what can go wrong
+//! - `target`: LLVM's machine for it, `isa`: what that can do; `unit`: one LLVM module, its types, attributes and declarations
+//! - `function`: a function's body, instruction by instruction; `entries`: how the runtime calls it
+//! - `compile`: a whole module to object files; `artifact`: and those to an `.aot` file; `features`: what that needs
+//! - [`ffi`]: the functions of the shared object
+
+mod artifact;
+mod compile;
+mod entries;
+pub mod error;
+mod features;
+pub mod ffi;
+mod function;
+mod isa;
+pub mod options;
+mod target;
+mod unit;
+
+pub use artifact::{compile_artifact, llvm_version, producer};
+pub use compile::{Output, compile};
+pub use error::CompileError;
+pub use features::{Known, check_target, known};
+pub use options::{Bounds, Format, Options};

