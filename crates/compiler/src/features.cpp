@@ -1,10 +1,13 @@
-// What LLVM knows of processors and their features, which its C interface does not tell. All functions take an
-// LLVMTargetMachineRef, and call `each` with names, which are not terminated, and `context`.
+// What LLVM's C interface lacks: what it knows of processors and their features, and which options it does not take.
+// `machine` is an LLVMTargetMachineRef; `each` is called with names or texts, which are not terminated, and `context`.
 
 #include <cstddef>
 #include <cstring>
+#include <string>
 
 #include <llvm/MC/MCSubtargetInfo.h>
+#include <llvm/Support/CommandLine.h>
+#include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
 
 namespace {
@@ -41,4 +44,14 @@ wayfarer_known_processors(const void *machine, void *context, Each each)
 {
     for (const auto &processor : subtarget(machine).getAllProcessorDescriptions())
         each(context, processor.Key, std::strlen(processor.Key));
+}
+
+// Passes command line options on to LLVM. Calls `each` with a message if it does not take them.
+extern "C" void
+wayfarer_llvm_options(int argc, const char *const *argv, void *context, Each each)
+{
+    std::string message;
+    llvm::raw_string_ostream stream(message);
+    if (!llvm::cl::ParseCommandLineOptions(argc, argv, "", &stream))
+        each(context, message.data(), message.size());
 }

@@ -1,9 +1,9 @@
-//! Processors and their features: which there are, and which code needs.
+//! Processors and their features: which there are, and which code needs. LLVM's own options.
 
 use crate::error::{CompileError, Result};
 use crate::options::Options;
 use crate::target::{Arch, Target};
-use std::ffi::{c_char, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 
 /// A function that is called with a name.
 type Each = extern "C" fn(context: *mut c_void, name: *const c_char, len: usize);
@@ -15,20 +15,39 @@ unsafe extern "C" {
     fn wayfarer_enabled_features(machine: *const c_void, context: *mut c_void, each: Each);
     fn wayfarer_known_features(machine: *const c_void, context: *mut c_void, each: Each);
     fn wayfarer_known_processors(machine: *const c_void, context: *mut c_void, each: Each);
+    fn wayfarer_llvm_options(argc: c_int, argv: *const *const c_char, context: *mut c_void, each: Each);
+}
+
+/// Adds a text to the list of strings that `context` is.
+extern "C" fn add(context: *mut c_void, text: *const c_char, len: usize) {
+    // SAFETY: the pointer given by `names` or `llvm_options`, and a text with its length.
+    let (texts, text) =
+        unsafe { (&mut *context.cast::<Vec<String>>(), std::slice::from_raw_parts(text.cast::<u8>(), len)) };
+    texts.push(String::from_utf8_lossy(text).into_owned());
 }
 
 fn names(target: &Target, list: List) -> Vec<String> {
-    extern "C" fn each(context: *mut c_void, name: *const c_char, len: usize) {
-        // SAFETY: the pointer given below, and a name with its length.
-        let (names, name) = unsafe {
-            (&mut *context.cast::<Vec<String>>(), std::slice::from_raw_parts(name.cast::<u8>(), len))
-        };
-        names.push(String::from_utf8_lossy(name).into_owned());
-    }
     let mut names = Vec::<String>::new();
-    // SAFETY: the machine lives during the call, and `each` takes what it is given here.
-    unsafe { list(target.machine.as_mut_ptr().cast(), (&raw mut names).cast(), each) };
+    // SAFETY: the machine lives during the call, and `add` takes what it is given here.
+    unsafe { list(target.machine.as_mut_ptr().cast(), (&raw mut names).cast(), add) };
     names
+}
+
+/// Passes command line options on to LLVM: process-wide, for everything that is compiled afterwards.
+///
+/// # Errors
+/// LLVM's message about an option that it does not know, or with a NUL in it.
+pub fn llvm_options(options: &[String]) -> std::result::Result<(), String> {
+    let words = std::iter::once("LLVM").chain(options.iter().map(String::as_str));
+    let words: std::result::Result<Vec<_>, _> = words.map(CString::new).collect();
+    let words = words.map_err(|e| e.to_string())?;
+    let pointers: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
+    let mut messages = Vec::<String>::new();
+    // SAFETY: strings and their number, and `add` takes what it is given here.
+    unsafe {
+        wayfarer_llvm_options(pointers.len() as c_int, pointers.as_ptr(), (&raw mut messages).cast(), add);
+    }
+    if messages.is_empty() { Ok(()) } else { Err(messages.concat().trim().to_owned()) }
 }
 
 /// The features that a machine must have to run code compiled for `target`: LLVM's names, sorted.
@@ -281,6 +300,13 @@ mod tests {
             let error = check(triple, cpu, features, size_level).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn options_of_llvm() {
+        assert_eq!(llvm_options(&["-inline-threshold=225".to_owned()]), Ok(()));
+        let error = llvm_options(&["-no-such-option".to_owned()]).unwrap_err();
+        assert!(error.contains("-no-such-option"), "{error}");
     }
 
     #[test]

@@ -22,5 +22,5 @@ mod unit;
 pub use artifact::{compile_artifact, llvm_version, producer};
 pub use compile::{Output, compile};
 pub use error::CompileError;
-pub use features::{Known, check_target, known};
+pub use features::{Known, check_target, known, llvm_options};
 pub use options::{Bounds, Format, Options};
