@@ -1,5 +1,6 @@
 //! What the tests share.
 
+use object::{Object as _, ObjectSymbol as _};
 use wayfarer_compiler::{Format, Options, compile};
 use wayfarer_module::Module;
 
@@ -16,7 +17,11 @@ pub(crate) const TARGETS: [(&str, &str); 7] = [
 
 /// Features that the CPU's name does not imply.
 pub(crate) fn features(triple: &str) -> String {
-    if triple.starts_with("riscv64") { "+m,+a,+f,+d,+c".to_owned() } else { String::new() }
+    if triple.starts_with("riscv64") {
+        "+m,+a,+f,+d,+c,+unaligned-scalar-mem".to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// Parses a module in text form.
@@ -41,37 +46,17 @@ pub(crate) fn text(wat: &str, triple: &str, cpu: &str, format: Format) -> String
     String::from_utf8(compiled(wat, options)).unwrap()
 }
 
-/// Functions of C's library that an object file calls: names in its string table, of those that LLVM may call.
-pub(crate) fn library_functions(object: &[u8]) -> Vec<&'static str> {
-    const NAMES: [&str; 24] = [
-        "floor",
-        "floorf",
-        "ceil",
-        "ceilf",
-        "trunc",
-        "truncf",
-        "rint",
-        "rintf",
-        "nearbyint",
-        "nearbyintf",
-        "roundeven",
-        "roundevenf",
-        "fmin",
-        "fminf",
-        "fmax",
-        "fmaxf",
-        "fminimum",
-        "fminimumf",
-        "fmaximum",
-        "fmaximumf",
-        "sqrt",
-        "sqrtf",
-        "__popcountdi2",
-        "__muldi3",
-    ];
-    let has = |name: &str| {
-        let text = [b"\0", name.as_bytes(), b"\0"].concat();
-        object.windows(text.len()).any(|window| window == text)
-    };
-    NAMES.into_iter().filter(|name| has(name)).collect()
+/// LLVM's text of each guest function.
+pub(crate) fn functions(text: &str) -> Vec<&str> {
+    text.split("\ndefine ")
+        .skip(1)
+        .filter(|function| function.lines().next().is_some_and(|line| line.contains("@f")))
+        .collect()
+}
+
+/// What an object file refers to and does not define.
+pub(crate) fn undefined(object: &[u8]) -> Vec<String> {
+    let object = object::File::parse(object).unwrap();
+    let undefined = object.symbols().filter(|symbol| symbol.is_undefined());
+    undefined.map(|symbol| symbol.name().unwrap().to_owned()).collect()
 }

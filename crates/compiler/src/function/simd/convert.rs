@@ -217,8 +217,21 @@ impl<'c> Translator<'_, 'c, '_> {
     /// Two f64 to integers in the low lanes; the others are zero.
     fn truncate_to_low(&mut self, signed: bool) -> Result<()> {
         let a = self.pop_vector(self.floats(64))?;
+        if signed && self.unit.isa.arch == Arch::X86_64 {
+            let value = self.x86_truncate_to_low(a)?;
+            return self.push_vector(value);
+        }
         let low = self.saturated(a.into(), self.unit.types.i32.vec_type(2).into(), signed)?;
         self.push_low(low.into_vector_value())
+    }
+
+    /// As [`Self::x86_truncate_signed`]; but here the maximum is a float, so that all that is more can become it before.
+    fn x86_truncate_to_low(&mut self, a: VectorValue<'c>) -> Result<VectorValue<'c>> {
+        let ty = a.get_type().into();
+        let (zero, most) = (self.float_like(ty, 0.0)?, self.float_like(ty, 2_147_483_647.0)?);
+        let number = self.choose_if(FloatPredicate::ORD, (a.into(), a.into()), (a.into(), zero))?;
+        let number = self.choose_if(FloatPredicate::OLT, (number, most), (number, most))?;
+        Ok(self.intrinsic("llvm.x86.sse2.cvttpd2dq", &[], &[number.into()])?.into_vector_value())
     }
 
     /// Pushes two lanes of 32 bits with zeros above.

@@ -279,22 +279,29 @@ impl<'c> Translator<'_, 'c, '_> {
             let value = self.intrinsic("llvm.aarch64.neon.sqrdmulh", &[ty.into()], &args)?;
             return self.push_vector(value.into_vector_value());
         }
-        // In a form that LLVM knows, where there is an instruction that does not saturate.
-        let wide = self.unit.types.i32.vec_type(8);
-        let a = self.builder.build_int_s_extend(a, wide, "")?;
-        let b = self.builder.build_int_s_extend(b, wide, "")?;
-        let product = self.builder.build_int_mul(a, b, "")?;
-        let (fourteen, one) = (self.int_splat(wide, 14), self.int_splat(wide, 1));
-        let product = self.builder.build_right_shift(product, fourteen, false, "")?;
-        let product = self.builder.build_int_add(product, one, "")?;
-        let product = self.builder.build_right_shift(product, one, false, "")?;
-        let product = self.builder.build_int_truncate(product, ty, "")?;
+        let product = if self.unit.isa.arch == Arch::X86_64 && self.unit.isa.moves_bytes {
+            // SSSE3, as the instruction that moves bytes.
+            self.intrinsic("llvm.x86.ssse3.pmul.hr.sw.128", &[], &[a.into(), b.into()])?.into_vector_value()
+        } else {
+            self.q15mulr_wrapping(a, b)?
+        };
         // The minimum only comes from 1, which is too much; its complement is the maximum.
         let minimum = self.int_splat(ty, 0x8000);
         let saturates = self.builder.build_int_compare(IntPredicate::EQ, product, minimum, "")?;
         let saturates = self.mask(saturates, ty)?;
         let value = self.builder.build_xor(product, saturates, "")?;
         self.push_vector(value)
+    }
+
+    /// The same, but that 1 becomes -1.
+    fn q15mulr_wrapping(&mut self, a: VectorValue<'c>, b: VectorValue<'c>) -> Result<VectorValue<'c>> {
+        let wide = self.unit.types.i32.vec_type(8);
+        let a = self.builder.build_int_s_extend(a, wide, "")?;
+        let b = self.builder.build_int_s_extend(b, wide, "")?;
+        let product = self.builder.build_int_mul(a, b, "")?;
+        let product = self.builder.build_int_add(product, self.int_splat(wide, 1 << 14), "")?;
+        let product = self.builder.build_right_shift(product, self.int_splat(wide, 15), false, "")?;
+        Ok(self.builder.build_int_truncate(product, self.ints(16), "")?)
     }
 
     /// Products of neighbours, added in pairs.
