@@ -34,12 +34,13 @@ pub(crate) fn compiled(wat: &str, options: Options) -> Vec<u8> {
     compile(&module(wat), &options, &|_, _| ()).unwrap().code.remove(0)
 }
 
-/// The same as text.
+/// The same as text, of code that is not to be stopped: nothing but what the instructions become.
 pub(crate) fn text(wat: &str, triple: &str, cpu: &str, format: Format) -> String {
     let options = Options {
         triple: Some(triple.to_owned()),
         cpu: Some(cpu.to_owned()),
         features: features(triple),
+        checkpoints: false,
         format,
         ..Options::default()
     };
