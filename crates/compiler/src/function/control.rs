@@ -208,7 +208,9 @@ impl<'c> Translator<'_, 'c, '_> {
         }
         if let Some(strip) = &strip {
             strip.start(self)?;
-            self.strip_loads = Some(Vec::new());
+        }
+        if self.is_plain(self.offset) {
+            self.plain_loads = Some(Vec::new());
         }
         let header = self.target("loop", &ty.params)?;
         self.bring(&header)?;
@@ -338,7 +340,7 @@ impl<'c> Translator<'_, 'c, '_> {
         latch: &Target<'c>,
         strip: Option<&super::loops::Strip<'c>>,
     ) -> Result<()> {
-        if strip.is_some() {
+        if self.is_plain(offset) {
             let carried = self.carried(offset)?;
             self.keep_unused(&carried)?;
         }
@@ -355,6 +357,7 @@ impl<'c> Translator<'_, 'c, '_> {
                 self.builder.build_conditional_branch(left, header.block, block)?;
                 self.builder.position_at_end(block);
                 self.poll(PointKind::Loop, offset)?;
+                strip.end(self)?;
                 let outer = strip.outer()?;
                 self.bring(outer)?;
                 self.builder.build_unconditional_branch(outer.block)?;

@@ -42,6 +42,19 @@ impl<'c> Translator<'_, 'c, '_> {
         Ok(())
     }
 
+    /// Something that LLVM neither removes nor knows, and that becomes no instruction.
+    pub(super) fn barrier(&mut self) -> Result<()> {
+        let ty = self.unit.context.void_type().fn_type(&[], false);
+        let assembly =
+            self.unit.context.create_inline_asm(ty, String::new(), String::new(), true, false, None, false);
+        let call = self.builder.build_indirect_call(ty, assembly, &[], "")?;
+        let attributes = self.unit.attributes;
+        for attribute in [attributes.nounwind, attributes.willreturn, attributes.inaccessible] {
+            call.add_attribute(AttributeLoc::Function, attribute);
+        }
+        Ok(())
+    }
+
     /// The same float, or vector of floats, of which LLVM knows nothing. Without effect: it may be moved, or left out.
     pub(super) fn opaque(&mut self, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
         let class = self.register_class(value.get_type())?;

@@ -70,8 +70,8 @@ pub(crate) struct Translator<'u, 'c, 'm> {
     after_loop: HashMap<usize, control::Target<'c>>,
     /// The next instruction is not the following one, but the one at this offset.
     rewind: Option<u32>,
-    /// Loads in the strip-mined loop that is being translated, if one is.
-    strip_loads: Option<Vec<BasicValueEnum<'c>>>,
+    /// Loads in the loop that is being translated, if it is one that LLVM may vectorize.
+    plain_loads: Option<Vec<BasicValueEnum<'c>>>,
     /// A continuation's results go here.
     results: Option<PointerValue<'c>>,
     /// Blocks that trap, one for each reason.

@@ -87,7 +87,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
             loop_headers: Vec::new(),
             after_loop: HashMap::new(),
             rewind: None,
-            strip_loads: None,
+            plain_loads: None,
             results: None,
             traps: HashMap::new(),
         }

@@ -2,7 +2,6 @@
 
 use super::Translator;
 use crate::error::{Result, internal};
-use inkwell::AtomicOrdering;
 use inkwell::IntPredicate;
 use inkwell::attributes::AttributeLoc;
 use inkwell::basic_block::BasicBlock;
@@ -17,8 +16,9 @@ impl<'c> Translator<'_, 'c, '_> {
         let place = self.offset_pointer(self.vmctx, vmctx::LIMIT)?;
         let limit = self.load_context(place, self.unit.types.i64.into(), "limit")?;
         let load = super::build::instruction(&limit)?;
-        // Others write it: it must be read each time.
-        load.set_atomic_ordering(AtomicOrdering::Monotonic).map_err(|e| internal(e.to_string()))?;
+        // Others write it, so it must be read each time. An atomic load would say so too, but LLVM takes that for an access
+        // to all memory.
+        load.set_volatile(true).map_err(|e| internal(e.to_string()))?;
         load.set_alignment(8).map_err(|e| internal(e.to_string()))?;
         Ok(limit.into_int_value())
     }
@@ -41,8 +41,9 @@ impl<'c> Translator<'_, 'c, '_> {
             return Ok(());
         }
         let limit = self.limit()?;
-        let requested = limit.get_type().const_all_ones();
-        let stop = self.builder.build_int_compare(IntPredicate::EQ, limit, requested, "")?;
+        // All ones; no address is negative.
+        let zero = limit.get_type().const_zero();
+        let stop = self.builder.build_int_compare(IntPredicate::SLT, limit, zero, "")?;
         self.slow_poll(stop, Helper::Poll, kind, offset)
     }
 
@@ -62,6 +63,8 @@ impl<'c> Translator<'_, 'c, '_> {
         call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
         // It only reads what the guest can see: whoever changes that unwinds the frame.
         call.add_attribute(AttributeLoc::Function, self.unit.attributes.only_reads);
+        // Without anything in it the block would go, and what was in registers come back from memory on the other way, too.
+        self.barrier()?;
         self.builder.build_unconditional_branch(on)?;
         self.builder.position_at_end(on);
         Ok(())

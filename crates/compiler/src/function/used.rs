@@ -13,7 +13,7 @@ const MOST_USES: usize = 64;
 impl<'c> Translator<'_, 'c, '_> {
     /// Has a load executed whatever becomes of its value: it traps if it is outside.
     pub(super) fn keep_load(&mut self, value: BasicValueEnum<'c>) -> Result<()> {
-        match (&mut self.strip_loads, value.as_instruction_value()) {
+        match (&mut self.plain_loads, value.as_instruction_value()) {
             (Some(loads), Some(_)) => {
                 loads.push(value);
                 Ok(())
@@ -22,11 +22,11 @@ impl<'c> Translator<'_, 'c, '_> {
         }
     }
 
-    /// At the end of a strip-mined loop: keeps the loads in it that nothing needs. `carried` are the variables of locals
+    /// At the end of such a loop: keeps the loads in it that nothing needs. `carried` are the variables of locals
     /// that the next repetition reads.
     pub(super) fn keep_unused(&mut self, carried: &[PointerValue<'c>]) -> Result<()> {
         let here = self.here()?;
-        for value in self.strip_loads.take().unwrap_or_default() {
+        for value in self.plain_loads.take().unwrap_or_default() {
             let load =
                 value.as_instruction_value().ok_or_else(|| internal("a load that is no instruction"))?;
             if is_needed(load, carried) {
