@@ -1,0 +1,160 @@
+//! Code that was loaded runs, and what it refers to is what it should be. On the machine the tests run on.
+
+mod common;
+
+use common::compile;
+use wayfarer_loader::{Code, LoadError, Machine};
+
+fn host() -> Machine {
+    Machine::host().expect("tests run where compiled code does")
+}
+
+/// A function of loaded code.
+macro_rules! function {
+    ($code:expr, $name:literal: fn($($parameter:ty),*) $(-> $result:ty)?) => {{
+        let address = $code.symbol($name).unwrap_or_else(|| panic!("{} is defined", $name));
+        // SAFETY: the source says that the function has this type.
+        unsafe { std::mem::transmute::<*const u8, unsafe extern "C" fn($($parameter),*) $(-> $result)?>(address) }
+    }};
+}
+
+/// Calls everything that calls.c has.
+fn check_calls(code: &Code) {
+    let call_other = function!(code, "call_other": fn(i32, i32) -> i32);
+    let call_table = function!(code, "call_table": fn(i32, i32, i32) -> i32);
+    let call_unary = function!(code, "call_unary": fn(i32, i32) -> i32);
+    let count = function!(code, "count": fn() -> i32);
+    let bss = function!(code, "bss": fn(i32, i32) -> i32);
+    let choose = function!(code, "choose": fn(i32, i32) -> i32);
+    let polynomial = function!(code, "polynomial": fn(f64) -> f64);
+    let single = function!(code, "single": fn(f32) -> f32);
+    let library = function!(code, "library": fn(f64) -> f64);
+    let copies = function!(code, "copies": fn(*mut u8, *const u8, usize) -> i32);
+    let often = function!(code, "often": fn(i32) -> i32);
+    // SAFETY: functions of calls.c, with arguments it expects.
+    unsafe {
+        assert_eq!(call_other(1, 2), 203);
+        assert_eq!([0, 1, 2].map(|which| call_table(which, 7, 3)), [110, 4, 45]);
+        assert_eq!([0, 1, 2].map(|which| call_unary(which, 5)), [10, 15, 105]);
+        assert_eq!([count(), count()], [42, 43]);
+        assert_eq!([bss(6, 5), bss(6, 7), bss(999, 1)], [6, 5013, 2]);
+        let chosen: Vec<i32> = (0..8).map(|x| choose(x, 46)).collect();
+        assert_eq!(chosen, [57, 598, 29, 46 ^ 19, 2, 247, 368, -1]);
+        assert_eq!(polynomial(2.0), (3.25 * 2.0 + 1.0e100) * 2.0 - std::f64::consts::E);
+        assert_eq!(single(2.0), 2.0 * 1.5 + 0.1f32);
+        assert_eq!(library(-2.25), -2.5);
+        let mut to = [0; 100];
+        let from: [u8; 100] = std::array::from_fn(|i| i as u8);
+        assert_eq!(copies(to.as_mut_ptr(), from.as_ptr(), 100), 0);
+        assert_eq!(to, from);
+        assert_eq!([often(3), often(-10)], [3, 630]);
+    }
+}
+
+#[test]
+fn two_objects_call_each_other() {
+    for options in [&[][..], &["-fno-plt"], &["-ffunction-sections", "-fdata-sections"], &["-O0"]] {
+        let first = compile(host(), "calls.c", options);
+        let second = compile(host(), "other.c", options);
+        check_calls(&Code::load(&[&first, &second]).unwrap());
+        check_calls(&Code::load(&[&second, &first]).unwrap());
+    }
+}
+
+#[test]
+fn code_is_where_it_says() {
+    let options = ["-ffunction-sections"];
+    let first = compile(host(), "calls.c", &options);
+    let second = compile(host(), "other.c", &options);
+    let code = Code::load(&[&first, &second]).unwrap();
+    let range = code.range();
+    let names: Vec<&str> = code.symbols().map(|f| f.name.as_str()).collect();
+    for name in ["choose", "other_add", "other_sub", "rarely"] {
+        assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    assert_eq!(names.iter().filter(|&&n| n == "twice").count(), 2, "a local function of each object");
+    assert!(code.symbol("twice").is_none() && code.symbol("nothing").is_none());
+    let mut end = range.start;
+    for f in code.symbols() {
+        assert!(f.address >= end && f.address + f.size <= range.end && f.size > 0, "{f:?}");
+        end = f.address + f.size;
+        for at in [f.address, end - 1] {
+            assert_eq!(code.function_at(at), Some(f));
+        }
+    }
+    assert_eq!(code.function_at(range.start - 1), None);
+    assert_eq!(
+        code.symbol("choose").map(|a| a as usize),
+        code.symbols().find(|f| f.name == "choose").map(|f| f.address)
+    );
+    // What hardly ever runs is behind what does, of all objects.
+    let cold = code.symbols().position(|f| f.name == "rarely").unwrap();
+    assert_eq!(cold, names.len() - 1, "{names:?}");
+    assert!(code.stubs().any(|s| s.name == "memcpy@plt") && code.stubs().all(|s| range.contains(&s.address)));
+
+    // The system has the pages as they are meant: nothing is both written and executed.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let access = |address: usize| {
+        let found = maps.lines().find_map(|line| {
+            let (range, rest) = line.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let range = usize::from_str_radix(start, 16).unwrap()..usize::from_str_radix(end, 16).unwrap();
+            range.contains(&address).then(|| rest[..3].to_owned())
+        });
+        found.expect("mapped")
+    };
+    assert_eq!(access(range.start), "r-x");
+    assert_eq!(access(code.symbol("other_counter").unwrap() as usize), "rw-");
+    assert_eq!(access(code.symbol("unary").unwrap() as usize), "r--");
+    for section in code.sections() {
+        let expected = match section.name.as_str() {
+            name if name.starts_with(".text") => "r-x",
+            name if name.starts_with(".data.rel.ro") => "r--",
+            name if name.starts_with(".data") || name.starts_with(".bss") => "rw-",
+            _ => "r--",
+        };
+        if section.size > 0 {
+            assert_eq!(access(section.address), expected, "{section:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_or_twofold_has_a_name() {
+    let first = compile(host(), "calls.c", &[]);
+    let second = compile(host(), "other.c", &[]);
+    match Code::load(&[&first]) {
+        Err(LoadError::Undefined { symbol, object: 0 }) => {
+            assert!(symbol.starts_with("other_"), "{symbol}");
+        }
+        other => panic!("{other:?}"),
+    }
+    match Code::load(&[&first, &second, &second]) {
+        Err(LoadError::Duplicate { symbol, first: 1, second: 2 }) => {
+            assert!(["other_add", "other_counter", "other_table", "local"].contains(&&*symbol), "{symbol}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(Code::load(&[]), Err(LoadError::Empty)));
+    // Not on the list, though this process has it.
+    let system = compile(host(), "system.c", &[]);
+    let error = Code::load(&[&system]).unwrap_err();
+    assert_eq!(error.to_string(), "object 0 uses symbol system, which nothing defines");
+}
+
+#[test]
+fn objects_of_other_machines_are_refused() {
+    for machine in Machine::ALL {
+        let object = compile(machine, "other.c", &[]);
+        match Code::load_for(machine, &[&object]) {
+            Err(LoadError::Undefined { symbol, .. }) => assert_eq!(symbol, "from_first"),
+            other => panic!("{other:?}"),
+        }
+        for other in Machine::ALL.into_iter().filter(|&m| m != machine) {
+            match Code::load_for(other, &[&object]) {
+                Err(LoadError::Machine { object: 0, expected, .. }) => assert_eq!(expected, other),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
