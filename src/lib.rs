@@ -5,8 +5,12 @@
 //!
 //! - [`capi`]: `wasm_export.h`, `lib_export.h`, `wasm_c_api.h` and `wayfarer.h`; a thin shell over the crates below
 //! - [`checkpoint`]: when a checkpoint is taken, what it gathers, how an instance comes back
+//! - [`compiled`]: machine code of modules, from `.aot` files, from the compiler, from the cache
 //! - `wayfarer-runtime`: store, instances, memories, traps, requests; what engines run on
 //! - `wayfarer-interp`: the interpreter, with its `capture` and `resume`
+//! - `wayfarer-native`: runs compiled code and, beside it, the interpreter; `wayfarer-loader`: object files into memory
+//! - `wayfarer-aot`: the `.aot` file; `wayfarer-abi`: what compiled code, the compiler and the runtime agree on
+//! - `wayfarer-compiler`: the compiler. Not linked: it is loaded when something must be compiled
 //! - `wayfarer-snapshot`: the Wasm view of a stopped program, and the image format
 //! - `wayfarer-module`: modules as data; which points are stable, and what must be saved there
 //! - `wayfarer-wasi`, `wayfarer-libc`: host functions, over `wayfarer-guest`'s view of a guest's memory
@@ -17,3 +21,4 @@
 
 pub mod capi;
 pub mod checkpoint;
+pub mod compiled;

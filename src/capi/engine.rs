@@ -12,7 +12,7 @@ pub(crate) fn runtime() -> Arc<Runtime> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     runtime
         .get_or_insert_with(|| {
-            let runtime = Runtime::new(Arc::new(wayfarer_interp::Interpreter));
+            let runtime = Runtime::new(Arc::new(wayfarer_native::NativeEngine));
             let _ = runtime.growth_failed.set(super::memory::guest_growth_failed);
             runtime
         })

@@ -1,14 +1,15 @@
 //! Starting and stopping the runtime, running modes, version.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::alloc::{Allocator, set_allocator};
-use super::ffi::{enum_of, enum_value, guard, put};
+use super::ffi::{enum_value, guard, put};
 use super::log::{error, warning};
 use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
 use super::{engine, externref, natives};
+use crate::compiled::{self, compiler, tools};
 
 /// Version of WAMR whose interface this library has.
 pub(crate) const VERSION: (u32, u32, u32) = (2, 4, 3);
@@ -21,6 +22,9 @@ static INITIALIZED: Mutex<u32> = Mutex::new(0);
 
 /// Running mode of instances that are not given one.
 static DEFAULT_MODE: AtomicU32 = AtomicU32::new(MODE_DEFAULT);
+
+/// Optimization and size level of what is compiled in this process.
+static JIT_LEVELS: [AtomicU8; 2] = [AtomicU8::new(compiled::LEVEL), AtomicU8::new(compiled::LEVEL)];
 
 fn initialized() -> MutexGuard<'static, u32> {
     INITIALIZED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -47,12 +51,7 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
         let Some(args) = (unsafe { init_args.as_ref() }) else { return false };
         let mode = enum_value(args.running_mode);
         initialize(|| {
-            if !mode_supported(mode) {
-                return Err("the running mode is not supported");
-            }
-            if args.enable_linux_perf {
-                warning!("linux perf support isn't compiled in, ignore enable_linux_perf");
-            }
+            check_mode(mode)?;
             // SAFETY: as the caller promises.
             let allocator =
                 unsafe { Allocator::new(enum_value(args.mem_alloc_type), &args.mem_alloc_option) }?;
@@ -67,9 +66,11 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
                     )
                 };
                 if !registered {
-                    return Err("the native symbols can't be registered");
+                    return Err("the native symbols can't be registered".to_owned());
                 }
             }
+            set_jit_levels(args.llvm_jit_opt_level, args.llvm_jit_size_level);
+            tools::enable_perf(args.enable_linux_perf);
             DEFAULT_MODE.store(mode, Ordering::Relaxed);
             Ok(allocator)
         })
@@ -80,16 +81,37 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
 ///
 /// # Safety
 /// As [`wasm_runtime_full_init`].
-pub(crate) unsafe fn initialize_with(kind: MaybeUninit<mem_alloc_type_t>, option: &MemAllocOption) -> bool {
-    // SAFETY: as the caller promises.
-    initialize(|| unsafe { Allocator::new(enum_value(kind), option) })
+pub(crate) unsafe fn initialize_with(
+    kind: MaybeUninit<mem_alloc_type_t>,
+    option: &MemAllocOption,
+    enable_linux_perf: bool,
+) -> bool {
+    initialize(|| {
+        // SAFETY: as the caller promises.
+        let allocator = unsafe { Allocator::new(enum_value(kind), option) }?;
+        tools::enable_perf(enable_linux_perf);
+        Ok(allocator)
+    })
+}
+
+/// Levels to compile with. Zeroed arguments mean the default, as in all their fields.
+fn set_jit_levels(opt_level: u32, size_level: u32) {
+    for (level, asked) in JIT_LEVELS.iter().zip([opt_level, size_level]) {
+        let asked = if asked == 0 { compiled::LEVEL } else { asked.min(3) as u8 };
+        level.store(asked, Ordering::Relaxed);
+    }
+}
+
+/// Optimization and size level of what is compiled in this process.
+pub(crate) fn jit_levels() -> (u8, u8) {
+    (JIT_LEVELS[0].load(Ordering::Relaxed), JIT_LEVELS[1].load(Ordering::Relaxed))
 }
 
 /// No arguments for an allocator.
 pub(crate) const NO_OPTION: MemAllocOption =
     MemAllocOption { pool: MemAllocPool { heap_buf: std::ptr::null_mut(), heap_size: 0 } };
 
-fn initialize(start: impl FnOnce() -> Result<Allocator, &'static str>) -> bool {
+fn initialize(start: impl FnOnce() -> Result<Allocator, String>) -> bool {
     let mut count = initialized();
     if *count == 0 {
         match start() {
@@ -128,6 +150,8 @@ fn tear_down() {
     externref::clear();
     natives::clear();
     DEFAULT_MODE.store(MODE_DEFAULT, Ordering::Relaxed);
+    set_jit_levels(0, 0);
+    tools::enable_perf(false);
     set_allocator(None);
 }
 
@@ -136,33 +160,58 @@ pub(crate) fn is_initialized() -> bool {
     *initialized() > 0
 }
 
+/// Whether code is compiled to be run in this mode. There is one compiler; its modes have several names.
+pub(crate) fn compiles(mode: u32) -> bool {
+    const FAST: u32 = RunningMode::Mode_Fast_JIT as u32;
+    const LLVM: u32 = RunningMode::Mode_LLVM_JIT as u32;
+    const TIERS: u32 = RunningMode::Mode_Multi_Tier_JIT as u32;
+    matches!(mode, FAST | LLVM | TIERS)
+}
+
+/// Whether code can be run in this mode.
+///
+/// # Errors
+/// Why not.
+fn check_mode(mode: u32) -> Result<(), String> {
+    const INTERPRETER: u32 = RunningMode::Mode_Interp as u32;
+    match mode {
+        MODE_DEFAULT | INTERPRETER => Ok(()),
+        mode if compiles(mode) => {
+            compiler::find().map(drop).map_err(|why| format!("the running mode is not supported: {why}"))
+        }
+        _ => Err("the running mode is not supported".to_owned()),
+    }
+}
+
 /// Whether code can be run in this mode.
 pub(crate) fn mode_supported(mode: u32) -> bool {
-    mode == MODE_DEFAULT || mode == RunningMode::Mode_Interp as u32
+    check_mode(mode).is_ok()
 }
 
 /// Whether a running mode is supported; 0, the default mode, always is.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_runtime_is_running_mode_supported(running_mode: MaybeUninit<RunningMode>) -> bool {
-    mode_supported(enum_value(running_mode))
+    guard(false, || mode_supported(enum_value(running_mode)))
 }
 
 /// Sets the running mode of instances made from now on. False, with nothing changed, if it is not supported.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_runtime_set_default_running_mode(running_mode: MaybeUninit<RunningMode>) -> bool {
-    let mode = enum_value(running_mode);
-    let supported = mode_supported(mode);
-    if supported {
-        DEFAULT_MODE.store(mode, Ordering::Relaxed);
-    }
-    supported
+    guard(false, || {
+        let mode = enum_value(running_mode);
+        let supported = mode_supported(mode);
+        if supported {
+            DEFAULT_MODE.store(mode, Ordering::Relaxed);
+        }
+        supported
+    })
 }
 
 /// The mode a new instance runs in: the default one, or the interpreter if that was left open.
-pub(crate) fn new_instance_mode() -> MaybeUninit<RunningMode> {
+pub(crate) fn new_instance_mode() -> u32 {
     match DEFAULT_MODE.load(Ordering::Relaxed) {
-        MODE_DEFAULT => MaybeUninit::new(RunningMode::Mode_Interp),
-        mode => enum_of(mode),
+        MODE_DEFAULT => RunningMode::Mode_Interp as u32,
+        mode => mode,
     }
 }
 

@@ -15,8 +15,9 @@ use super::context;
 use super::exec_env::WASMExecEnv;
 use super::externref;
 use super::ffi::{enum_of, enum_value, guard};
-use super::init::mode_supported;
+use super::init::{MODE_DEFAULT, compiles, mode_supported};
 use super::load::WASMModuleCommon;
+use super::log::error;
 use super::native_call;
 use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::Driver;
@@ -48,7 +49,7 @@ pub struct WASMModuleInstanceCommon {
     pub(crate) stack_size: u32,
     pub(crate) singleton: Mutex<Option<Singleton>>,
     pub(crate) heap: Option<AppHeap>,
-    running_mode: AtomicU32,
+    running_mode: u32,
     pub(crate) wasi: super::wasi::InstanceWasi,
     pub(crate) driver: Arc<Driver>,
     pub(crate) restoring: Restoring,
@@ -76,7 +77,7 @@ pub(crate) struct Parts {
     pub(crate) module: wasm_module_t,
     pub(crate) stack_size: u32,
     pub(crate) heap: Option<AppHeap>,
-    pub(crate) running_mode: MaybeUninit<RunningMode>,
+    pub(crate) running_mode: u32,
     pub(crate) custom_data: *mut c_void,
     pub(crate) wasi: super::wasi::InstanceWasi,
     pub(crate) driver: Arc<Driver>,
@@ -101,7 +102,7 @@ impl WASMModuleInstanceCommon {
             stack_size: parts.stack_size,
             singleton: Mutex::new(None),
             heap: parts.heap,
-            running_mode: AtomicU32::new(enum_value(parts.running_mode)),
+            running_mode: parts.running_mode,
             wasi: parts.wasi,
             driver: parts.driver,
             restoring: parts.restoring,
@@ -278,7 +279,8 @@ pub unsafe extern "C" fn wasm_runtime_get_module(module_inst: wasm_module_inst_t
     unsafe { module_inst.as_ref() }.map_or(null_mut(), |i| i.module)
 }
 
-/// Sets how an instance is run. False if that is not supported.
+/// Sets how an instance is run: as it is, that is; false for other modes. An instance is made for a mode: the default one
+/// at that time, or that of its `.aot` file, for which any other is accepted without effect.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_set_running_mode(
     module_inst: wasm_module_inst_t,
@@ -286,22 +288,32 @@ pub unsafe extern "C" fn wasm_runtime_set_running_mode(
 ) -> bool {
     // SAFETY: as the caller promises.
     let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-    let mode = enum_value(running_mode);
-    let supported = mode_supported(mode);
-    if supported {
-        let mode = if mode == 0 { RunningMode::Mode_Interp as u32 } else { mode };
-        instance.running_mode.store(mode, Ordering::Relaxed);
-    }
-    supported
+    guard(false, || {
+        let mode = enum_value(running_mode);
+        if instance.module().aot.is_some() || mode == MODE_DEFAULT || mode == instance.running_mode {
+            return true;
+        }
+        if !mode_supported(mode) {
+            return false;
+        }
+        // The modes that compile do the same.
+        let same = compiles(mode) && compiles(instance.running_mode);
+        if !same {
+            error!(
+                "an instance keeps its running mode: set the default one before the module is instantiated"
+            );
+        }
+        same
+    })
 }
 
-/// How an instance is run.
+/// How an instance is run; 0 for one of an `.aot` file.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_get_running_mode(
     module_inst: wasm_module_inst_t,
 ) -> MaybeUninit<RunningMode> {
     // SAFETY: as the caller promises.
-    enum_of(unsafe { module_inst.as_ref() }.map_or(0, |i| i.running_mode.load(Ordering::Relaxed)))
+    enum_of(unsafe { module_inst.as_ref() }.map_or(0, |i| i.running_mode))
 }
 
 /// Keeps a pointer of the host's with an instance.

@@ -2,30 +2,35 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use wayfarer_module::{ExternKind, Module, ValType};
-use wayfarer_runtime::{Extern, Instance, InstantiateError, InstantiateOptions, MemoryPlan, Store};
+use wayfarer_runtime::{
+    Extern, Instance, InstantiateError, InstantiateOptions, LoadedModule, MemoryPlan, Store,
+};
 use wayfarer_snapshot::view::Entry;
 use wayfarer_wasi::RestorePolicy;
 
 use super::app_heap::AppHeap;
 use super::call;
 use super::ffi::{guard, put_error};
-use super::init::new_instance_mode;
+use super::init::{MODE_DEFAULT, new_instance_mode};
 use super::instance::{Parts, WASMModuleInstanceCommon};
 use super::link;
 use super::load::{WASMModuleCommon, check_initialized};
 use super::log::warning;
 use super::types::{InstantiationArgs, wasm_module_inst_t, wasm_module_t};
 use super::wasi::{InstanceWasi, WasiArgs};
-use crate::checkpoint::driver::Driver;
+use crate::checkpoint::driver::{Driver, NO_CHECKPOINTS};
 use crate::checkpoint::policy::Policy;
 use crate::checkpoint::progress::Shown;
 use crate::checkpoint::restoring::{Restoring, Source};
 use crate::checkpoint::{self, hooks};
 
-const PREFIX: &str = "WASM module instantiate failed: ";
+/// Prefix of messages about a module.
+fn prefix(module: &WASMModuleCommon) -> &'static str {
+    if module.aot.is_some() { "AOT module instantiate failed: " } else { "WASM module instantiate failed: " }
+}
 
 /// Largest app heap.
 const MAX_APP_HEAP: u32 = 1 << 30;
@@ -61,11 +66,11 @@ struct Layout {
 /// The text of WAMR's message, with its prefix.
 pub(crate) fn instantiate(
     module: &WASMModuleCommon,
-    store: &std::sync::Arc<Store>,
+    store: &Arc<Store>,
     args: &InstantiationArgs2,
     given: &dyn Fn(usize) -> Option<Extern>,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
-    let fail = |why: &str| format!("{PREFIX}{why}");
+    let fail = |why: &str| format!("{}{why}", prefix(module));
     let settings = checkpoint::in_force().map_err(|why| fail(&why))?;
     let source = match &settings.restore {
         Some(path) => Some(Source::open(path, module).map_err(|why| fail(&why))?),
@@ -86,27 +91,32 @@ pub(crate) fn instantiate(
 /// As [`instantiate`].
 pub(crate) fn instantiate_from(
     module: &WASMModuleCommon,
-    store: &std::sync::Arc<Store>,
+    store: &Arc<Store>,
     args: &InstantiationArgs2,
     given: &dyn Fn(usize) -> Option<Extern>,
     policy: Option<Policy>,
     source: Option<Source>,
     changed_files: bool,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
-    let fail = |why: &str| format!("{PREFIX}{why}");
+    let fail = |why: &str| format!("{}{why}", prefix(module));
+    let running_mode = if module.aot.is_some() { MODE_DEFAULT } else { new_instance_mode() };
+    let loaded = module.for_mode(running_mode).map_err(|why| fail(&why))?;
+    if policy.is_some() && !module.can_checkpoint() {
+        return Err(fail(NO_CHECKPOINTS));
+    }
     let wasi = wasi_context(module, args)?;
     let (instance, heap) = match &source {
-        None => fresh(module, store, args, given).map_err(|why| fail(&why))?,
+        None => fresh(module, loaded, store, args, given).map_err(|why| fail(&why))?,
         Some(source) => {
             let policy = RestorePolicy { accept_changed_files: changed_files };
             let record = source.wasi().map_err(|why| fail(&why))?;
             wasi.restore_with(record, &policy).map_err(|why| fail(&why.to_string()))?;
-            from_image(module, store, source).map_err(|why| fail(&why))?
+            from_image(module, loaded, store, source).map_err(|why| fail(&why))?
         }
     };
     let sequence = source.as_ref().map_or(0, |s| s.record.sequence);
     let journaled = policy.is_some();
-    let driver = Driver::new(store, policy, sequence).map_err(|why| fail(&why))?;
+    let driver = Driver::new(store, policy, sequence, module.can_checkpoint()).map_err(|why| fail(&why))?;
     let sections = source.as_ref().map(|s| s.image.program().host.clone());
     let restoring = match source {
         None => Restoring::fresh(journaled),
@@ -118,7 +128,7 @@ pub(crate) fn instantiate_from(
         module: std::ptr::from_ref(module).cast_mut(),
         stack_size: args.basic.default_stack_size,
         heap,
-        running_mode: new_instance_mode(),
+        running_mode,
         custom_data: args.custom_data as *mut c_void,
         wasi: InstanceWasi { ctx: wasi },
         driver,
@@ -134,7 +144,8 @@ pub(crate) fn instantiate_from(
 /// A new engine instance and its app heap.
 fn fresh<'a>(
     module: &WASMModuleCommon,
-    store: &'a std::sync::Arc<Store>,
+    loaded: &Arc<LoadedModule>,
+    store: &'a Arc<Store>,
     args: &InstantiationArgs2,
     given: &dyn Fn(usize) -> Option<Extern>,
 ) -> Result<(&'a Instance, Option<AppHeap>), String> {
@@ -144,7 +155,7 @@ fn fresh<'a>(
     options.globals.extend(layout.and_then(|l| l.heap_base));
     options.memory = layout.map(|l| l.memory);
     // SAFETY: the imports are objects of this store.
-    let instance = unsafe { store.instantiate(&module.loaded, &imports, &options) }
+    let instance = unsafe { store.instantiate(loaded, &imports, &options) }
         .map_err(|error| describe(module.module(), &error))?;
     let heap = layout.and_then(|l| l.heap).and_then(|(start, end)| AppHeap::new(start..end));
     if let Some(heap) = &heap {
@@ -156,11 +167,12 @@ fn fresh<'a>(
 /// An engine instance from an image, in an empty store. Its app heap is where it was: it is part of memory.
 fn from_image<'a>(
     module: &WASMModuleCommon,
-    store: &'a std::sync::Arc<Store>,
+    loaded: &Arc<LoadedModule>,
+    store: &'a Arc<Store>,
     source: &Source,
 ) -> Result<(&'a Instance, Option<AppHeap>), String> {
     let mut funcs = link::functions(module);
-    let modules = std::slice::from_ref(&module.loaded);
+    let modules = std::slice::from_ref(loaded);
     let restored = store.restore(&source.image.program().store, modules, |_, index| {
         let (ty, host) = funcs(index)?;
         Some(store.add_host_func(&ty, host))
@@ -346,7 +358,7 @@ unsafe fn instantiate_for_c(
             (Some(module), Some(args)) if check_initialized("wasm_runtime_instantiate") => {
                 instantiate(module, &Store::new(&module.runtime), args, &|_| None)
             }
-            _ => Err(format!("{PREFIX}null module or arguments")),
+            _ => Err("WASM module instantiate failed: null module or arguments".to_owned()),
         };
         match result {
             Ok(instance) => Box::into_raw(instance),

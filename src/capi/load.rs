@@ -2,23 +2,28 @@
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use wayfarer_aot::Artifact;
 use wayfarer_module::{ImportType, Module};
-use wayfarer_runtime::{LoadedModule, Runtime};
+use wayfarer_runtime::{LoadedModule, NativeCode, Runtime};
 
 use super::engine;
 use super::ffi::{c_str, guard, put, put_error, slice};
-use super::init::is_initialized;
+use super::init::{compiles, is_initialized, jit_levels, new_instance_mode};
 use super::introspect::Names;
 use super::link::{self, FuncLink};
 use super::log::warning;
-use super::package::{WASM_VERSION, package_type};
+use super::package::{AOT_VERSION, WASM_VERSION, package_type};
 use super::types::{LoadArgs, package_type_t, wasm_module_t, wasm_section_list_t};
 use super::wasi::WasiArgs;
+use crate::compiled;
 
-/// Prefix of every loader message.
+/// Prefix of the loader's messages.
 const PREFIX: &str = "WASM module load failed: ";
+
+/// The same for compiled modules.
+const AOT_PREFIX: &str = "AOT module load failed: ";
 
 /// Where WAMR's guests have their system calls.
 const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
@@ -26,7 +31,12 @@ const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 /// A loaded module, behind `wasm_module_t`.
 pub struct WASMModuleCommon {
     pub(crate) runtime: Arc<Runtime>,
+    /// As it was loaded: compiled if it came so, or if the default running mode was one that compiles.
     pub(crate) loaded: Arc<LoadedModule>,
+    /// The other way round, once an instance is to be run so.
+    other: OnceLock<Arc<LoadedModule>>,
+    /// What an `.aot` file said of its code.
+    pub(crate) aot: Option<Aot>,
     /// What each function import is linked to, in order of function index.
     pub(crate) links: Mutex<Box<[FuncLink]>>,
     /// Import and export names as C strings.
@@ -37,7 +47,45 @@ pub struct WASMModuleCommon {
     pub(crate) wasi: Mutex<WasiArgs>,
 }
 
+/// What there is to know of a module that came as an `.aot` file.
+pub(crate) struct Aot {
+    /// Whether its code can be stopped and captured.
+    pub(crate) checkpoints: bool,
+    /// The file, if somebody may want it back.
+    file: Option<Box<[u8]>>,
+}
+
 impl WASMModuleCommon {
+    /// The module in the form that instances run in this mode are made of.
+    ///
+    /// # Errors
+    /// It cannot be compiled.
+    pub(crate) fn for_mode(&self, mode: u32) -> Result<&Arc<LoadedModule>, String> {
+        let compiled = self.loaded.native.is_some();
+        if self.aot.is_some() || compiles(mode) == compiled {
+            return Ok(&self.loaded);
+        }
+        if let Some(other) = self.other.get() {
+            return Ok(other);
+        }
+        let native = if compiled { None } else { Some(compile(self.module())?) };
+        let other = self.runtime.load_compiled(self.loaded.module.clone(), native);
+        let name = self.loaded.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        *other.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        Ok(self.other.get_or_init(|| other))
+    }
+
+    /// Whether its code can be stopped and captured.
+    pub(crate) fn can_checkpoint(&self) -> bool {
+        self.aot.as_ref().is_none_or(|aot| aot.checkpoints)
+    }
+
+    /// The bytes that it can be loaded from again.
+    pub(crate) fn binary(&self) -> &[u8] {
+        let file = self.aot.as_ref().and_then(|aot| aot.file.as_deref());
+        file.unwrap_or(&self.module().bytes)
+    }
+
     /// The module itself.
     pub(crate) fn module(&self) -> &Module {
         &self.loaded.module
@@ -62,6 +110,34 @@ pub(crate) struct LoadOptions {
     pub(crate) name: CString,
     pub(crate) binary_freeable: bool,
     pub(crate) no_resolve: bool,
+    /// Somebody may ask for [`WASMModuleCommon::binary`].
+    pub(crate) keep_binary: bool,
+}
+
+/// Compiles a module for the running mode that does so.
+fn compile(module: &Module) -> Result<Arc<dyn NativeCode>, String> {
+    let (opt_level, size_level) = jit_levels();
+    Ok(compiled::compile(module, opt_level, size_level)?)
+}
+
+/// A parsed module, and its compiled code.
+type Parsed = (Module, Option<Arc<dyn NativeCode>>, Option<Aot>);
+
+fn parse_wasm(bytes: &[u8]) -> Result<Parsed, String> {
+    let module = wayfarer_module::parse(Arc::from(bytes)).map_err(|e| e.to_string())?;
+    wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
+    let native = compiles(new_instance_mode()).then(|| compile(&module)).transpose()?;
+    Ok((module, native, None))
+}
+
+fn parse_aot(bytes: &[u8], keep: bool) -> Result<Parsed, String> {
+    let artifact = Artifact::parse(bytes).map_err(|e| e.to_string())?;
+    artifact.target.check_host().map_err(|e| e.to_string())?;
+    let module = wayfarer_module::parse(artifact.module.clone()).map_err(|e| e.to_string())?;
+    wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
+    let native = compiled::link(&module, &artifact)?;
+    let aot = Aot { checkpoints: artifact.options.checkpoints, file: keep.then(|| bytes.into()) };
+    Ok((module, Some(native), Some(aot)))
 }
 
 /// Loads a module from a binary, of which a copy is kept.
@@ -73,26 +149,23 @@ pub(crate) fn load(bytes: &[u8], options: LoadOptions) -> Result<Box<WASMModuleC
     if bytes.len() < 4 {
         return Err(fail("unexpected end"));
     }
-    match package_type(bytes) {
-        package_type_t::Wasm_Module_Bytecode => {}
+    let (module, native, aot) = match package_type(bytes) {
+        package_type_t::Wasm_Module_Bytecode => parse_wasm(bytes).map_err(|why| fail(&why))?,
         package_type_t::Wasm_Module_AoT => {
-            return Err("AOT module load failed: code compiled by WAMR's wamrc depends on WAMR's own data structures; \
-                        compile the module again for this runtime, or load the .wasm file"
-                .to_owned());
+            parse_aot(bytes, options.keep_binary).map_err(|why| format!("{AOT_PREFIX}{why}"))?
         }
         package_type_t::Package_Type_Unknown => return Err(fail("magic header not detected")),
-    }
-    let module = wayfarer_module::parse(Arc::from(bytes)).map_err(|e| fail(&e.to_string()))?;
-    wayfarer_module::check_wasi_abi(&module).map_err(|e| fail(&e.to_string()))?;
-
+    };
     let runtime = engine::runtime();
     let names = Names::of(&module);
     let links = (0..module.num_imported_funcs).map(|_| FuncLink::Unlinked).collect();
-    let loaded = runtime.load(Arc::new(module));
+    let loaded = runtime.load_compiled(Arc::new(module), native);
     *loaded.name.lock().unwrap_or_else(PoisonError::into_inner) = options.name.to_string_lossy().into_owned();
     let module = Box::new(WASMModuleCommon {
         runtime,
         loaded,
+        other: OnceLock::new(),
+        aot,
         links: Mutex::new(links),
         names,
         name: Mutex::new(options.name),
@@ -140,7 +213,7 @@ pub unsafe extern "C" fn wasm_runtime_load(
     unsafe { wasm_runtime_load_ex(buf, size, &raw const args, error_buf, error_buf_size) }
 }
 
-/// Loads a module from a WebAssembly binary. Function imports are linked to the native functions registered by now;
+/// Loads a module from a WebAssembly binary or an `.aot` file of this runtime's. Function imports are linked to the native functions registered by now;
 /// those that can't be are linked later (wasm_runtime_resolve_symbols), or trap when called.
 ///
 /// The buffer is copied. Hosts should still treat it as WAMR's documentation says: it belongs to the module until that
@@ -165,6 +238,7 @@ pub unsafe extern "C" fn wasm_runtime_load_ex(
                     name: unsafe { c_str(args.name) }.map(CStr::to_owned).unwrap_or_default(),
                     binary_freeable: args.wasm_binary_freeable,
                     no_resolve: args.no_resolve,
+                    keep_binary: false,
                 },
             ),
         };
@@ -183,7 +257,7 @@ pub unsafe extern "C" fn wasm_runtime_load_from_sections(
 ) -> wasm_module_t {
     guard(null_mut(), || {
         let result = if is_aot {
-            Err("AOT module load failed: compiled modules can't be loaded from sections".to_owned())
+            Err(format!("{AOT_PREFIX}compiled modules can't be loaded from sections"))
         } else {
             // SAFETY: as the caller promises: a list of sections, each with its bytes.
             let binary = unsafe { join_sections(section_list) };
@@ -256,7 +330,9 @@ pub unsafe extern "C" fn wasm_runtime_set_module_name(
         match unsafe { (module.as_ref(), c_str(name)) } {
             (Some(module), Some(name)) => {
                 let text = name.to_string_lossy().into_owned();
-                *module.loaded.name.lock().unwrap_or_else(PoisonError::into_inner) = text;
+                for loaded in [Some(&module.loaded), module.other.get()].into_iter().flatten() {
+                    *loaded.name.lock().unwrap_or_else(PoisonError::into_inner) = text.clone();
+                }
                 *module.name.lock().unwrap_or_else(PoisonError::into_inner) = name.to_owned();
                 true
             }
@@ -282,13 +358,23 @@ pub unsafe extern "C" fn wasm_runtime_get_module_name(module: wasm_module_t) -> 
 /// Kind of file a module was loaded from.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_get_module_package_type(module: wasm_module_t) -> package_type_t {
-    if module.is_null() { package_type_t::Package_Type_Unknown } else { package_type_t::Wasm_Module_Bytecode }
+    // SAFETY: as the caller promises.
+    match unsafe { module.as_ref() } {
+        None => package_type_t::Package_Type_Unknown,
+        Some(module) if module.aot.is_some() => package_type_t::Wasm_Module_AoT,
+        Some(_) => package_type_t::Wasm_Module_Bytecode,
+    }
 }
 
 /// Version of the file a module was loaded from; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_get_module_package_version(module: wasm_module_t) -> u32 {
-    if module.is_null() { 0 } else { WASM_VERSION }
+    // SAFETY: as the caller promises.
+    match unsafe { module.as_ref() } {
+        None => 0,
+        Some(module) if module.aot.is_some() => AOT_VERSION,
+        Some(_) => WASM_VERSION,
+    }
 }
 
 /// Content, without the name, of the first custom section called `name`; NULL if there is none. It belongs to the

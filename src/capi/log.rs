@@ -103,7 +103,12 @@ macro_rules! warning {
     };
 }
 
-pub(crate) use {error, warning};
+/// Logs what only matters to who looks for a problem.
+macro_rules! verbose {
+    ($($arg:tt)*) => { $crate::capi::log::log($crate::capi::log::Level::Verbose, format_args!($($arg)*)) };
+}
+
+pub(crate) use {error, verbose, warning};
 
 #[cfg(test)]
 mod tests {

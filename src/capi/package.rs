@@ -10,8 +10,8 @@ use package_type_t::{Package_Type_Unknown, Wasm_Module_AoT, Wasm_Module_Bytecode
 /// Version of the WebAssembly binary format.
 pub(crate) const WASM_VERSION: u32 = 1;
 
-/// Version of WAMR's `.aot` format. Such files hold WAMR's own structure offsets and are refused, but hosts ask.
-const AOT_VERSION: u32 = 6;
+/// Version of `.aot` files: what files that can be loaded have in bytes 4 to 7. Hosts compare the two.
+pub(crate) const AOT_VERSION: u32 = wayfarer_aot::VERSION;
 
 /// `e_type` of position-independent code that needs no relocation ("execution in place"), in an `.aot` file.
 const E_TYPE_XIP: u16 = 4;
@@ -56,7 +56,8 @@ pub unsafe extern "C" fn wasm_runtime_get_file_package_version(buf: *const u8, s
     bytes.get(4..8).and_then(|v| v.try_into().ok()).map_or(0, u32::from_le_bytes)
 }
 
-/// Version of a kind of file that is current: 1 for WebAssembly, 6 for AOT, 0 for what is unknown.
+/// Version of a kind of file that is current: 1 for WebAssembly, 0 for what is unknown. That of AOT files is not WAMR's,
+/// whose files hold WAMR's own structure offsets and are refused.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_runtime_get_current_package_version(package_type: MaybeUninit<package_type_t>) -> u32 {
     const WASM: u32 = Wasm_Module_Bytecode as u32;
@@ -68,7 +69,7 @@ pub extern "C" fn wasm_runtime_get_current_package_version(package_type: MaybeUn
     }
 }
 
-/// Whether a file is an AOT file whose code runs where it lies, without relocation.
+/// Whether a file is an AOT file whose code runs where it lies, without relocation: some of WAMR's are, none of ours.
 ///
 /// # Safety
 /// `buf` is NULL or has `size` bytes.
@@ -116,7 +117,10 @@ mod tests {
             assert_eq!(wasm_runtime_get_file_package_version(file.as_ptr(), 7), 0);
         }
         assert_eq!(wasm_runtime_get_current_package_version(MaybeUninit::new(Wasm_Module_Bytecode)), 1);
-        assert_eq!(wasm_runtime_get_current_package_version(MaybeUninit::new(Wasm_Module_AoT)), 6);
+        assert_eq!(
+            wasm_runtime_get_current_package_version(MaybeUninit::new(Wasm_Module_AoT)),
+            u32::from_le_bytes([1, 0, b'F', b'W'])
+        );
         assert_eq!(wasm_runtime_get_current_package_version(MaybeUninit::new(Package_Type_Unknown)), 0);
     }
 

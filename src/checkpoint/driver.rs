@@ -59,9 +59,14 @@ pub(crate) struct Request {
     pub(crate) done: Done,
 }
 
+/// Why there are no checkpoints of some code.
+pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-checkpoint, it cannot be stopped";
+
 /// The checkpoints of one instance.
 pub(crate) struct Driver {
     policy: Option<Policy>,
+    /// Whether the code can be stopped at all.
+    possible: bool,
     control: Arc<Control>,
     /// Orders of the API that wait for a stable point.
     requests: Mutex<VecDeque<Request>>,
@@ -81,7 +86,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// A driver for a store; the policy's signal, timer and count are in effect from now on.
+    /// A driver for a store; `possible`: its code can be stopped, as there must be no policy if it cannot. The policy's signal, timer and count are in effect from now on.
     ///
     /// # Errors
     /// Text: what the operating system refused.
@@ -89,9 +94,11 @@ impl Driver {
         store: &Arc<Store>,
         policy: Option<Policy>,
         sequence: u64,
+        possible: bool,
     ) -> Result<Arc<Driver>, String> {
         let driver = Arc::new(Driver {
             policy,
+            possible,
             control: store.control().clone(),
             requests: Mutex::default(),
             ordered: AtomicBool::new(false),
@@ -119,11 +126,17 @@ impl Driver {
     /// # Errors
     /// Text: what the operating system refused.
     pub(crate) fn order(&self, request: Request) -> Result<(), String> {
+        self.check_possible()?;
         self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(request);
         self.ordered.store(true, Ordering::SeqCst);
         self.control.request_checkpoint();
         Ok(())
+    }
+
+    /// Code that cannot be stopped must not be asked to.
+    fn check_possible(&self) -> Result<(), String> {
+        if self.possible { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
     }
 
     /// Checkpoints taken so far.
@@ -142,6 +155,7 @@ impl Driver {
     /// # Errors
     /// Text: what the operating system refused.
     pub(crate) fn prepare(&self, order: Prepared) -> Result<(), String> {
+        self.check_possible()?;
         self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
         *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
         Ok(())
@@ -149,7 +163,9 @@ impl Driver {
 
     /// Asks for the prepared checkpoint. Async-signal-safe.
     pub(crate) fn trigger(&self) {
-        self.control.request_checkpoint();
+        if self.possible {
+            self.control.request_checkpoint();
+        }
     }
 
     /// A call of the host's begins. Waits while a checkpoint is being taken.

@@ -20,7 +20,8 @@ pub fn llvm_version() -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// Compiles a module to object files and packs them with it. `options.format` must be [`Format::Object`]; `progress` is
+/// Compiles a module to object files and packs them with it. A size level that there is none of for the target is taken
+/// as 3. `options.format` must be [`Format::Object`]; `progress` is
 /// as for [`compile`].
 ///
 /// # Errors
@@ -34,6 +35,7 @@ pub fn compile_artifact(
         return Err(CompileError::Target("texts of LLVM's cannot be packed".to_owned()));
     }
     features::check_target(options)?;
+    let options = &Options { size_level: features::size_level(options)?, ..options.clone() };
     let output = compile(module, options, progress)?;
     let target = Target::new(options)?;
     let required = features::required(&target);

@@ -80,8 +80,7 @@ pub fn known(triple: Option<&str>) -> Result<Known> {
     })
 }
 
-/// Checks the target that the options ask for. LLVM itself only grumbles about names that it does not know, and ends the
-/// process where there is no code model of a kind.
+/// Checks the target that the options ask for. LLVM itself only grumbles about names that it does not know.
 ///
 /// # Errors
 /// [`CompileError::Target`].
@@ -107,15 +106,23 @@ pub fn check_target(options: &Options) -> Result<()> {
             ));
         }
     }
-    let models: &[u8] = match target.arch {
-        Arch::X86_64 => &[0, 1, 2, 3],
+    Ok(())
+}
+
+/// The size level that code of the options' target can have: the one asked for, or else the usual one, 3. LLVM ends the
+/// process where there is no code model of a kind; large code on x86-64 is more than what the runtime's loader knows.
+///
+/// # Errors
+/// [`CompileError::Target`].
+pub fn size_level(options: &Options) -> Result<u8> {
+    const SMALL: u8 = 3;
+    let plain = Options { triple: options.triple.clone(), ..Options::default() };
+    let models: &[u8] = match Target::new(&plain)?.arch {
+        Arch::X86_64 => &[1, 2, 3],
         Arch::Aarch64 => &[0, 3],
         Arch::Riscv64 | Arch::S390x => &[0, 1, 3],
     };
-    if !models.contains(&options.size_level) {
-        return fail(format!("size level {} does not exist for {}", options.size_level, target.triple));
-    }
-    Ok(())
+    Ok(if models.contains(&options.size_level) { options.size_level } else { SMALL })
 }
 
 /// Features that add instructions that LLVM uses for code like ours, beyond what every machine of the architecture has.
@@ -281,24 +288,38 @@ mod tests {
 
     #[test]
     fn targets_that_are_none() {
-        let check = |triple: Option<&str>, cpu: &str, features: &str, size_level| {
+        let check = |triple: Option<&str>, cpu: &str, features: &str| {
             let cpu = (!cpu.is_empty()).then(|| cpu.to_owned());
             let triple = triple.map(str::to_owned);
             let features = features.to_owned();
-            check_target(&Options { triple, cpu, features, size_level, ..Options::default() })
+            check_target(&Options { triple, cpu, features, ..Options::default() })
         };
-        assert_eq!(check(X86, "haswell", "+avx2,-fma", 3), Ok(()));
-        assert_eq!(check(None, "", "", 3), Ok(()));
-        for (triple, cpu, features, size_level, why) in [
-            (X86, "haswel", "", 3, "haswel is not a processor"),
-            (X86, "", "+avx22", 3, "+avx22: expected"),
-            (X86, "", "avx2", 3, "avx2: expected"),
-            (Some("x86_64-apple-darwin"), "", "", 3, "Linux only"),
-            (Some("aarch64-linux-gnu"), "", "", 1, "size level 1"),
-            (Some("mips-linux-gnu"), "", "", 3, "no code can be made"),
+        assert_eq!(check(X86, "haswell", "+avx2,-fma"), Ok(()));
+        assert_eq!(check(None, "", ""), Ok(()));
+        for (triple, cpu, features, why) in [
+            (X86, "haswel", "", "haswel is not a processor"),
+            (X86, "", "+avx22", "+avx22: expected"),
+            (X86, "", "avx2", "avx2: expected"),
+            (Some("x86_64-apple-darwin"), "", "", "Linux only"),
+            (Some("mips-linux-gnu"), "", "", "no code can be made"),
         ] {
-            let error = check(triple, cpu, features, size_level).unwrap_err().to_string();
+            let error = check(triple, cpu, features).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn size_levels_are_those_that_work() {
+        let of = |triple: &str, size_level| {
+            super::size_level(&Options { triple: Some(triple.to_owned()), size_level, ..Options::default() })
+        };
+        for (triple, levels) in [
+            ("x86_64-linux-gnu", [3, 1, 2, 3]),
+            ("aarch64-linux-gnu", [0, 3, 3, 3]),
+            ("riscv64-linux-gnu", [0, 1, 3, 3]),
+            ("s390x-linux-gnu", [0, 1, 3, 3]),
+        ] {
+            assert_eq!([0, 1, 2, 3].map(|level| of(triple, level).unwrap()), levels, "{triple}");
         }
     }
 

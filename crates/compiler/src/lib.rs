@@ -17,10 +17,11 @@ mod function;
 mod isa;
 pub mod options;
 mod target;
+mod trial;
 mod unit;
 
 pub use artifact::{compile_artifact, llvm_version, producer};
 pub use compile::{Output, compile};
 pub use error::CompileError;
-pub use features::{Known, check_target, known, llvm_options};
+pub use features::{Known, check_target, known, llvm_options, size_level};
 pub use options::{Bounds, Format, Options};

@@ -102,6 +102,11 @@ impl CompiledModule {
         &self.code
     }
 
+    /// The loaded code, to tell tools of it.
+    pub fn code_mut(&mut self) -> &mut Code {
+        &mut self.code
+    }
+
     /// How many loop headers can be continued at.
     pub fn continuation_count(&self) -> usize {
         self.continuations.len()

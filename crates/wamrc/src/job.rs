@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use wasmparser::{Validator, WasmFeatures};
 use wayfarer_aot::Artifact;
-use wayfarer_compiler::{Options, check_target, compile, compile_artifact, llvm_options};
+use wayfarer_compiler::{Options, check_target, compile, compile_artifact, llvm_options, size_level};
 
 use crate::args::{Job, Kind, Without};
 use crate::progress::Bar;
@@ -35,14 +35,21 @@ pub(crate) fn run(job: &Job) -> Result<Vec<PathBuf>, String> {
     }
 
     let fail = |e: wayfarer_compiler::CompileError| format!("Error: {e}");
+    let options = &Options { size_level: size_level(&job.options).map_err(fail)?, ..job.options.clone() };
+    if options.size_level != job.options.size_level && job.log_level >= LOG_NOTES {
+        println!(
+            "note: --size-level={} has no effect: there is no such code for the target",
+            job.options.size_level
+        );
+    }
     let bar = Bar::new();
     let progress = |done, parts| bar.show(done, parts);
     let contents = match job.kind {
-        Kind::Aot => vec![compile_artifact(&module, &job.options, &progress).map_err(fail)?.to_bytes()],
+        Kind::Aot => vec![compile_artifact(&module, options, &progress).map_err(fail)?.to_bytes()],
         Kind::Object | Kind::IrUnoptimized | Kind::IrOptimized => {
-            check_target(&job.options).map_err(fail)?;
+            check_target(options).map_err(fail)?;
             // Continuations are of no use to whoever links the functions.
-            let options = Options { continuations: false, ..job.options.clone() };
+            let options = Options { continuations: false, ..options.clone() };
             compile(&module, &options, &progress).map_err(fail)?.code
         }
     };

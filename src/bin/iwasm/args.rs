@@ -12,6 +12,9 @@ const LIST_MAX: usize = 8;
 /// Bytes of operand stack to ask for if the user does not. Like any small number, it gives the least that there is.
 const STACK_SIZE: u32 = 64 * 1024;
 
+/// Optimization and size levels of the compiler, lowest and highest.
+const JIT_LEVELS: (i64, i64) = (1, 3);
+
 /// Highest log level that is accepted. The highest there is, is one less.
 const LOG_LEVEL_MAX: u32 = 5;
 
@@ -34,6 +37,18 @@ pub(crate) enum Refusal {
     Message(String),
 }
 
+/// How to run modules that are not compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Mode {
+    /// As the library does if nobody asks.
+    #[default]
+    Default,
+    Interpreter,
+    FastJit,
+    LlvmJit,
+    MultiTierJit,
+}
+
 /// How to run a program.
 #[derive(Debug)]
 pub(crate) struct Options {
@@ -52,6 +67,12 @@ pub(crate) struct Options {
     pub(crate) ns_lookup_pool: Vec<CString>,
     pub(crate) native_libs: Vec<CString>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) mode: Mode,
+    pub(crate) jit_opt_level: u32,
+    pub(crate) jit_size_level: u32,
+    pub(crate) linux_perf: bool,
+    /// What is to be said before anything else.
+    pub(crate) notes: Vec<String>,
     /// Flags on top of the environment.
     pub(crate) checkpoint: Settings,
 }
@@ -72,6 +93,11 @@ impl Options {
             ns_lookup_pool: Vec::new(),
             native_libs: Vec::new(),
             timeout: None,
+            mode: Mode::default(),
+            jit_opt_level: JIT_LEVELS.1 as u32,
+            jit_size_level: JIT_LEVELS.1 as u32,
+            linux_perf: false,
+            notes: Vec::new(),
             checkpoint,
         }
     }
@@ -95,15 +121,13 @@ pub(crate) fn parse(
                 words.peek().ok_or(Refusal::Help)?;
                 options.function = Some(c_string(&name));
             }
-            b"--interp" => {}
+            b"--interp" => options.mode = Mode::Interpreter,
+            b"--fast-jit" => options.mode = Mode::FastJit,
+            b"--llvm-jit" => options.mode = Mode::LlvmJit,
+            b"--multi-tier-jit" => options.mode = Mode::MultiTierJit,
+            b"--enable-linux-perf" => options.linux_perf = true,
             b"--repl" => options.repl = true,
             b"--version" => return Ok(Command::Version),
-            b"--fast-jit" | b"--llvm-jit" | b"--multi-tier-jit" => {
-                return Err(Refusal::Message(format!(
-                    "{}: there is no compiler in this build, programs run in the interpreter",
-                    word.to_string_lossy()
-                )));
-            }
             _ => valued(&mut options, &word)?,
         }
     }
@@ -124,6 +148,12 @@ fn valued(options: &mut Options, word: &OsStr) -> Result<(), Refusal> {
         },
         b"--stack-size" => options.stack_size = number(not_empty()?) as u32,
         b"--heap-size" => options.heap_size = number(not_empty()?) as u32,
+        b"--llvm-jit-opt-level" => {
+            options.jit_opt_level = jit_level(not_empty()?, "opt", &mut options.notes);
+        }
+        b"--llvm-jit-size-level" => {
+            options.jit_size_level = jit_level(not_empty()?, "size", &mut options.notes);
+        }
         b"--timeout" => {
             // The largest number, and so -1, means none.
             let milliseconds = number(not_empty()?) as u32;
@@ -152,6 +182,18 @@ fn valued(options: &mut Options, word: &OsStr) -> Result<(), Refusal> {
         _ => return Err(Refusal::Help),
     }
     Ok(())
+}
+
+/// A level of the compiler. What is out of its range is brought into it, with a note.
+fn jit_level(value: &[u8], what: &str, notes: &mut Vec<String>) -> u32 {
+    let (asked, (lowest, highest)) = (number(value), JIT_LEVELS);
+    let level = asked.clamp(lowest, highest);
+    if level != asked {
+        notes.push(format!(
+            "LLVM JIT {what} level {asked} is not between {lowest} and {highest}, taken as {level}"
+        ));
+    }
+    level as u32
 }
 
 fn push(list: &mut Vec<CString>, entry: &[u8], what: &str) -> Result<(), Refusal> {
@@ -300,21 +342,36 @@ mod tests {
             "-g=127.0.0.1:1",
             "--checkpoint",
             "--gen-prof-file=x",
-            "--enable-linux-perf",
+            "--llvm-jit-opt-level=",
+            "--llvm-jit-size-level",
         ] {
             assert_eq!(refusal(&[word, "a.wasm"]), Refusal::Help, "{word}");
         }
         assert_eq!(refusal(&[]), Refusal::Help);
-        for word in ["--fast-jit", "--llvm-jit", "--multi-tier-jit"] {
-            assert!(
-                matches!(refusal(&[word, "a"]), Refusal::Message(m) if m.contains("no compiler")),
-                "{word}"
-            );
-        }
         for entry in ["--env=A", "--env==1"] {
             assert!(matches!(refusal(&[entry, "a"]), Refusal::MessageAndHelp(_)), "{entry}");
         }
         assert!(matches!(run(&["--version", "--nonsense"]), Ok(Command::Version)));
+    }
+
+    #[test]
+    fn modes_and_levels() {
+        for (word, mode) in [
+            ("--interp", Mode::Interpreter),
+            ("--fast-jit", Mode::FastJit),
+            ("--llvm-jit", Mode::LlvmJit),
+            ("--multi-tier-jit", Mode::MultiTierJit),
+        ] {
+            assert_eq!(options(&[word, "a"]).mode, mode);
+        }
+        let o = options(&["a"]);
+        assert_eq!((o.mode, o.jit_opt_level, o.jit_size_level, o.linux_perf), (Mode::Default, 3, 3, false));
+        let o = options(&["--llvm-jit-opt-level=2", "--llvm-jit-size-level=1", "--enable-linux-perf", "a"]);
+        assert_eq!((o.jit_opt_level, o.jit_size_level, o.linux_perf), (2, 1, true));
+        assert!(o.notes.is_empty());
+        let o = options(&["--llvm-jit-opt-level=0", "--llvm-jit-size-level=7", "a"]);
+        assert_eq!((o.jit_opt_level, o.jit_size_level, o.notes.len()), (1, 3, 2));
+        assert_eq!(o.notes[0], "LLVM JIT opt level 0 is not between 1 and 3, taken as 1");
     }
 
     #[test]

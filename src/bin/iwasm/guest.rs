@@ -2,18 +2,19 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null_mut};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use iwasm::capi::types::{
-    InstantiationArgs2, MemAllocFunctions, MemAllocOption, RuntimeInitArgs, mem_alloc_type_t,
+    InstantiationArgs2, MemAllocFunctions, MemAllocOption, RunningMode, RuntimeInitArgs, mem_alloc_type_t,
     wasm_module_inst_t, wasm_module_t,
 };
 
 use crate::api;
-use crate::args::Options;
+use crate::args::{Mode, Options};
 use crate::text::print;
 
 /// Bytes for a message of the loader. Upstream's program has 128, which its own messages fit in; those about images name
@@ -40,10 +41,10 @@ pub(crate) struct Runtime(());
 
 impl Runtime {
     /// Starts it with malloc, as WAMR's own program does.
-    pub(crate) fn start() -> Option<Self> {
+    pub(crate) fn start(options: &Options) -> Option<Self> {
         // SAFETY: a struct of integers, pointers and a union of those; all zeros means the defaults.
         let mut args: RuntimeInitArgs = unsafe { std::mem::zeroed() };
-        args.mem_alloc_type = std::mem::MaybeUninit::new(mem_alloc_type_t::Alloc_With_Allocator);
+        args.mem_alloc_type = MaybeUninit::new(mem_alloc_type_t::Alloc_With_Allocator);
         args.mem_alloc_option = MemAllocOption {
             allocator: MemAllocFunctions {
                 malloc_func: malloc as *mut c_void,
@@ -52,6 +53,17 @@ impl Runtime {
                 user_data: null_mut(),
             },
         };
+        args.running_mode = match options.mode {
+            // What zeroed arguments have.
+            Mode::Default => args.running_mode,
+            Mode::Interpreter => MaybeUninit::new(RunningMode::Mode_Interp),
+            Mode::FastJit => MaybeUninit::new(RunningMode::Mode_Fast_JIT),
+            Mode::LlvmJit => MaybeUninit::new(RunningMode::Mode_LLVM_JIT),
+            Mode::MultiTierJit => MaybeUninit::new(RunningMode::Mode_Multi_Tier_JIT),
+        };
+        args.llvm_jit_opt_level = options.jit_opt_level;
+        args.llvm_jit_size_level = options.jit_size_level;
+        args.enable_linux_perf = options.linux_perf;
         // SAFETY: the arguments are complete, and their functions have the types of the API.
         unsafe { api::wasm_runtime_full_init(&raw mut args) }.then_some(Runtime(()))
     }

@@ -87,8 +87,11 @@ impl From<String> for NotStarted {
 /// Runs a program, from its file to its end. The status to end with.
 fn run(options: &Options) -> Result<u8, NotStarted> {
     let checkpoint = options.checkpoint.resolve().map_err(|e| NotStarted::Checkpoint(e.to_string()))?;
-    let runtime =
-        Runtime::start().ok_or_else(|| NotStarted::Message("Init runtime environment failed.".to_owned()))?;
+    for note in &options.notes {
+        print(&format!("{note}\n"));
+    }
+    let runtime = Runtime::start(options)
+        .ok_or_else(|| NotStarted::Message("Init runtime environment failed.".to_owned()))?;
     api::bh_log_set_verbose_level(options.log_level);
     let _native_libs = native_libs::load(&runtime, &options.native_libs, options.log_level);
     let (file, args) = options.words.split_first().ok_or(NotStarted::Printed)?;

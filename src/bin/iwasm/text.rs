@@ -22,11 +22,15 @@ pub(crate) fn help() -> String {
     format!(
         "\
 Usage: iwasm [OPTION...] FILE [ARGUMENT...]
-Runs the WebAssembly program in FILE. Options come before FILE; what comes after it is the program's.
+Runs the program in FILE, WebAssembly or compiled by wamrc. Options come before FILE; what comes after it is the program's.
 
 Running:
   -f NAME, --function NAME  call the exported function NAME with the arguments, in place of the entry point
-  --interp                  run in the interpreter, as is the default
+  --interp                  run WebAssembly in the interpreter, as is the default
+  --llvm-jit                compile it first, or take its code from the cache (also: --fast-jit, --multi-tier-jit)
+  --llvm-jit-opt-level=N    optimization level of that, 1 to 3 (3)
+  --llvm-jit-size-level=N   code model of that, 1 medium, 2 kernel, 3 small (3)
+  --enable-linux-perf       tell perf the names of compiled functions
   --repl                    read function names with their arguments from stdin, and call them
   --stack-size=N            bytes of WebAssembly stack, if more than 8 MiB
   --heap-size=N             bytes of heap for the host in the program's memory (0)
@@ -58,7 +62,7 @@ Checkpoint and restore:
 pub(crate) fn version(api: (u32, u32, u32)) -> String {
     let (major, minor, patch) = api;
     let mut text = format!(
-        "iwasm {major}.{minor}.{patch}\n\nWayfarer {}, for hosts of WAMR {major}.{minor}.{patch}. Engine: interpreter.\n\n\
+        "iwasm {major}.{minor}.{patch}\n\nWayfarer {}, for hosts of WAMR {major}.{minor}.{patch}. Engines: interpreter, compiled code.\n\n\
          WebAssembly proposals\n  always on:\n",
         env!("CARGO_PKG_VERSION")
     );

@@ -24,7 +24,7 @@ pub struct wasm_config_t {
     pub mem_alloc_option: MemAllocOption,
     /// Not used.
     pub segue_flags: u32,
-    /// Not used.
+    /// Write a map for perf(1).
     pub enable_linux_perf: bool,
 }
 
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn wasm_config_set_mem_alloc_opt(
     config
 }
 
-/// Asks for a map for perf(1), which this version does not write. Returns the configuration.
+/// Asks for a map for perf(1) of compiled code. Returns the configuration.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_config_set_linux_perf_opt(
     config: *mut wasm_config_t,
@@ -131,12 +131,13 @@ pub unsafe extern "C" fn wasm_config_set_segue_flags(
 unsafe fn new_engine(
     mem_alloc_type: MaybeUninit<mem_alloc_type_t>,
     option: &MemAllocOption,
+    enable_linux_perf: bool,
 ) -> *mut wasm_engine_t {
     guard(null_mut(), || {
         let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
         if engine.0 == 0 {
             // SAFETY: as the caller promises.
-            if !unsafe { initialize_with(mem_alloc_type, option) } {
+            if !unsafe { initialize_with(mem_alloc_type, option, enable_linux_perf) } {
                 return null_mut();
             }
             engine.1 = Box::into_raw(Box::new(0u64)) as usize;
@@ -151,7 +152,7 @@ unsafe fn new_engine(
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_engine_new() -> *mut wasm_engine_t {
     // SAFETY: malloc needs no option.
-    unsafe { new_engine(MaybeUninit::new(mem_alloc_type_t::Alloc_With_System_Allocator), &NO_OPTION) }
+    unsafe { new_engine(MaybeUninit::new(mem_alloc_type_t::Alloc_With_System_Allocator), &NO_OPTION, false) }
 }
 
 /// Makes the engine from a configuration, which stays the caller's. NULL stands for the default.
@@ -160,7 +161,9 @@ pub unsafe extern "C" fn wasm_engine_new_with_config(config: *mut wasm_config_t)
     // SAFETY: as the caller promises.
     match unsafe { config.as_ref() } {
         // SAFETY: as the caller promises.
-        Some(config) => unsafe { new_engine(config.mem_alloc_type, &config.mem_alloc_option) },
+        Some(config) => unsafe {
+            new_engine(config.mem_alloc_type, &config.mem_alloc_option, config.enable_linux_perf)
+        },
         None => wasm_engine_new(),
     }
 }
@@ -172,7 +175,7 @@ pub unsafe extern "C" fn wasm_engine_new_with_args(
     opts: *const MemAllocOption,
 ) -> *mut wasm_engine_t {
     // SAFETY: as the caller promises.
-    unsafe { new_engine(r#type, opts.as_ref().unwrap_or(&NO_OPTION)) }
+    unsafe { new_engine(r#type, opts.as_ref().unwrap_or(&NO_OPTION), false) }
 }
 
 /// Deletes the engine; it goes with the last deletion.

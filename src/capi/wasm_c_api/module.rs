@@ -72,7 +72,7 @@ pub unsafe extern "C" fn wasm_module_new(
     binary: *const wasm_byte_vec_t,
 ) -> *mut wasm_module_t {
     // SAFETY: as the caller promises.
-    unsafe { new_module(store, binary, LoadOptions::default()) }
+    unsafe { new_module(store, binary, LoadOptions { keep_binary: true, ..LoadOptions::default() }) }
 }
 
 /// Makes a module from a binary, with options. The binary is copied in any case.
@@ -90,6 +90,7 @@ pub unsafe extern "C" fn wasm_module_new_ex(
             name: unsafe { c_str(args.name) }.map(CStr::to_owned).unwrap_or_default(),
             binary_freeable: args.wasm_binary_freeable,
             no_resolve: args.no_resolve,
+            keep_binary: true,
         };
         // SAFETY: as the caller promises.
         unsafe { new_module(store, binary, options) }
@@ -198,14 +199,14 @@ pub unsafe extern "C" fn wasm_module_exports(module: *const wasm_module_t, out: 
     });
 }
 
-/// Copies the binary that a module was made from.
+/// Copies the binary that a module was made from, WebAssembly or `.aot`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_serialize(module: *mut wasm_module_t, out: *mut wasm_byte_vec_t) {
     guard((), || {
         // SAFETY: as the caller promises.
         let binary = unsafe { loaded(module) }.map_or(Vector::EMPTY, |loaded| {
             let bytes: Vec<wasm_byte_t> =
-                loaded.module().module().bytes.iter().map(|&b| b as wasm_byte_t).collect();
+                loaded.module().binary().iter().map(|&b| b as wasm_byte_t).collect();
             Vector::of(bytes)
         });
         // SAFETY: as the caller promises.

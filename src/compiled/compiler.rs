@@ -1,0 +1,217 @@
+//! The compiler: where its shared object is, and its functions.
+
+use std::ffi::{CStr, CString, OsStr, c_void};
+use std::fs::Metadata;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::ptr::{NonNull, null_mut};
+use std::sync::{Mutex, PoisonError};
+
+use wayfarer_abi::compiler::{
+    Buffer, COMPILE_SYMBOL, CompileFn, FILE, FREE_SYMBOL, FreeFn, Options, VERSION, VERSION_SYMBOL, VersionFn,
+};
+
+/// Names the shared object. Nothing else is looked at then.
+pub(crate) const VARIABLE: &str = "WAYFARER_COMPILER";
+
+/// Where the compiler is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Place(PathBuf);
+
+/// An open shared object. It stays open: LLVM does not like to be unloaded.
+#[derive(Debug)]
+pub(crate) struct Library {
+    compile: CompileFn,
+    free: FreeFn,
+}
+
+/// What was opened so far.
+static OPEN: Mutex<Vec<(PathBuf, &'static Library)>> = Mutex::new(Vec::new());
+
+/// Looks for the compiler: where the variable says; else beside this library or the program, in `../lib` of there; else
+/// where the system's loader looks for libraries.
+///
+/// # Errors
+/// Where it was looked for.
+pub(crate) fn find() -> Result<Place, String> {
+    if wayfarer_aot::Arch::host().is_none() {
+        return Err(format!("there is no compiler for {}", std::env::consts::ARCH));
+    }
+    if let Some(path) = super::variable(c"WAYFARER_COMPILER") {
+        let path = PathBuf::from(path);
+        return match path.metadata() {
+            Ok(_) => Ok(Place(path)),
+            Err(e) => Err(format!("there is no compiler: {VARIABLE}={}: {e}", path.display())),
+        };
+    }
+    let candidates = candidates();
+    if let Some(path) = candidates.iter().find(|path| path.is_file()) {
+        return Ok(Place(path.clone()));
+    }
+    // Where the loader finds it, only the loader can tell.
+    let name = PathBuf::from(FILE);
+    if Library::open(&name).is_ok() {
+        return Ok(Place(name));
+    }
+    let looked: Vec<_> =
+        candidates.iter().filter_map(|c| c.parent()).map(|d| d.display().to_string()).collect();
+    Err(format!(
+        "there is no compiler: {FILE} is neither in {} nor where the system's loader looks; {VARIABLE} can name it",
+        looked.join(", ")
+    ))
+}
+
+/// Where the file could be.
+fn candidates() -> Vec<PathBuf> {
+    let program = std::fs::read_link("/proc/self/exe").ok();
+    let mut found = Vec::new();
+    for file in [file_of(find as *const c_void), program].into_iter().flatten() {
+        // Links to libraries are made in other folders than theirs.
+        let real = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+        for file in [file, real] {
+            let Some(folder) = file.parent() else { continue };
+            let lib = folder.parent().map(|parent| parent.join("lib").join(FILE));
+            for path in [Some(folder.join(FILE)), lib].into_iter().flatten() {
+                if !found.contains(&path) {
+                    found.push(path);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The file that an address of this process was loaded from.
+fn file_of(address: *const c_void) -> Option<PathBuf> {
+    let mut info = libc::Dl_info {
+        dli_fname: null_mut(),
+        dli_fbase: null_mut(),
+        dli_sname: null_mut(),
+        dli_saddr: null_mut(),
+    };
+    // SAFETY: any address may be asked about; the name is copied while its object is loaded.
+    unsafe {
+        if libc::dladdr(address, &raw mut info) == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        let name = OsStr::from_bytes(CStr::from_ptr(info.dli_fname).to_bytes());
+        // A program's name is what it was started by, which may be no path.
+        Path::new(name).is_absolute().then(|| PathBuf::from(name))
+    }
+}
+
+impl Place {
+    /// What tells one compiler from another.
+    pub(super) fn metadata(&self) -> Option<Metadata> {
+        if self.0.is_absolute() || self.0.components().count() > 1 {
+            return self.0.metadata().ok();
+        }
+        // Found by the loader, so it is open.
+        let library = Library::open(&self.0).ok()?;
+        file_of(library.compile as *const c_void)?.metadata().ok()
+    }
+
+    /// The compiler, loaded.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub(super) fn library(&self) -> Result<&'static Library, String> {
+        Library::open(&self.0)
+    }
+}
+
+impl Library {
+    fn open(path: &Path) -> Result<&'static Library, String> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, library)) = open.iter().find(|(p, _)| p == path) {
+            return Ok(library);
+        }
+        let fail = |why: String| format!("the compiler cannot be loaded: {why}");
+        let name = CString::new(path.as_os_str().to_owned().into_vec()).map_err(|e| fail(e.to_string()))?;
+        // SAFETY: a string. The file is trusted as much as this library's own.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
+        let handle = NonNull::new(handle).ok_or_else(|| fail(last_error()))?;
+        let symbol = |name: &CStr| {
+            // SAFETY: an open object and a string.
+            let address = unsafe { libc::dlsym(handle.as_ptr(), name.as_ptr()) };
+            let missing = || fail(format!("{}: there is no {}", path.display(), name.to_string_lossy()));
+            NonNull::new(address).ok_or_else(missing)
+        };
+        // SAFETY: functions of these names have these types, in every version.
+        let version = unsafe { std::mem::transmute::<NonNull<c_void>, VersionFn>(symbol(VERSION_SYMBOL)?) }();
+        if version != VERSION {
+            return Err(fail(format!(
+                "{}: it has version {version} of its interface, {VERSION} is needed",
+                path.display()
+            )));
+        }
+        // SAFETY: functions of these names have these types, in this version.
+        let library = unsafe {
+            Library {
+                compile: std::mem::transmute::<NonNull<c_void>, CompileFn>(symbol(COMPILE_SYMBOL)?),
+                free: std::mem::transmute::<NonNull<c_void>, FreeFn>(symbol(FREE_SYMBOL)?),
+            }
+        };
+        let library: &'static Library = Box::leak(Box::new(library));
+        open.push((path.to_owned(), library));
+        Ok(library)
+    }
+
+    /// Compiles a module: the bytes of an `.aot` file.
+    ///
+    /// # Errors
+    /// The compiler's message.
+    pub(super) fn compile(&self, wasm: &[u8], options: &Options) -> Result<Vec<u8>, String> {
+        let mut out = Buffer { bytes: null_mut(), len: 0 };
+        // SAFETY: the bytes and options live during the call, which fills in `out`; that is copied, then freed once.
+        let (status, bytes) = unsafe {
+            let status = (self.compile)(wasm.as_ptr(), wasm.len(), options, &raw mut out);
+            let bytes = match out.bytes.is_null() {
+                true => Vec::new(),
+                false => std::slice::from_raw_parts(out.bytes, out.len).to_vec(),
+            };
+            (self.free)(out);
+            (status, bytes)
+        };
+        if status == 0 { Ok(bytes) } else { Err(String::from_utf8_lossy(&bytes).into_owned()) }
+    }
+}
+
+/// What `dlopen` has to say.
+fn last_error() -> String {
+    // SAFETY: the message is this thread's, and copied at once.
+    unsafe {
+        let message = libc::dlerror();
+        if message.is_null() {
+            return "unknown error".to_owned();
+        }
+        CStr::from_ptr(message).to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_looked_for_beside_the_program_and_in_lib() {
+        let candidates = candidates();
+        let program = std::env::current_exe().unwrap();
+        let folder = program.parent().unwrap();
+        assert!(candidates.contains(&folder.join(FILE)), "{candidates:?}");
+        assert!(candidates.contains(&folder.parent().unwrap().join("lib").join(FILE)), "{candidates:?}");
+    }
+
+    #[test]
+    fn what_is_no_compiler_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = folder.path().join("text.so");
+        std::fs::write(&text, "text").unwrap();
+        let error = Library::open(&text).unwrap_err();
+        assert!(error.starts_with("the compiler cannot be loaded: ") && error.contains("text.so"), "{error}");
+        // Some library that has other functions.
+        let other = file_of(libc::getauxval as *const c_void).unwrap();
+        let error = Library::open(&other).unwrap_err();
+        assert!(error.contains("there is no wayfarer_compiler_version"), "{error}");
+    }
+}

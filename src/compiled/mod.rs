@@ -1,0 +1,89 @@
+//! Compiled code of modules: out of `.aot` files, or made while a module is loaded.
+//!
+//! - `compiler`: the compiler, a shared object that is loaded when something must be compiled
+//! - `cache`: what was compiled before, on disk; `processor`: which machine it is for
+//! - `tools`: perf and gdb are told about code
+
+mod cache;
+pub(crate) mod compiler;
+mod processor;
+pub(crate) mod tools;
+
+use std::ffi::{CStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
+
+use wayfarer_abi::compiler::Options;
+use wayfarer_aot::{Artifact, Bounds, ObjectKind};
+use wayfarer_module::Module;
+use wayfarer_native::CompiledModule;
+
+use crate::capi::log::verbose;
+
+/// The variables that this part of the library reads.
+pub const VARIABLES: [&str; 4] =
+    [compiler::VARIABLE, cache::VARIABLE, tools::PERF_VARIABLE, tools::GDB_VARIABLE];
+
+/// Levels that code is compiled with if nothing else was asked for.
+pub(crate) const LEVEL: u8 = 3;
+
+/// The value of a variable, if it is set to anything. Programs that run with more rights than their user has don't look.
+fn variable(name: &CStr) -> Option<OsString> {
+    // SAFETY: plain numbers.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+        return None;
+    }
+    // Rust's own function reads the same environment, but hosts of C change it without Rust's lock.
+    // SAFETY: a string; the value is copied at once.
+    let value = unsafe {
+        let value = libc::getenv(name.as_ptr());
+        (!value.is_null()).then(|| CStr::from_ptr(value))
+    };
+    value.filter(|v| !v.is_empty()).map(|v| OsString::from_vec(v.to_bytes().to_vec()))
+}
+
+/// Takes the code of an artifact into this process.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn link(module: &Module, artifact: &Artifact) -> Result<Arc<CompiledModule>, String> {
+    let objects = artifact.objects.iter();
+    let objects = objects.filter(|o| matches!(o.kind, ObjectKind::Code | ObjectKind::Continuations));
+    let objects: Vec<&[u8]> = objects.map(|o| &*o.bytes).collect();
+    let needs_guard = artifact.options.bounds == Bounds::Guard;
+    let mut code =
+        CompiledModule::load(module, artifact.abi, &objects, needs_guard).map_err(|e| e.to_string())?;
+    tools::announce(module, &mut code);
+    Ok(code)
+}
+
+/// Compiles a module for this machine, unless the cache has its code.
+///
+/// # Errors
+/// There is no compiler, or what it says.
+pub(crate) fn compile(module: &Module, opt_level: u8, size_level: u8) -> Result<Arc<CompiledModule>, String> {
+    let place = compiler::find()?;
+    let options = Options {
+        opt_level,
+        size_level,
+        explicit_bounds: 0,
+        checkpoints: 1,
+        precise: 0,
+        continuations: 1,
+        threads: 0,
+    };
+    let entry = cache::Entry::of(module, &place, &options);
+    if let Some(artifact) = entry.as_ref().and_then(|entry| entry.read(module, &options)) {
+        match link(module, &artifact) {
+            Ok(code) => return Ok(code),
+            Err(why) => verbose!("cache: {why}; compiling again"),
+        }
+    }
+    let bytes = place.library()?.compile(&module.bytes, &options)?;
+    let artifact = Artifact::parse(&bytes).map_err(|e| e.to_string())?;
+    let code = link(module, &artifact)?;
+    if let Some(entry) = entry {
+        entry.write(&bytes);
+    }
+    Ok(code)
+}
