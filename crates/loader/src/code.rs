@@ -38,11 +38,12 @@ pub struct Function {
     pub size: usize,
 }
 
-/// Where a section of an object was put.
+/// Where a section was put.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LoadedSection {
-    /// The object, counted from 0 in the order they were given.
-    pub object: usize,
+    /// The object, counted from 0 in the order they were given; `None` for `.got`, the words with addresses that the
+    /// loader made.
+    pub object: Option<usize>,
     /// The section's name.
     pub name: String,
     /// Where it is.
@@ -146,7 +147,7 @@ impl Code {
         self.stubs.iter()
     }
 
-    /// Where the objects' sections are, by address: what debuggers need to place an object's debug information.
+    /// Where sections are, by address: what debuggers need to place an object's debug information.
     pub fn sections(&self) -> impl ExactSizeIterator<Item = &LoadedSection> {
         self.sections.iter()
     }
@@ -232,13 +233,16 @@ fn sections(plan: &Plan<'_>, base: u64) -> Vec<LoadedSection> {
         for (index, section) in input.sections.iter().enumerate() {
             let Some(place) = plan.place(object, index) else { continue };
             sections.push(LoadedSection {
-                object,
+                object: Some(object),
                 name: section.name.clone().into_owned(),
                 address: (base + place) as usize,
                 size: section.size as usize,
             });
         }
     }
+    let got = &plan.layout.got;
+    let (address, size) = ((base + got.start) as usize, (got.end - got.start) as usize);
+    sections.push(LoadedSection { object: None, name: ".got".into(), address, size });
     sections.sort_by_key(|s| s.address);
     sections
 }

@@ -1,13 +1,17 @@
 //! The functions outside that compiled code may refer to by name: the unwinder's, and what LLVM calls on its own account.
 //! Everything else it gets through its context.
 
-/// Makes [`NAMES`] and [`address`] from one list.
+use std::ffi::c_void;
+
+/// Makes [`NAMES`] and [`addresses`] from one list.
 macro_rules! externals {
-    ($($(#[$attribute:meta])* $group:ident { $($name:ident)* })*) => {
+    ($($(#[$attribute:meta])* $abi:literal $parameters:tt -> $result:ty { $($name:ident)* })*) => {
         mod declared {
-            $($(#[$attribute])* unsafe extern "C" {
-                // Only their addresses are taken here, so their parameters do not matter.
-                $(pub(super) fn $name();)*
+            use super::*;
+            // Only their addresses are taken here. But the compiler itself calls some of them in this crate, and must not
+            // meet other types of theirs.
+            $($(#[$attribute])* unsafe extern $abi {
+                $(pub(super) fn $name $parameters -> $result;)*
             })*
         }
 
@@ -23,17 +27,25 @@ macro_rules! externals {
 
 externals! {
     // Of libgcc_s.
-    unwinder { _Unwind_Resume __gcc_personality_v0 }
-    memory { memcpy memmove memset memcmp bcmp }
+    "C-unwind" (_: *mut c_void) -> ! { _Unwind_Resume }
+    "C" (_: i32, _: i32, _: u64, _: *mut c_void, _: *mut c_void) -> i32 { __gcc_personality_v0 }
+    // Of the C library.
+    "C" (_: *mut c_void, _: *const c_void, _: usize) -> *mut c_void { memcpy memmove }
+    "C" (_: *mut c_void, _: i32, _: usize) -> *mut c_void { memset }
+    "C" (_: *const c_void, _: *const c_void, _: usize) -> i32 { memcmp bcmp }
     #[link(name = "m")]
-    floats {
-        ceil ceilf floor floorf trunc truncf rint rintf nearbyint nearbyintf round roundf roundeven roundevenf
-        sqrt sqrtf fmin fminf fmax fmaxf fabs fabsf copysign copysignf fma fmaf fmod fmodf
-    }
+    "C" (_: f64) -> f64 { ceil floor trunc rint nearbyint round roundeven sqrt fabs }
+    "C" (_: f32) -> f32 { ceilf floorf truncf rintf nearbyintf roundf roundevenf sqrtf fabsf }
+    "C" (_: f64, _: f64) -> f64 { fmin fmax copysign fmod }
+    "C" (_: f32, _: f32) -> f32 { fminf fmaxf copysignf fmodf }
+    "C" (_: f64, _: f64, _: f64) -> f64 { fma }
+    "C" (_: f32, _: f32, _: f32) -> f32 { fmaf }
     // Of Rust's compiler_builtins: integers of 128 bits.
-    wide_integers {
-        __multi3 __muloti4 __divti3 __udivti3 __modti3 __umodti3 __ashlti3 __lshrti3 __ashrti3
-    }
+    "C" (_: i128, _: i128) -> i128 { __multi3 __divti3 __modti3 }
+    "C" (_: u128, _: u128) -> u128 { __udivti3 __umodti3 }
+    "C" (_: i128, _: i128, _: *mut i32) -> i128 { __muloti4 }
+    "C" (_: i128, _: i32) -> i128 { __ashlti3 __ashrti3 }
+    "C" (_: u128, _: i32) -> u128 { __lshrti3 }
 }
 
 /// A function of the list.

@@ -11,6 +11,9 @@ use std::ops::Range;
 /// Code and data must be within reach of each other by signed 32-bit distances.
 const MAX_SIZE: u64 = 0x7f00_0000;
 
+/// A place that is yet to be decided.
+const UNPLACED: u64 = u64::MAX;
+
 /// What a symbol turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Definition {
@@ -56,6 +59,8 @@ pub(crate) struct Layout {
     pub(crate) read_only: Range<u64>,
     /// Unwind tables, with the zero that ends them.
     pub(crate) eh_frame: Range<u64>,
+    /// Words with addresses.
+    pub(crate) got: Range<u64>,
     /// Variables.
     pub(crate) data: Range<u64>,
     /// Size of the whole.
@@ -176,8 +181,7 @@ impl<'a> Plan<'a> {
                     let group = self.groups[object][section];
                     match (needs, definition) {
                         (Use::Got, _) => {
-                            let next = self.got.len() as u64;
-                            self.got.entry(definition).or_insert(next);
+                            self.got.insert(definition, UNPLACED);
                         }
                         (Use::Near | Use::Branch, Definition::External(_)) => {
                             self.islands[group].add(definition);
@@ -282,9 +286,8 @@ impl<'a> Plan<'a> {
             }
         }
         let got = place(&mut end, (self.got.len() * 8) as u64, 8)?;
-        for slot in self.got.values_mut() {
-            *slot = got + *slot * 8;
-        }
+        self.place_got(got);
+        layout.got = got..end;
         layout.read_only = start..place(&mut end, 0, page)?;
 
         let start = end;
@@ -296,6 +299,25 @@ impl<'a> Plan<'a> {
         layout.size = end;
         self.layout = layout;
         Ok(())
+    }
+
+    /// Gives each word with an address its place, in the order of the symbol tables, local symbols last: LLVM's linker has
+    /// the same order, so that the two can be compared.
+    fn place_got(&mut self, start: u64) {
+        let mut next = start;
+        for local in [false, true] {
+            for (input, definitions) in self.inputs.iter().zip(&self.definitions) {
+                for (symbol, definition) in input.symbols.iter().zip(definitions) {
+                    if (symbol.binding == Binding::Local) != local {
+                        continue;
+                    }
+                    if let Some(slot) = self.got.get_mut(definition).filter(|slot| **slot == UNPLACED) {
+                        *slot = next;
+                        next += 8;
+                    }
+                }
+            }
+        }
     }
 
     /// What a symbol of an object is; the index is valid.
