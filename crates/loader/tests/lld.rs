@@ -106,6 +106,7 @@ fn loaded(section: &LoadedSection) -> &[u8] {
     unsafe { std::slice::from_raw_parts(section.address as *const u8, section.size) }
 }
 
+/// Compares what the compiler makes.
 fn compare(machine: Machine, options: &[&str]) {
     // What is written in LLVM's language is not for clang's options.
     let objects = [
@@ -114,11 +115,30 @@ fn compare(machine: Machine, options: &[&str]) {
         compile(machine, "pads.ll", &[]),
         compile(machine, "more_pads.ll", &[]),
     ];
+    let compared = compare_objects(machine, &format!("{machine} {options:?}"), &objects);
+    assert!(compared > 1500, "{machine} {options:?}: {compared} bytes");
+}
+
+/// Compares objects with one of each relocation, of which a compiler needs some hardly ever.
+fn compare_every(machine: Machine, options: &[&str], kinds: &[&str]) {
+    let name = format!("every-{machine}.s");
+    let objects = [compile(machine, &name, options), compile(machine, "absolute.s", options)];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("every.o");
+    std::fs::write(&path, &objects[0]).unwrap();
+    let listed = run(Command::new("llvm-readobj-19").arg("-r").arg(path));
+    for kind in kinds {
+        assert!(listed.contains(&format!(" {kind} ")), "{name} has no {kind}");
+    }
+    compare_objects(machine, &name, &objects);
+}
+
+/// Loads objects, links them with LLVM's linker, compares all bytes of all sections. Returns how many there were.
+fn compare_objects(machine: Machine, what: &str, objects: &[Vec<u8>]) -> usize {
     let slices: Vec<&[u8]> = objects.iter().map(|o| &o[..]).collect();
     let code = Code::load_for(machine, &slices).unwrap();
     let externals = externals();
-    let linked = link(machine, &objects, &code, &externals);
-    let what = format!("{machine} {options:?}");
+    let linked = link(machine, objects, &code, &externals);
     let mut compared = 0;
     for (i, at) in code.sections().enumerate() {
         let ours = loaded(at);
@@ -140,8 +160,8 @@ fn compare(machine: Machine, options: &[&str]) {
         assert_eq!(ours.len(), theirs.len(), "{what}: {at:?}");
         compared += ours.len();
     }
-    assert!(compared > 1500, "{what}: {compared} bytes");
     println!("{what}: {compared} bytes are the same");
+    compared
 }
 
 /// The words with addresses. Theirs lead to our stubs where ours lead to the functions themselves.
@@ -172,16 +192,102 @@ const OPTIONS: [&[&str]; 5] = [
 
 #[test]
 fn x86_64() {
+    compare_every(
+        Machine::X86_64,
+        &[],
+        &[
+            "R_X86_64_16",
+            "R_X86_64_32",
+            "R_X86_64_32S",
+            "R_X86_64_64",
+            "R_X86_64_8",
+            "R_X86_64_GOTPCREL",
+            "R_X86_64_GOTPCRELX",
+            "R_X86_64_PC16",
+            "R_X86_64_PC32",
+            "R_X86_64_PC64",
+            "R_X86_64_PC8",
+            "R_X86_64_PLT32",
+            "R_X86_64_REX_GOTPCRELX",
+        ],
+    );
     OPTIONS.iter().for_each(|options| compare(Machine::X86_64, options));
 }
 
 #[test]
 fn aarch64() {
+    compare_every(
+        Machine::Aarch64,
+        &[],
+        &[
+            "R_AARCH64_ABS16",
+            "R_AARCH64_ABS32",
+            "R_AARCH64_ABS64",
+            "R_AARCH64_ADD_ABS_LO12_NC",
+            "R_AARCH64_ADR_GOT_PAGE",
+            "R_AARCH64_ADR_PREL_LO21",
+            "R_AARCH64_ADR_PREL_PG_HI21",
+            "R_AARCH64_ADR_PREL_PG_HI21_NC",
+            "R_AARCH64_CALL26",
+            "R_AARCH64_CONDBR19",
+            "R_AARCH64_GOTPCREL32",
+            "R_AARCH64_GOT_LD_PREL19",
+            "R_AARCH64_JUMP26",
+            "R_AARCH64_LD64_GOT_LO12_NC",
+            "R_AARCH64_LDST128_ABS_LO12_NC",
+            "R_AARCH64_LDST16_ABS_LO12_NC",
+            "R_AARCH64_LDST32_ABS_LO12_NC",
+            "R_AARCH64_LDST64_ABS_LO12_NC",
+            "R_AARCH64_LDST8_ABS_LO12_NC",
+            "R_AARCH64_LD_PREL_LO19",
+            "R_AARCH64_PLT32",
+            "R_AARCH64_PREL16",
+            "R_AARCH64_PREL32",
+            "R_AARCH64_PREL64",
+            "R_AARCH64_TSTBR14",
+        ],
+    );
     OPTIONS.iter().for_each(|options| compare(Machine::Aarch64, options));
 }
 
 #[test]
 fn riscv64() {
+    compare_every(
+        Machine::Riscv64,
+        &["-march=rv64gc"],
+        &[
+            "R_RISCV_32",
+            "R_RISCV_32_PCREL",
+            "R_RISCV_64",
+            "R_RISCV_ADD16",
+            "R_RISCV_ADD32",
+            "R_RISCV_ADD64",
+            "R_RISCV_ADD8",
+            "R_RISCV_ALIGN",
+            "R_RISCV_BRANCH",
+            "R_RISCV_CALL_PLT",
+            "R_RISCV_GOT32_PCREL",
+            "R_RISCV_GOT_HI20",
+            "R_RISCV_JAL",
+            "R_RISCV_PCREL_HI20",
+            "R_RISCV_PCREL_LO12_I",
+            "R_RISCV_PCREL_LO12_S",
+            "R_RISCV_PLT32",
+            "R_RISCV_RELAX",
+            "R_RISCV_RVC_BRANCH",
+            "R_RISCV_RVC_JUMP",
+            "R_RISCV_SET16",
+            "R_RISCV_SET6",
+            "R_RISCV_SET8",
+            "R_RISCV_SET_ULEB128",
+            "R_RISCV_SUB16",
+            "R_RISCV_SUB32",
+            "R_RISCV_SUB6",
+            "R_RISCV_SUB64",
+            "R_RISCV_SUB8",
+            "R_RISCV_SUB_ULEB128",
+        ],
+    );
     OPTIONS.iter().for_each(|options| compare(Machine::Riscv64, options));
     compare(Machine::Riscv64, &["-mno-relax"]);
     compare(Machine::Riscv64, &["-march=rv64g", "-mabi=lp64d"]);
@@ -189,6 +295,28 @@ fn riscv64() {
 
 #[test]
 fn s390x() {
+    compare_every(
+        Machine::S390x,
+        &["-march=zEC12"],
+        &[
+            "R_390_16",
+            "R_390_32",
+            "R_390_64",
+            "R_390_8",
+            "R_390_GOTENT",
+            "R_390_PC12DBL",
+            "R_390_PC16",
+            "R_390_PC16DBL",
+            "R_390_PC24DBL",
+            "R_390_PC32",
+            "R_390_PC32DBL",
+            "R_390_PC64",
+            "R_390_PLT12DBL",
+            "R_390_PLT16DBL",
+            "R_390_PLT24DBL",
+            "R_390_PLT32DBL",
+        ],
+    );
     OPTIONS.iter().for_each(|options| compare(Machine::S390x, options));
     compare(Machine::S390x, &["-march=z13"]);
 }

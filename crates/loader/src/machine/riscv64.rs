@@ -212,3 +212,61 @@ fn one(fixup: &Fixup, patch: &mut Patch<'_>) -> Result<(), Fault> {
         _ => Err(Fault::Unsupported),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixup(kind: RelocationType, offset: u64, value: u64) -> Fixup {
+        Fixup { offset, kind, value, addend: 0 }
+    }
+
+    /// The addresses do not fit the fields, their difference does.
+    #[test]
+    fn differences() {
+        let mut bytes = [0xff; 8];
+        let mut patch = Patch { bytes: &mut bytes, address: 0x7f00_0000_0000 };
+        let (end, start) = (0x7f01_0001_2345, 0x7f01_0000_0000);
+        let fixups = [
+            fixup(elf::R_RISCV_SET32, 0, end),
+            fixup(elf::R_RISCV_SUB32, 0, start),
+            fixup(elf::R_RISCV_SET6, 4, start + 0x2a),
+            fixup(elf::R_RISCV_SUB6, 4, start),
+        ];
+        assert!(apply(&fixups, &mut patch).is_ok());
+        assert_eq!(bytes, [0x45, 0x23, 0x01, 0x00, 0xea, 0xff, 0xff, 0xff]);
+    }
+
+    #[test]
+    fn numbers_keep_their_length() {
+        let mut bytes = [0x80, 0x80, 0x00, 0x55];
+        let mut patch = Patch { bytes: &mut bytes, address: 0 };
+        let set = |value| [fixup(elf::R_RISCV_SET_ULEB128, 0, value), fixup(elf::R_RISCV_SUB_ULEB128, 0, 5)];
+        assert!(apply(&set(5 + 0x81), &mut patch).is_ok());
+        assert_eq!(patch.bytes, [0x81, 0x81, 0x00, 0x55]);
+        assert_eq!(
+            apply(&set(5 + (1 << 21)), &mut patch),
+            Err((0, Fault::Overflow { value: 1 << 21, bits: 21 }))
+        );
+        assert_eq!(apply(&set(0)[1..], &mut patch), Err((0, Fault::Unpaired)));
+        assert_eq!(apply(&set(0)[..1], &mut patch), Err((0, Fault::Unpaired)));
+    }
+
+    #[test]
+    fn halves_of_distances() {
+        // `auipc a0, 0`, `ld a0, 0(a0)`, with a distance whose lower half is negative.
+        let mut bytes = *b"\x17\x05\0\0\x03\x35\x05\0";
+        let mut patch = Patch { bytes: &mut bytes, address: 0x1000 };
+        let fixups = [
+            fixup(elf::R_RISCV_PCREL_LO12_I, 4, 0x1000),
+            fixup(elf::R_RISCV_PCREL_HI20, 0, 0x1000 + 0x12fff),
+        ];
+        assert!(apply(&fixups, &mut patch).is_ok());
+        assert_eq!(&bytes, b"\x17\x35\x01\0\x03\x35\xf5\xff");
+        let mut patch = Patch { bytes: &mut bytes, address: 0x1000 };
+        assert_eq!(apply(&fixups[..1], &mut patch), Err((0, Fault::Unpaired)));
+        let far = [fixup(elf::R_RISCV_PCREL_HI20, 0, 0x1000 + 0x7fff_f800)];
+        let fault = Fault::Overflow { value: 0x7fff_f800, bits: 32 };
+        assert_eq!(apply(&far, &mut patch), Err((0, fault)));
+    }
+}

@@ -49,6 +49,11 @@ pub(crate) fn compile(machine: Machine, name: &str, options: &[&str]) -> Vec<u8>
         command.args(["-O2", "-fPIC", "-c", "-fexceptions", "-fvisibility=hidden", "-ffreestanding"]);
         command.args(["-target", triple(machine)]);
     }
+    // An assembler takes no options of a compiler.
+    if name.ends_with(".s") {
+        command = Command::new("clang-19");
+        command.args(["-c", "-target", triple(machine)]);
+    }
     run(command.args(options).arg(source(name)).arg("-o").arg(&out));
     std::fs::read(out).unwrap()
 }
