@@ -24,6 +24,14 @@ mod machine;
 mod memory;
 mod unwind;
 
+#[cfg(test)]
+extern crate self as wayfarer_loader;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod test_objects;
+#[cfg(test)]
+mod veneer_tests;
+
 pub use announce::PerfMode;
 pub use code::{Code, Function, LoadedSection};
 pub use error::{Fault, LoadError};
