@@ -1,13 +1,15 @@
 //! A whole module to object files: in parts, on several threads.
 
 use crate::error::{CompileError, Result, internal};
+use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
 use crate::unit::Unit;
-use crate::{entries, function};
+use crate::{entries, function, trial};
 use inkwell::context::Context;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::FileType;
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wayfarer_module::{Module, PointKind, stable_points_where};
@@ -43,6 +45,20 @@ enum Part {
     Continuations(Vec<(u32, u32)>),
 }
 
+impl Part {
+    /// Functions that code of this part comes from.
+    fn funcs(&self) -> Vec<u32> {
+        match self {
+            Part::Functions { funcs, .. } => funcs.clone(),
+            Part::Continuations(loops) => {
+                let mut funcs: Vec<u32> = loops.iter().map(|&(func, _)| func).collect();
+                funcs.dedup();
+                funcs
+            }
+        }
+    }
+}
+
 /// Compiles a module. `progress` is called now and then, from any thread, with how many of how many parts are done.
 ///
 /// # Errors
@@ -54,15 +70,15 @@ pub fn compile(
 ) -> Result<Output> {
     // Its own thread has its own machine; this one is asked what it is.
     let target = Target::new(options)?;
-    let parts = parts(module, options);
-    let tail_calls = function::any_tail_calls(module);
+    let survey = Survey::of(module)?;
+    let parts = parts(module, options, &survey);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<Option<Result<Vec<u8>>>>> = Mutex::new(parts.iter().map(|_| None).collect());
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = parts.get(at) else { return };
-            let result = compile_part(module, options, part, tail_calls);
+            let result = compile_part(module, options, part, &survey);
             let failed = result.is_err();
             results.lock().unwrap_or_else(|e| e.into_inner())[at] = Some(result);
             if failed {
@@ -105,7 +121,7 @@ pub fn compile(
 }
 
 /// Splits the work. Neighbours stay together: they come from the same source file, and call each other.
-fn parts(module: &Module, options: &Options) -> Vec<Part> {
+fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
     let text = options.format != Format::Object;
     let limit = if text { usize::MAX } else { PART };
     let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
@@ -128,7 +144,7 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
     }
     let (mut loops, mut bytes) = (Vec::new(), 0);
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
-        for (offset, rest) in continuations(module, func, size(func)) {
+        for (offset, rest) in continuations(module, survey, func, size(func)) {
             bytes += rest;
             loops.push((func, offset));
             if bytes > limit {
@@ -144,8 +160,8 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
 }
 
 /// The loops of a function that get continuations, and about how large each is.
-fn continuations(module: &Module, func: u32, size: usize) -> Vec<(u32, usize)> {
-    if function::has_tail_calls(module, func) {
+fn continuations(module: &Module, survey: &Survey, func: u32, size: usize) -> Vec<(u32, usize)> {
+    if survey.has_tail_calls(func) {
         return Vec::new();
     }
     let mut offsets = Vec::new();
@@ -163,14 +179,18 @@ fn continuations(module: &Module, func: u32, size: usize) -> Vec<(u32, usize)> {
     offsets.into_iter().map(|offset| (offset, size.saturating_sub(offset as usize - start))).collect()
 }
 
-fn compile_part(module: &Module, options: &Options, part: &Part, tail_calls: bool) -> Result<Vec<u8>> {
+fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Vec<u8>> {
     let context = Context::create();
     let target = Target::new(options)?;
-    let unit = Unit::new(&context, module, options, &target, tail_calls);
+    let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
+        true => trial::vectorized(module, options, &target, survey, &part.funcs())?,
+        false => HashSet::new(),
+    };
+    let unit = Unit::new(&context, module, options, &target, survey, vectorized);
     match part {
         Part::Functions { funcs, entries } => {
             for &func in funcs {
-                if !unit.tail_calls && function::has_tail_calls(module, func) {
+                if !unit.tail_calls && survey.has_tail_calls(func) {
                     entries::compile_interpreted(&unit, func)?;
                 } else {
                     function::compile(&unit, func)?;

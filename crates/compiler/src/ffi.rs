@@ -98,8 +98,7 @@ mod tests {
         let mut out = Buffer { bytes: std::ptr::null_mut(), len: 0 };
         // SAFETY: slices and places of ours; the buffer is copied, then freed once.
         unsafe {
-            let status =
-                wayfarer_compiler_compile(wasm.as_ptr(), wasm.len(), &OPTIONS, &raw mut out);
+            let status = wayfarer_compiler_compile(wasm.as_ptr(), wasm.len(), &OPTIONS, &raw mut out);
             let bytes = std::slice::from_raw_parts(out.bytes, out.len).to_vec();
             wayfarer_compiler_free(out);
             (status, bytes)

@@ -68,6 +68,8 @@ impl Target {
             LlvmTarget::initialize_aarch64(&config);
             LlvmTarget::initialize_riscv(&config);
             LlvmTarget::initialize_system_z(&config);
+            // The checks of overlap that LLVM makes for a whole nest of loops at once nearly always fail here.
+            let _ = crate::features::llvm_options(&["-hoist-runtime-checks=false".to_owned()]);
         });
         let host = TargetMachine::get_default_triple();
         let triple = match &options.triple {
@@ -107,9 +109,10 @@ impl Target {
             2 => CodeModel::Kernel,
             _ => CodeModel::Small,
         };
-        let machine = target
-            .create_target_machine(&triple, &cpu, &features, level, RelocMode::PIC, model)
-            .ok_or_else(|| CompileError::Target(format!("LLVM has no machine for {name}, {cpu}, {features}")))?;
+        let machine =
+            target.create_target_machine(&triple, &cpu, &features, level, RelocMode::PIC, model).ok_or_else(
+                || CompileError::Target(format!("LLVM has no machine for {name}, {cpu}, {features}")),
+            )?;
         let isa = Isa::of(arch, &machine)?;
         Ok(Target { machine, arch, isa, triple: name, cpu, features })
     }
@@ -126,7 +129,7 @@ fn default_cpu(arch: Arch) -> &'static str {
 
 fn default_features(arch: Arch) -> &'static str {
     match arch {
-        Arch::Riscv64 => "+m,+a,+f,+d,+c",
+        Arch::Riscv64 => "+m,+a,+f,+d,+c,+unaligned-scalar-mem",
         _ => "",
     }
 }

@@ -1,6 +1,7 @@
 //! One LLVM module: its types, attributes, metadata, and the functions declared in it.
 
 use crate::error::Result;
+use crate::function::Survey;
 use crate::isa::Isa;
 use crate::options::Options;
 use inkwell::AddressSpace;
@@ -11,9 +12,9 @@ use inkwell::types::{
     BasicMetadataTypeEnum, BasicType, BasicTypeEnum, FloatType, FunctionType, IntType, PointerType,
     StructType, VectorType,
 };
-use inkwell::values::{CallSiteValue, FunctionValue, GlobalValue, InstructionValue, MetadataValue};
+use inkwell::values::{CallSiteValue, FunctionValue, InstructionValue, MetadataValue};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use wayfarer_abi::{MAX_RETURNED, symbol};
 use wayfarer_module::{FuncType, Module, ValType};
 
@@ -86,8 +87,10 @@ pub(crate) struct Unit<'c, 'm> {
     /// Whether calls in tail position can be made in constant stack space whatever their types.
     pub(crate) tail_calls: bool,
     cpu: (String, String),
-    /// Whether a function of the module calls another in tail position. The convention for that is a little slower.
-    makes_tail_calls: bool,
+    /// Offsets of loops that LLVM vectorizes unless there are polls in them.
+    pub(crate) vectorized: HashSet<u32>,
+    /// What is known of the module's functions.
+    pub(crate) survey: &'m Survey,
     funcs: RefCell<HashMap<u32, FunctionValue<'c>>>,
     personality: FunctionValue<'c>,
 }
@@ -98,7 +101,8 @@ impl<'c, 'm> Unit<'c, 'm> {
         module: &'m Module,
         options: &'m Options,
         target: &crate::target::Target,
-        makes_tail_calls: bool,
+        survey: &'m Survey,
+        vectorized: HashSet<u32>,
     ) -> Unit<'c, 'm> {
         let llvm = context.create_module("wasm");
         llvm.set_triple(&target.machine.get_triple());
@@ -119,7 +123,8 @@ impl<'c, 'm> Unit<'c, 'm> {
             big_endian: target.arch.big_endian(),
             tail_calls: target.arch.tail_calls(),
             cpu: (target.cpu.clone(), target.features.clone()),
-            makes_tail_calls,
+            survey,
+            vectorized,
             funcs: RefCell::default(),
             personality,
         }
@@ -164,7 +169,8 @@ impl<'c, 'm> Unit<'c, 'm> {
 
     /// The calling convention of guest functions.
     pub(crate) fn convention(&self) -> u32 {
-        if self.tail_calls && self.makes_tail_calls { TAIL_CC } else { C_CC }
+        // The one with tail calls is a little slower.
+        if self.tail_calls && self.survey.any_tail_calls() { TAIL_CC } else { C_CC }
     }
 
     /// Guest function `index` of the module (not an imported one): declared, whether or not it is defined here.
@@ -195,7 +201,6 @@ impl<'c, 'm> Unit<'c, 'm> {
         let text = |key, value: &str| self.context.create_string_attribute(key, value);
         func.add_attribute(AttributeLoc::Function, text("target-cpu", &self.cpu.0));
         func.add_attribute(AttributeLoc::Function, text("target-features", &self.cpu.1));
-        func.add_attribute(AttributeLoc::Function, text("no-builtins", "false"));
         if !self.options.checkpoints {
             func.add_attribute(AttributeLoc::Function, self.attributes.nounwind);
         }
@@ -225,14 +230,6 @@ impl<'c, 'm> Unit<'c, 'm> {
     /// Marks a conditional branch whose first target is hardly ever taken.
     pub(crate) fn mark_unlikely(&self, branch: InstructionValue<'c>) {
         let _ = branch.set_metadata(self.metadata.unlikely, self.metadata.prof_kind);
-    }
-
-    /// A constant table of bytes in the object file.
-    pub(crate) fn constant(&self, name: &str, ty: BasicTypeEnum<'c>) -> GlobalValue<'c> {
-        let global = self.llvm.add_global(ty, None, name);
-        global.set_linkage(Linkage::Private);
-        global.set_constant(true);
-        global
     }
 
     /// Marks a conditional branch whose first target is nearly always taken.
@@ -274,7 +271,7 @@ fn attributes(context: &Context) -> Attributes {
         noreturn: kind("noreturn", 0),
         cold: kind("cold", 0),
         willreturn: kind("willreturn", 0),
-        only_reads: kind("memory", argument | 3 * inaccessible | rest),
+        only_reads: kind("memory", argument | (3 * inaccessible) | rest),
         inaccessible: kind("memory", 3 * inaccessible),
         // Complete tables, also for instructions between calls.
         uwtable: kind("uwtable", 2),

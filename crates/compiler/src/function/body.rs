@@ -1,7 +1,7 @@
 //! A function from beginning to end: as it is called, and as it is continued at a loop header.
 
 use super::control::{Block, BlockKind};
-use super::{Translator, loops};
+use super::{Translator, shape};
 use crate::error::{CompileError, Result, internal};
 use crate::unit::Unit;
 use inkwell::basic_block::BasicBlock;
@@ -52,7 +52,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
         vmctx: PointerValue<'c>,
     ) -> Result<Translator<'u, 'c, 'm>> {
         let points = stable_points(unit.module, index);
-        let shape = loops::Shape::of(unit.module, index)?;
+        let shape = shape::Shape::of(unit.module, index, unit.survey)?;
         let allocas = unit.context.append_basic_block(func, "variables");
         Ok(Translator::with(unit, func, index, vmctx, points, shape, allocas))
     }
@@ -60,10 +60,9 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
     /// Makes the variables of the locals, and opens the body's block. The block that everything else starts with.
     fn open(&mut self) -> Result<BasicBlock<'c>> {
         self.builder.position_at_end(self.allocas);
-        for ty in self.points.locals.to_vec() {
-            let place = self.builder.build_alloca(self.local_type(ty), "local")?;
-            self.locals.push((ty, place));
-        }
+        let types = self.points.locals.iter();
+        let place = |&ty| Ok((ty, self.builder.build_alloca(self.local_type(ty), "local")?));
+        self.locals = types.map(place).collect::<Result<_>>()?;
         let entry = self.block("entry");
         self.builder.position_at_end(entry);
         if !self.unit.module.memories.is_empty() {
@@ -86,7 +85,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
     fn translate(&mut self, offset: u32) -> Result<()> {
         let module = self.unit.module;
         let mut reader = module.body_reader(self.index);
-        loops::skip_locals(&mut reader)?;
+        shape::skip_locals(&mut reader)?;
         // Read from the beginning: the reader counts the blocks.
         let mut operators = Vec::new();
         for operator in OperatorsReader::new(reader).into_iter_with_offsets() {
@@ -188,7 +187,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
                 for (depth, block) in open.iter_mut().rev().enumerate() {
                     let frame =
                         validator.get_control_frame(depth).ok_or_else(|| internal("no such block"))?;
-                    block.height = frame.height as usize;
+                    block.height = frame.height;
                 }
                 return Ok(open);
             }

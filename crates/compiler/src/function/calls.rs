@@ -6,7 +6,8 @@ use crate::error::{Result, internal};
 use crate::unit::Unit;
 use inkwell::IntPredicate;
 use inkwell::values::{
-    BasicMetadataValueEnum, BasicValueEnum, CallSiteValue, IntValue, LLVMTailCallKind, PointerValue,
+    BasicMetadataValueEnum, BasicValue, BasicValueEnum, CallSiteValue, IntValue, LLVMTailCallKind,
+    PointerValue,
 };
 use wayfarer_abi::{Helper, TrapCode, func, table, vmctx};
 use wayfarer_module::{FuncType, PointKind};
@@ -250,10 +251,8 @@ impl<'c> Translator<'_, 'c, '_> {
         };
         self.unit.mark_guest_call(call);
         call.set_tail_call_kind(LLVMTailCallKind::LLVMTailCallKindMustTail);
-        self.builder.build_return(match call.try_as_basic_value().basic() {
-            Some(ref value) => Some(value),
-            None => None,
-        })?;
+        let value = call.try_as_basic_value().basic();
+        self.builder.build_return(value.as_ref().map(|value| value as &dyn BasicValue<'c>))?;
         self.reachable = false;
         Ok(())
     }

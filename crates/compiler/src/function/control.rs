@@ -37,7 +37,6 @@ pub(super) enum BlockKind<'c> {
     /// `loop`: where it is repeated.
     Loop {
         offset: u32,
-        header: BasicBlock<'c>,
         latch: Target<'c>,
         /// Times it may repeat without a poll, if it is strip-mined.
         strip: Option<super::loops::Strip<'c>>,
@@ -212,7 +211,7 @@ impl<'c> Translator<'_, 'c, '_> {
         if self.is_plain(self.offset) {
             self.plain_loads = Some(Vec::new());
         }
-        let header = self.target("loop", &ty.params)?;
+        let header = self.target(&crate::trial::header_name(self.offset), &ty.params)?;
         self.bring(&header)?;
         self.builder.build_unconditional_branch(header.block)?;
         self.continue_at(&header, height);
@@ -220,7 +219,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let end = self.target("end", &ty.results)?;
         let strip = strip.map(|strip| strip.with_outer(outer));
         self.blocks.push(Block {
-            kind: BlockKind::Loop { offset: self.offset, header: header.block, latch, strip },
+            kind: BlockKind::Loop { offset: self.offset, latch, strip },
             height,
             ty,
             end,
@@ -275,7 +274,7 @@ impl<'c> Translator<'_, 'c, '_> {
                 self.builder.build_unconditional_branch(end.block)?;
                 end.used = true;
             }
-            BlockKind::Loop { offset, header: _, latch, strip } => {
+            BlockKind::Loop { offset, latch, strip } => {
                 let header = self.loop_headers.pop().ok_or_else(|| internal("loop without a header"))?;
                 self.stack.truncate(height);
                 self.close_loop(offset, &header, &latch, strip.as_ref())?;
@@ -363,7 +362,10 @@ impl<'c> Translator<'_, 'c, '_> {
                 self.builder.build_unconditional_branch(outer.block)?;
             }
             None => {
-                self.poll(PointKind::Loop, offset)?;
+                let precise = self.unit.options.precise;
+                if precise || !self.shape.loops.get(&offset).is_some_and(|info| info.needs_no_poll()) {
+                    self.poll(PointKind::Loop, offset)?;
+                }
                 self.bring(header)?;
                 self.builder.build_unconditional_branch(header.block)?;
             }

@@ -1,177 +1,17 @@
-//! What is known of a body before it is translated, and strip-mining of its innermost loops: a poll in a loop keeps LLVM
-//! from vectorizing it, so such a loop runs a number of times without one, inside another that polls.
+//! Strip-mining of innermost loops: a poll in a loop keeps LLVM from vectorizing it, so such a loop runs a number of times
+//! without one, inside another that polls.
 
 use super::Translator;
 use super::control::Target;
 use crate::error::{Result, internal};
 use inkwell::IntPredicate;
 use inkwell::values::{IntValue, PointerValue};
-use std::collections::{HashMap, HashSet};
-use wasmparser::{BinaryReader, Operator, OperatorsReader};
-use wayfarer_module::Module;
 
 /// Instructions that a strip executes at most, about.
-const STRIP: u32 = 1 << 18;
+pub(super) const STRIP: u32 = 1 << 18;
 
-/// What a body looks like.
-#[derive(Debug, Default)]
-pub(super) struct Shape {
-    /// Offset of the first instruction.
-    pub(super) first: u32,
-    /// Whether it calls anything.
-    pub(super) calls: bool,
-    /// Whether it contains a call in tail position.
-    pub(super) tail_calls: bool,
-    /// Loops by offset.
-    pub(super) loops: HashMap<u32, LoopInfo>,
-}
-
-/// What a loop looks like.
-#[derive(Clone, Debug)]
-pub(super) struct LoopInfo {
-    /// Number of instructions in it.
-    pub(super) size: u32,
-    /// No loop in it, no call.
-    pub(super) innermost: bool,
-    /// No block in it, and no branch but back to its header.
-    pub(super) straight: bool,
-    /// No loop around it.
-    pub(super) outermost: bool,
-    /// Locals that are written in it, as often as they are.
-    written: Vec<u32>,
-    /// Locals that it adds a constant to, each time round.
-    steps: Vec<(u32, i64)>,
-}
-
-impl LoopInfo {
-    fn new(outermost: bool) -> LoopInfo {
-        LoopInfo {
-            size: 0,
-            innermost: true,
-            straight: true,
-            outermost,
-            written: Vec::new(),
-            steps: Vec::new(),
-        }
-    }
-
-    /// Notes that the loop writes a local; `before` are the last instructions.
-    fn write(&mut self, local: u32, before: &[Operator<'_>; 3]) {
-        self.written.push(local);
-        let step = match before {
-            [Operator::LocalGet { local_index }, constant, operation] if *local_index == local => {
-                match (constant, operation) {
-                    (Operator::I32Const { value }, Operator::I32Add) => i64::from(*value),
-                    (Operator::I32Const { value }, Operator::I32Sub) => -i64::from(*value),
-                    (Operator::I64Const { value }, Operator::I64Add) => *value,
-                    (Operator::I64Const { value }, Operator::I64Sub) => value.wrapping_neg(),
-                    _ => return,
-                }
-            }
-            _ => return,
-        };
-        self.steps.push((local, step));
-    }
-
-    /// Locals that change in no other way than by a constant each time round, and that constant.
-    fn inductions(&self) -> impl Iterator<Item = (u32, i64)> {
-        let once = |local| self.written.iter().filter(|&&written| written == local).count() == 1;
-        self.steps.iter().copied().filter(move |&(local, _)| once(local))
-    }
-}
-
-impl Shape {
-    /// Reads a body.
-    pub(super) fn of(module: &Module, func: u32) -> Result<Shape> {
-        let invalid = |e: wasmparser::BinaryReaderError| internal(e.to_string());
-        let mut reader = module.body_reader(func);
-        skip_locals(&mut reader)?;
-        let mut shape = Shape {
-            first: (reader.original_position() - module.code_start as u64) as u32,
-            ..Shape::default()
-        };
-        // Open blocks: a loop's offset and what was seen of it.
-        let mut open: Vec<Option<(u32, LoopInfo)>> = Vec::new();
-        let mut operators = OperatorsReader::new(reader);
-        let mut before = [Operator::Nop, Operator::Nop, Operator::Nop];
-        while !operators.eof() {
-            let (operator, at) = operators.read_with_offset().map_err(invalid)?;
-            let offset = (at - module.code_start as u64) as u32;
-            let innermost = open.iter_mut().rev().flatten().next();
-            if let Some((_, info)) = innermost {
-                info.size += 1;
-            }
-            match operator {
-                Operator::Block { .. } | Operator::If { .. } => {
-                    open.iter_mut().flatten().for_each(|(_, info)| info.straight = false);
-                    open.push(None);
-                }
-                Operator::Loop { .. } => {
-                    let outermost = !open.iter().any(Option::is_some);
-                    open.iter_mut().flatten().for_each(|(_, info)| {
-                        (info.straight, info.innermost) = (false, false);
-                    });
-                    open.push(Some((offset, LoopInfo::new(outermost))));
-                }
-                Operator::End => {
-                    if let Some(Some((offset, info))) = open.pop() {
-                        if let Some((_, outer)) = open.iter_mut().rev().flatten().next() {
-                            outer.size += info.size;
-                        }
-                        shape.loops.insert(offset, info);
-                    }
-                }
-                Operator::Br { .. } | Operator::BrTable { .. } | Operator::Return | Operator::Unreachable => {
-                    open.iter_mut().flatten().for_each(|(_, info)| info.straight = false);
-                }
-                Operator::BrIf { relative_depth } if relative_depth > 0 => {
-                    open.iter_mut().flatten().for_each(|(_, info)| info.straight = false);
-                }
-                Operator::Call { .. } | Operator::CallIndirect { .. } => {
-                    shape.calls = true;
-                    open.iter_mut().flatten().for_each(|(_, info)| info.innermost = false);
-                }
-                Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => {
-                    (shape.calls, shape.tail_calls) = (true, true);
-                    open.iter_mut().flatten().for_each(|(_, info)| info.innermost = false);
-                }
-                Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
-                    open.iter_mut().flatten().for_each(|(_, info)| info.write(local_index, &before));
-                }
-                _ => {}
-            }
-            before.rotate_left(1);
-            before[2] = operator;
-        }
-        Ok(shape)
-    }
-}
-
-/// Has a reader at the start of a body skip the declarations of locals.
-pub(super) fn skip_locals(reader: &mut BinaryReader<'_>) -> Result<()> {
-    let invalid = |e: wasmparser::BinaryReaderError| internal(e.to_string());
-    for _ in 0..reader.read_var_u32().map_err(invalid)? {
-        reader.read_var_u32().map_err(invalid)?;
-        reader.read::<wasmparser::ValType>().map_err(invalid)?;
-    }
-    Ok(())
-}
-
-/// Offsets of the loops of a function that are in no other loop.
-pub(crate) fn outermost_loops(module: &Module, func: u32) -> HashSet<u32> {
-    let shape = Shape::of(module, func).unwrap_or_default();
-    shape.loops.iter().filter(|(_, info)| info.outermost).map(|(&offset, _)| offset).collect()
-}
-
-/// Whether a function calls something in tail position.
-pub(crate) fn has_tail_calls(module: &Module, func: u32) -> bool {
-    Shape::of(module, func).is_ok_and(|shape| shape.tail_calls)
-}
-
-/// Whether any function of a module calls something in tail position.
-pub(crate) fn any_tail_calls(module: &Module) -> bool {
-    (module.num_imported_funcs..module.funcs.len() as u32).any(|func| has_tail_calls(module, func))
-}
+/// Number of instructions in a loop that a poll would slow down.
+const LITTLE: u32 = 24;
 
 /// A strip-mined loop: how often it may still repeat without a poll.
 #[derive(Debug)]
@@ -232,11 +72,16 @@ impl<'c> Translator<'_, 'c, '_> {
     /// How the loop at `offset` is strip-mined, if it is. Before it is entered.
     pub(super) fn strip(&mut self, offset: u32) -> Result<Option<Strip<'c>>> {
         let options = self.unit.options;
-        if !options.checkpoints || options.precise || !self.is_plain(offset) {
+        let Some(info) = self.shape.loops.get(&offset) else { return Ok(None) };
+        let vectorized = self.unit.vectorized.contains(&offset);
+        // Of a loop that does little else, the poll would be a large part; counting is cheaper.
+        let little = info.is_plain() && !info.loads && info.size <= LITTLE;
+        let little = little && !info.needs_no_poll();
+        if !options.checkpoints || options.precise || !(vectorized || little) {
             return Ok(None);
         }
-        let Some(info) = self.shape.loops.get(&offset) else { return Ok(None) };
-        let (size, steps): (_, Vec<_>) = (info.size, info.inductions().collect());
+        let steps: Vec<_> = if vectorized { info.inductions().collect() } else { Vec::new() };
+        let size = info.size;
         let here = self.here()?;
         self.builder.position_at_end(self.allocas);
         let left = self.builder.build_alloca(self.unit.types.i32, "left")?;
@@ -255,6 +100,6 @@ impl<'c> Translator<'_, 'c, '_> {
 
     /// Whether the loop at `offset` is one that LLVM may vectorize.
     pub(super) fn is_plain(&self, offset: u32) -> bool {
-        self.shape.loops.get(&offset).is_some_and(|info| info.innermost && info.straight)
+        self.shape.loops.get(&offset).is_some_and(|info| info.is_plain())
     }
 }

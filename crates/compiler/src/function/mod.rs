@@ -15,6 +15,7 @@ mod memory;
 mod numeric;
 mod outside;
 mod points;
+mod shape;
 mod simd;
 mod tables;
 mod used;
@@ -26,7 +27,7 @@ use control::Block;
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::values::{BasicValueEnum, FunctionValue, PointerValue};
-pub(crate) use loops::{any_tail_calls, has_tail_calls, outermost_loops};
+pub(crate) use shape::{Survey, outermost_loops};
 use std::collections::HashMap;
 use wasmparser::Operator;
 use wayfarer_abi::TrapCode;
@@ -60,7 +61,7 @@ pub(crate) struct Translator<'u, 'c, 'm> {
     /// What must be saved where.
     points: FuncPoints,
     /// What is known of the body before it is translated.
-    shape: loops::Shape,
+    shape: shape::Shape,
     /// The function's first block: variables are made there.
     allocas: BasicBlock<'c>,
     /// Headers of the loops that are open, outermost first.

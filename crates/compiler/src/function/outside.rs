@@ -1,6 +1,6 @@
 //! Functions that are no guest functions: between the runtime and compiled code.
 
-use super::{Translator, loops};
+use super::{Translator, shape};
 use crate::error::Result;
 use crate::unit::Unit;
 use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, FunctionValue, PointerValue};
@@ -17,7 +17,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
     ) -> Result<Translator<'u, 'c, 'm>> {
         let points = FuncPoints { locals: Box::default(), points: Box::default() };
         let allocas = unit.context.append_basic_block(func, "entry");
-        let t = Translator::with(unit, func, u32::MAX, vmctx, points, loops::Shape::default(), allocas);
+        let t = Translator::with(unit, func, u32::MAX, vmctx, points, shape::Shape::default(), allocas);
         t.builder.position_at_end(allocas);
         Ok(t)
     }
@@ -65,7 +65,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
         index: u32,
         vmctx: PointerValue<'c>,
         points: FuncPoints,
-        shape: loops::Shape,
+        shape: shape::Shape,
         allocas: inkwell::basic_block::BasicBlock<'c>,
     ) -> Translator<'u, 'c, 'm> {
         Translator {
