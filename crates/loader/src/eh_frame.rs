@@ -192,3 +192,106 @@ impl Cursor<'_> {
         self.bytes[start..self.at].iter().all(|&b| b == 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: u64 = 0x10000;
+    const BOUNDS: Bounds = Bounds { text: 0x8000..0x9000, read_only: 0x10000..0x11000 };
+
+    /// An entry: its length, then `body`.
+    fn entry(body: &[&[u8]]) -> Vec<u8> {
+        let mut body = body.concat();
+        body.resize(body.len().next_multiple_of(4), 0);
+        [&(body.len() as u32).to_le_bytes()[..], &body].concat()
+    }
+
+    /// A common entry as LLVM makes it, with one letter changed to another.
+    fn cie(from: u8, to: u8) -> Vec<u8> {
+        let letters = b"zPLR\0".map(|b| if b == from { to } else { b });
+        // Alignment factors, return address; data: where the personality is, in `read_only`; two encodings.
+        let personality = 0x1000i32 - 0x100;
+        entry(&[
+            &[0; 4],
+            &[1],
+            &letters,
+            &[1, 0x78, 16],
+            &[7, 0x9b],
+            &personality.to_le_bytes(),
+            &[0x1b, 0x1b],
+        ])
+    }
+
+    /// An entry for `len` bytes of code at `start`; the common entry is at the front.
+    fn fde(front: usize, start: u64, len: u32, table: u64) -> Vec<u8> {
+        let here = AT + front as u64 + 8;
+        let relative = |to: u64, place: u64| (to.wrapping_sub(place) as i32).to_le_bytes();
+        let id = (front as u32 + 4).to_le_bytes();
+        let table = relative(table, here + 9);
+        entry(&[&id, &relative(start, here), &len.to_le_bytes(), &[4], &table])
+    }
+
+    fn check_with(cie: &[u8], fde: &[u8]) -> Result<usize, String> {
+        let bytes = [cie, fde, &[0; 4]].concat();
+        check(&bytes, AT, false, &BOUNDS).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn entries_have_to_be_for_the_image() {
+        let cie = cie(0, 0);
+        let n = cie.len();
+        assert_eq!(check_with(&cie, &fde(n, 0x8000, 0x1000, 0x10800)), Ok(1));
+        assert_eq!(check_with(&cie, &fde(n, 0x8fff, 0, 0x10800)), Ok(1));
+        for (start, len) in [(0x7fff, 1), (0x8fff, 2), (0x9001, 0), (0x8000, u32::MAX)] {
+            let error = check_with(&cie, &fde(n, start, len, 0x10800)).unwrap_err();
+            assert!(error.ends_with("an entry is not for code of the image"), "{error}");
+        }
+        for table in [0xffff, 0x11000] {
+            let error = check_with(&cie, &fde(n, 0x8000, 1, table)).unwrap_err();
+            assert!(error.contains("a landing pad table is not in the image"), "{error}");
+        }
+        // A function without a table.
+        let mut none = fde(n, 0x8000, 1, 0x10800);
+        none[17..21].fill(0);
+        assert_eq!(check_with(&cie, &none), Ok(1));
+    }
+
+    #[test]
+    fn what_libgcc_does_not_know_is_refused() {
+        let n = cie(0, 0).len();
+        let fde = fde(n, 0x8000, 1, 0x10800);
+        for from in [b'z', b'P', b'L', b'R'] {
+            let error = check_with(&cie(from, b'x'), &fde).unwrap_err();
+            assert!(error.contains("unknown augmentation"), "{error}");
+        }
+        let with = |at: usize, byte: u8| {
+            let mut cie = cie(0, 0);
+            cie[at] = byte;
+            check_with(&cie, &fde).unwrap_err()
+        };
+        assert!(with(8, 2).contains("unknown version"));
+        // The personality: 64 KiB further, or in a format that nobody uses.
+        assert!(with(22, 1).contains("personality"), "{}", with(22, 1));
+        assert!(with(18, 0x91).contains("unknown pointer encoding"));
+        for encoding in [0x2b, 0x5b, 0xff] {
+            assert!(with(23, encoding).contains("unknown pointer encoding"));
+            assert!(with(24, encoding).contains("unknown pointer encoding"));
+        }
+    }
+
+    #[test]
+    fn tables_end_where_they_should() {
+        let cie = cie(0, 0);
+        let fde = fde(cie.len(), 0x8000, 1, 0x10800);
+        let whole = [&cie[..], &fde, &[0; 4]].concat();
+        for len in 0..whole.len() {
+            assert!(check(&whole[..len], AT, false, &BOUNDS).is_err(), "{len} bytes");
+        }
+        assert!(check_with(&[0; 4], &cie).unwrap_err().ends_with("they end early"));
+        let mut far = fde.clone();
+        far[4] += 4;
+        assert!(check_with(&cie, &far).unwrap_err().contains("refers to no common entry"));
+        assert_eq!(check(&[0; 4], AT, false, &BOUNDS).unwrap(), 0);
+    }
+}
