@@ -241,8 +241,13 @@ fn c_stdout_shares_the_buffer_of_the_c_library() {
         out.flush().unwrap();
         return;
     }
-    // Its own process, whose standard output nobody else writes to.
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
+    // Its own process, whose standard output nobody else writes to. A program of another architecture is started by an
+    // emulator.
+    let words = std::env::var("WAYFARER_TEST_EMULATOR").unwrap_or_default();
+    let mut words: Vec<_> = words.split_whitespace().map(std::ffi::OsString::from).collect();
+    words.push(std::env::current_exe().unwrap().into());
+    let child = std::process::Command::new(&words[0])
+        .args(&words[1..])
         .args(["--exact", "printf::c_stdout_shares_the_buffer_of_the_c_library", "--nocapture"])
         .env(CHILD, "1")
         .output()
