@@ -44,8 +44,16 @@ impl From<Output> for Ran {
 
 /// A program with arguments, in an environment without our variables.
 fn program<S: AsRef<OsStr>>(path: &str, args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(path);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // One that is of another architecture is started by an emulator.
+    let emulator = std::env::var("WAYFARER_TEST_EMULATOR").unwrap_or_default();
+    let words: Vec<&str> = emulator.split_whitespace().chain([path]).collect();
+    command(&words, args)
+}
+
+/// A program, given by the words that start it, with arguments, in an environment without our variables.
+pub(crate) fn command<S: AsRef<OsStr>>(words: &[&str], args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("WAYFARER_") {
             command.env_remove(name);

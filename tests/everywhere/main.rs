@@ -5,6 +5,7 @@
 //! `WAYFARER_TEST_FULL=1` takes 2,000 first and 500 later points of each guest, and 200 of CPython; without
 //! it, it is a sample.
 
+mod across;
 mod cpython;
 mod harness;
 mod linked;

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::Path;
 
 /// Status after a checkpoint, with `--checkpoint-then=exit`.
-const CHECKPOINTED: i32 = 86;
+pub(crate) const CHECKPOINTED: i32 = 86;
 
 /// Points of each guest.
 fn count() -> u64 {
@@ -25,13 +25,14 @@ fn iwasm(guest: &Guest, home: &Path, data: Option<&Folder>, input: &File, option
     words.push(guest.name.clone());
     words.extend(guest.args.iter().cloned());
     let mut command = iwasm_command(words);
-    // A description of its own, but the same file: a restored program finds its position again.
-    command.current_dir(home).stdin(File::open(format!("/proc/self/fd/{}", fd(input))).expect("it is open"));
+    command.current_dir(home).stdin(open_again(input));
     run(command)
 }
 
-fn fd(file: &File) -> i32 {
-    std::os::fd::AsRawFd::as_raw_fd(file)
+/// A description of its own, but the same file: a restored program finds its position again.
+pub(crate) fn open_again(file: &File) -> File {
+    let fd = std::os::fd::AsRawFd::as_raw_fd(file);
+    File::open(format!("/proc/self/fd/{fd}")).expect("it is open")
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub(crate) struct Effort {
 }
 
 pub(crate) fn effort() -> Effort {
+    // Emulated, which is slow.
+    if std::env::var_os("WAYFARER_TEST_EMULATOR").is_some() {
+        return Effort { first: 25, later: 10, cpython: 1 };
+    }
     match std::env::var_os("WAYFARER_TEST_FULL") {
         Some(value) if value != "0" => Effort { first: 2000, later: 500, cpython: 200 },
         _ => Effort { first: 150, later: 50, cpython: 5 },
