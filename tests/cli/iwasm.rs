@@ -117,21 +117,13 @@ fn options_of_features_that_are_not_here_are_unknown() {
         "--shared-heap-size=1",
         "--gc-heap-size=1",
         "--jit-codecache-size=1",
-        "--llvm-jit-size-level=1",
-        "--llvm-jit-opt-level=1",
         "--enable-segue",
         "--enable-segue=i32.load",
-        "--enable-linux-perf",
         "--disable-bounds-checks",
         "-g=127.0.0.1:1234",
         "--gen-prof-file=x",
     ] {
         expect_help(&iwasm([word, "x.wasm"]));
-    }
-    for word in ["--llvm-jit", "--fast-jit", "--multi-tier-jit"] {
-        let message =
-            format!("{word}: there is no compiler in this build, programs run in the interpreter\n");
-        iwasm([word, "x.wasm"]).expect(&message, 1);
     }
 }
 

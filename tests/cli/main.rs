@@ -1,6 +1,8 @@
 //! The programs, run as users run them: every option, message and exit status.
 
+mod cache;
 mod checkpoint;
+mod compiled;
 mod iwasm;
 mod native_lib;
 mod readme;

@@ -74,10 +74,6 @@ pub(crate) fn wayfarer<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ra
     run(program(env!("CARGO_BIN_EXE_wayfarer"), args))
 }
 
-pub(crate) fn wamrc<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
-    run(program(env!("CARGO_BIN_EXE_wamrc"), args))
-}
-
 pub(crate) fn run(mut command: Command) -> Ran {
     wait(command.spawn().expect("the program was built"))
 }

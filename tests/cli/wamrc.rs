@@ -1,23 +1,171 @@
-//! `wamrc`, as far as there is one.
+//! `wamrc`: its options and what it says.
 
-use crate::support::{Folder, wamrc};
+use crate::compiled::{HELLO, compile, wamrc};
+use crate::support::{Folder, Ran, iwasm};
+
+/// The strings of LLVM's in a file, of which features of processors are some.
+fn contains(path: &str, text: &str) -> bool {
+    let bytes = std::fs::read(path).unwrap();
+    bytes.windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+#[track_caller]
+fn expect_help(ran: &Ran) {
+    assert!(ran.stdout.contains("Usage: wamrc [OPTION...] -o OUTPUT FILE\n"), "{ran:?}");
+    assert_eq!(ran.status, Some(1));
+}
 
 #[test]
-fn it_says_what_it_is_not() {
+fn versions_and_lists() {
     let version = wamrc(["--version"]);
-    assert!(version.stdout.starts_with("wamrc 2.4.3\n") && version.stdout.contains("without a compiler"));
+    assert!(version.stdout.starts_with("wamrc 2.4.3\n"), "{version:?}");
     assert_eq!(version.status, Some(0));
-    let help = wamrc(["--help"]);
-    assert!(help.stdout.contains("not part of this release"));
-    assert_eq!(help.status, Some(0));
-
-    let folder = Folder::new();
-    let (module, output) = (folder.module("a.wasm", "(module)"), folder.text("a.aot"));
-    for words in [&["-o", &*output, &*module][..], &[], &["--target=help"]] {
-        wamrc(words).expect(
-            "wamrc: compiling ahead of time is not part of this release of Wayfarer; run the .wasm file with iwasm\n",
-            1,
-        );
+    let llvm = wamrc(["--llvm-version"]);
+    assert!(llvm.stdout.starts_with("LLVM 19."), "{llvm:?}");
+    assert_eq!(llvm.status, Some(0));
+    for (words, part) in [
+        (&["--target=help"][..], "  s390x\n"),
+        (&["--target-abi=help"], "  riscv64: lp64d"),
+        (&["--target=x86_64", "--cpu=help"], "  haswell\n"),
+        (&["--target=s390x", "--cpu-features=+help"], "  vector\n"),
+    ] {
+        let list = wamrc(words);
+        assert!(list.stdout.contains(part), "{list:?}");
+        assert_eq!((list.stderr.as_str(), list.status), ("", Some(1)));
     }
-    assert!(!folder.at("a.aot").exists());
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let folder = Folder::new();
+    let hello = folder.module("hello.wasm", HELLO);
+    let out = folder.text("out.aot");
+    for words in [&[][..], &["--help"], &[&hello], &["-o", &out], &["--nonsense", "-o", &out, &hello]] {
+        expect_help(&wamrc(words));
+    }
+    let format = wamrc(["--format=x", "-o", &out, &hello]);
+    assert!(format.stdout.starts_with("Invalid format x.\n"), "{format:?}");
+    expect_help(&format);
+    wamrc(["-o", &hello, &hello]).expect("Error: input file and output file are the same\n", 255);
+    wamrc(["-o", &out, "/no/such.wasm"])
+        .expect("Read file to buffer failed: open file /no/such.wasm failed.\n", 1);
+    wamrc(["-o", &out, &folder.write("text", "text")])
+        .expect("Invalid wasm file: magic header not detected\n", 1);
+    wamrc(["-o", &out, &folder.write("bad.wasm", b"\0asm\x02\0\0\0")])
+        .expect("WASM module load failed: unknown binary version\n", 1);
+    wamrc(["--xip", "-o", &out, &hello])
+        .expect("Error: --xip: code cannot be run in place, it is relocated when loaded\n", 1);
+    for (option, why) in [
+        ("--target=xtensa", "there is no target xtensa"),
+        ("--target=x86_64-apple-darwin", "Linux only"),
+        ("--cpu=nonsense", "nonsense is not a processor"),
+        ("--cpu-features=+nonsense", "+nonsense: expected"),
+        ("--mllvm=-nonsense", "Unknown command line argument '-nonsense'"),
+        ("--target-abi=gnu", "goes with --target"),
+    ] {
+        let ran = wamrc([option, "-o", &out, &hello]);
+        assert!(ran.stdout.starts_with("Error: ") && ran.stdout.contains(why), "{ran:?}");
+        assert_eq!(ran.status, Some(1));
+    }
+    let nowhere = wamrc(["-o", "/no/such/folder/x.aot", &hello]);
+    assert!(nowhere.stdout.starts_with("Error: /no/such/folder/x.aot: "), "{nowhere:?}");
+    assert!(!folder.at("out.aot").exists(), "nothing was written");
+}
+
+#[test]
+fn notes_about_what_has_no_effect() {
+    let folder = Folder::new();
+    let hello = folder.module("hello.wasm", HELLO);
+    let out = folder.text("out.aot");
+    let done = format!("Compile success, file {out} was generated.\n");
+    let segue = "note: --enable-segue has no effect: memory is not accessed by segment registers\n";
+    wamrc(["--enable-segue=i32.load", "-o", &out, &hello]).expect(&format!("{segue}{done}"), 0);
+    wamrc(["-v=1", "--enable-segue", "-o", &out, &hello]).expect(&done, 0);
+    wamrc(["--enable-tail-call", "--enable-simd", "--stack-bounds-checks=1", "-o", &out, &hello])
+        .expect(&done, 0);
+    let large = wamrc(["--target=x86_64", "--size-level=0", "-o", &out, &hello]);
+    assert!(large.stdout.starts_with("note: --size-level=0 has no effect"), "{large:?}");
+    let usage = wamrc(["-v=3", "-o", &out, &hello]);
+    assert!(usage.stdout.contains("time ") && usage.stdout.contains(" MiB\n"), "{usage:?}");
+}
+
+#[test]
+fn proposals_that_are_switched_off() {
+    let folder = Folder::new();
+    let simd =
+        "(module (func (export \"f\") (result i32) (i32x4.extract_lane 0 (v128.const i32x4 7 0 0 0))))";
+    let bulk =
+        "(module (memory 1) (func (export \"f\") (memory.fill (i32.const 0) (i32.const 0) (i32.const 1))))";
+    let refs = "(module (func (export \"f\") (result externref) (ref.null extern)))";
+    let options = [("--disable-simd", simd), ("--disable-bulk-memory", bulk), ("--disable-ref-types", refs)];
+    for (option, _) in options {
+        for (other, text) in options {
+            let file = folder.module("a.wasm", text);
+            let ran = wamrc([option, "-o", &folder.text("a.aot"), &file]);
+            if option == other {
+                assert!(ran.stdout.starts_with("WASM module load failed: "), "{ran:?}");
+                assert!(ran.stdout.contains(option), "{ran:?}");
+                assert_eq!(ran.status, Some(1));
+            } else {
+                assert_eq!(ran.status, Some(0), "{ran:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn options_change_what_comes_out() {
+    let folder = Folder::new();
+    let wasm = folder.module(
+        "sum.wasm",
+        r#"(module (memory (export "memory") 1)
+            (func (export "sum") (param $n i32) (result i32) (local $sum i32)
+                (loop $next
+                    (local.set $sum (i32.add (local.get $sum) (i32.load (i32.shl (local.get $n) (i32.const 2)))))
+                    (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+                (local.get $sum)))"#,
+    );
+    let bytes = |options: &[&str]| std::fs::read(compile(&wasm, options)).unwrap();
+    let plain = bytes(&["--target=x86_64"]);
+    assert_eq!(bytes(&["--target=x86_64", "--threads=1"]), plain, "threads change nothing");
+    for option in [
+        "--opt-level=0",
+        "--size-level=1",
+        "--bounds-checks=1",
+        "--cpu=haswell",
+        "--cpu-features=+avx2",
+        "--no-checkpoint",
+        "--precise-stable-points",
+        "--no-continuations",
+        "--target-abi=musl",
+        "--mllvm=-force-vector-width=2",
+    ] {
+        assert_ne!(bytes(&["--target=x86_64", option]), plain, "{option}");
+    }
+    assert!(bytes(&["--target=x86_64", "--no-continuations"]).len() < plain.len());
+    let aot = compile(&wasm, &["--target=x86_64", "--cpu-features=+avx2"]);
+    assert!(contains(&aot, "avx2") && contains(&aot, "sse4.2"), "what it implies is required as well");
+
+    // An .aot file has its module in it.
+    let again = folder.text("again.aot");
+    assert_eq!(wamrc(["--target=x86_64", "-o", &again, &aot]).status, Some(0));
+    assert_eq!(std::fs::read(&again).unwrap(), plain);
+}
+
+#[test]
+fn formats() {
+    let folder = Folder::new();
+    let hello = folder.module("hello.wasm", HELLO);
+    let out = folder.text("out");
+    let compile = |format: &str| {
+        let ran = wamrc([&format!("--format={format}"), "-o", &out, &hello]);
+        ran.expect(&format!("Compile success, file {out} was generated.\n"), 0);
+        std::fs::read(&out).unwrap()
+    };
+    assert!(compile("object").starts_with(b"\x7fELF"));
+    let plain = String::from_utf8(compile("llvmir-unopt")).unwrap();
+    let optimized = String::from_utf8(compile("llvmir-opt")).unwrap();
+    assert!(plain.contains("define ") && optimized.contains("define ") && plain != optimized);
+    compile("aot");
+    iwasm([&*out]).expect("hello\n", 3);
 }

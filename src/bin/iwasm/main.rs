@@ -90,6 +90,8 @@ fn run(options: &Options) -> Result<u8, NotStarted> {
     for note in &options.notes {
         print(&format!("{note}\n"));
     }
+    // The program writes past C's buffers.
+    text::flush();
     let runtime = Runtime::start(options)
         .ok_or_else(|| NotStarted::Message("Init runtime environment failed.".to_owned()))?;
     api::bh_log_set_verbose_level(options.log_level);
