@@ -1,4 +1,6 @@
 /* Calling the guest with every kind of value, in each of the ways there are. */
+#include <endian.h>
+
 #include "check.h"
 
 static struct check_guest_state guest;
@@ -63,9 +65,10 @@ TEST(several_results)
 
 TEST(vectors)
 {
-    uint32_t argv[4] = { 1, 2, 3, 0x80000000 };
+    /* Bytes are where they are in the guest's memory. */
+    uint32_t argv[4] = { htole32(1), htole32(2), htole32(3), htole32(0x80000000) };
     CHECK(check_call(&guest, "double_lanes", 4, argv));
-    CHECK(argv[0] == 2 && argv[1] == 4 && argv[2] == 6 && argv[3] == 0);
+    CHECK(argv[0] == htole32(2) && argv[1] == htole32(4) && argv[2] == htole32(6) && argv[3] == 0);
 }
 
 TEST(objects_of_the_host)

@@ -25,6 +25,13 @@ static int check_failures;
 #define CHECK_STR(actual, expected) check_str((actual), (expected), __FILE__, __LINE__, #actual)
 #define CHECK_HAS(text, part) check_has((text), (part), __FILE__, __LINE__, #text)
 
+/* Whether native functions can have vectors among their parameters and results. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define CHECK_VECTORS_IN_NATIVES 1
+#else
+#define CHECK_VECTORS_IN_NATIVES 0
+#endif
+
 /* For what a test cannot go on without. */
 #define REQUIRE(condition) \
     do { \

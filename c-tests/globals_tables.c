@@ -28,9 +28,9 @@ TEST(globals)
 
     REQUIRE(wasm_runtime_get_export_global_inst(guest.inst, "lanes", &global));
     CHECK_INT(global.kind, WASM_V128);
-    int32_t *lanes = global.global_data;
-    CHECK(lanes[0] == 1 && lanes[1] == 2 && lanes[2] == 3 && lanes[3] == 4);
-    lanes[0] = 100;
+    uint64_t *halves = global.global_data;
+    CHECK(halves[0] == (2ull << 32 | 1) && halves[1] == (4ull << 32 | 3));
+    halves[0] = 2ull << 32 | 100;
     CHECK(check_call(&guest, "lane_sum", 0, argv));
     CHECK_INT(argv[0], 104);
 

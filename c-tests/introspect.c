@@ -122,7 +122,8 @@ TEST(other_types)
 
 TEST(what_is_linked)
 {
-    CHECK(import_of("known").linked);
+    /* It takes a vector, too. */
+    CHECK_INT(import_of("known").linked, CHECK_VECTORS_IN_NATIVES);
     CHECK(!import_of("unknown").linked);
     CHECK(import_of("_prefixed").linked);
     CHECK(import_of("NaN").linked);

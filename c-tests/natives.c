@@ -144,7 +144,7 @@ static int32_t fifty(wasm_exec_env_t env)
     return 50;
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
+#if CHECK_VECTORS_IN_NATIVES
 typedef int vector_t __attribute__((vector_size(16)));
 
 static vector_t vector(wasm_exec_env_t env, vector_t lanes)
@@ -170,7 +170,7 @@ static NativeSymbol symbols[] = {
     { "pair", (void *)pair, "(i)i", NULL },
     { "back", (void *)back, "(i)i", NULL },
     { "func_index", (void *)func_index, NULL, NULL },
-#if defined(__x86_64__) || defined(__aarch64__)
+#if CHECK_VECTORS_IN_NATIVES
     { "vector", (void *)vector, NULL, NULL },
 #endif
 };
@@ -335,7 +335,7 @@ TEST(a_signature_that_does_not_fit)
     CHECK_INT(calls, 0);
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
+#if CHECK_VECTORS_IN_NATIVES
 TEST(vectors)
 {
     uint32_t argv[4] = { 10, 20, 30, 40 };
@@ -403,7 +403,7 @@ int main(void)
     RUN(two_results);
     RUN(guest_and_natives_in_turns);
     RUN(a_signature_that_does_not_fit);
-#if defined(__x86_64__) || defined(__aarch64__)
+#if CHECK_VECTORS_IN_NATIVES
     RUN(vectors);
 #endif
     RUN(raw_natives);

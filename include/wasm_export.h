@@ -420,7 +420,7 @@ typedef struct wasm_global_inst_t {
      */
     bool is_mutable;
     /**
-     * The live value: 4, 8 or 16 bytes.
+     * The live value: 4, 8 or 16 bytes. A v128 is two uint64_t, the one with lane 0 first.
      */
     void *global_data;
 } wasm_global_inst_t;
@@ -1202,8 +1202,8 @@ WASM_RUNTIME_API_EXTERN void wasm_runtime_end_blocking_op(wasm_exec_env_t exec_e
 
 /**
  * Calls a function. `argv` holds the arguments in 32-bit cells, and afterwards the results: i32, f32 and funcref (as
- * function index) take one cell, i64 and f64 two, v128 four, externref (as host pointer) two. It must have room for
- * both; `argc` is the number of argument cells.
+ * function index) take one cell, i64 and f64 two, v128 four (its bytes as they are in the program's memory), externref
+ * (as host pointer) two. It must have room for both; `argc` is the number of argument cells.
  *
  * Returns false if the call failed; wasm_runtime_get_exception says why.
  */

@@ -272,8 +272,8 @@ pub(crate) unsafe fn give_results(
 }
 
 /// Calls a function. `argv` holds the arguments in 32-bit cells, and afterwards the results: i32, f32 and funcref (as
-/// function index) take one cell, i64 and f64 two, v128 four, externref (as host pointer) two. It must have room for
-/// both; `argc` is the number of argument cells.
+/// function index) take one cell, i64 and f64 two, v128 four (its bytes as they are in the program's memory), externref
+/// (as host pointer) two. It must have room for both; `argc` is the number of argument cells.
 ///
 /// Returns false if the call failed; wasm_runtime_get_exception says why.
 #[unsafe(no_mangle)]

@@ -329,7 +329,7 @@ pub struct wasm_global_inst_t {
     pub kind: wasm_valkind_t,
     /// Whether it may be written.
     pub is_mutable: bool,
-    /// The live value: 4, 8 or 16 bytes.
+    /// The live value: 4, 8 or 16 bytes. A v128 is two uint64_t, the one with lane 0 first.
     pub global_data: *mut c_void,
 }
 
