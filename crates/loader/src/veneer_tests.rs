@@ -22,11 +22,11 @@ fn code_runs_with_every_call_by_a_stub() {
     assert_eq!(code.stubs().filter(|s| s.name == "veneer").count(), 0, "none without need");
 }
 
-/// The word at an address of loaded code.
+/// The little-endian word at an address of loaded code.
 fn word(code: &Code, address: usize) -> u32 {
     assert!(code.range().contains(&address));
     // SAFETY: it is mapped, and the code is alive.
-    unsafe { (address as *const u32).read() }
+    u32::from_le(unsafe { (address as *const u32).read() })
 }
 
 /// Where the `b` or `bl` at an address leads.

@@ -116,3 +116,40 @@ fn objects_of_other_machines_are_refused() {
         }
     }
 }
+
+#[test]
+fn weak_definitions_give_way() {
+    let weak = "-DWEAK=__attribute__((weak))";
+    let first = compile(host(), "weak.c", &[weak, "-DNUMBER=1", "-DCALL=first"]);
+    let second = compile(host(), "weak.c", &[weak, "-DNUMBER=2", "-DCALL=second"]);
+    let strong = compile(host(), "weak.c", &["-DWEAK=", "-DNUMBER=3", "-DCALL=third"]);
+    let who = |objects: &[&[u8]], names: &[&str]| -> Vec<i32> {
+        let code = Code::load(objects).unwrap();
+        let call = |name: &&str| {
+            let address = code.symbol(name).unwrap();
+            // SAFETY: the source says that the function has this type.
+            unsafe { std::mem::transmute::<*const u8, unsafe extern "C" fn() -> i32>(address)() }
+        };
+        names.iter().map(call).collect()
+    };
+    assert_eq!(who(&[&first, &second], &["first", "second", "who"]), [1, 1, 1]);
+    assert_eq!(who(&[&second, &first], &["first", "second", "who"]), [2, 2, 2]);
+    for objects in [[&first, &second, &strong], [&strong, &first, &second], [&first, &strong, &second]] {
+        let objects = objects.map(|o| &o[..]);
+        assert_eq!(who(&objects, &["first", "second", "third", "who"]), [3; 4]);
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_said() {
+    let refused =
+        |options: &[&str]| Code::load(&[&compile(host(), "unsupported.c", options)]).unwrap_err().to_string();
+    assert_eq!(refused(&["-DTHREAD"]), "object 0 has the thread-local section .tdata: not supported");
+    assert_eq!(
+        refused(&["-DCONSTRUCTOR"]),
+        "object 0 has a section of a kind that is not loaded, .init_array: not supported"
+    );
+    assert_eq!(refused(&["-DCOMMON", "-fcommon"]), "object 0 has the common symbol variable: not supported");
+    let garbage = Code::load(&[b"\0asm\x01\0\0\0"]).unwrap_err();
+    assert!(matches!(garbage, LoadError::Malformed { object: 0, .. }), "{garbage}");
+}

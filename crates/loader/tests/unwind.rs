@@ -116,7 +116,7 @@ fn a_hundred_thousand_frames() {
             assert!(context.pads.into_iter().eq(0..=DEPTH));
             println!("{} frames: {time:?}, {:?} a frame", context.frames, time / DEPTH);
             // About 1.3 us each; this is to find what is not linear.
-            assert!(time.as_secs() < 20, "{time:?}");
+            assert!(time.as_secs() < 60, "{time:?}");
         }
     };
     std::thread::Builder::new().stack_size(256 << 20).spawn(deep).unwrap().join().unwrap();

@@ -154,11 +154,22 @@ impl fmt::Display for Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_objects::compile;
 
     #[test]
     fn relocations_have_names() {
         assert_eq!(Machine::X86_64.relocation_name(elf::R_X86_64_PC32), "R_X86_64_PC32");
         assert_eq!(Machine::S390x.relocation_name(elf::R_390_PC32DBL), "R_390_PC32DBL");
         assert_eq!(Machine::Aarch64.relocation_name(elf::RelocationType(5)), "relocation 5");
+    }
+
+    /// The bytes are those the assembler makes of the instructions they are said to be.
+    #[test]
+    fn stubs_are_what_they_should_be() {
+        for machine in Machine::ALL {
+            let object = compile(machine, &format!("stub-{machine}.s"), &[]);
+            let stub = machine.stub(0x1234_5678_9abc_def0);
+            assert!(object.windows(STUB).any(|w| w == stub), "{machine}: {stub:02x?}");
+        }
     }
 }

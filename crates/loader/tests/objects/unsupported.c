@@ -1,0 +1,12 @@
+// What compiled code does not have.
+#ifdef THREAD
+__thread int variable = 1;
+#endif
+#ifdef CONSTRUCTOR
+int variable;
+__attribute__((constructor)) void start(void) { variable = 1; }
+#endif
+#ifdef COMMON
+int variable;
+#endif
+int *get(void) { return &variable; }
