@@ -7,6 +7,7 @@ mod harness;
 #[path = "cli/support.rs"]
 mod support;
 
+use harness::engine::Engine;
 use harness::guests::{self, Guest};
 use harness::machine::{Ended, Machine, World};
 use harness::streams::Kind;
@@ -118,7 +119,8 @@ fn guest(rounds: u64) -> Arc<Guest> {
 #[test]
 fn a_thousand_hops() {
     let guest = guest(HOPS * STRIDE);
-    let mut machine = Machine::new(&guest, World::new(&guest, Kind::Pipes)).expect("it can be instantiated");
+    let mut machine = Machine::new(Engine::Interp, &guest, World::new(&guest, Kind::Pipes))
+        .expect("it can be instantiated");
     let (mut ended, mut taken) = until(&mut machine, FILL + STRIDE, Machine::run);
     let (mut hops, mut sizes, mut early) = (0, Vec::new(), None);
     while let Some((thread, checkpoint)) = taken {
@@ -129,7 +131,7 @@ fn a_thousand_hops() {
         if hops == HOPS / 10 {
             early = Some(usage());
         }
-        machine = Machine::restored(&guest, checkpoint).expect("it can be restored").0;
+        machine = Machine::restored(Engine::Interp, &guest, checkpoint).expect("it can be restored").0;
         (ended, taken) = until(&mut machine, POINTS * STRIDE, |m| m.resume(&thread));
     }
     assert_eq!((&ended.exit, String::from_utf8_lossy(&ended.stdout)), (&Ok(0), result(HOPS * STRIDE).into()));

@@ -1,5 +1,6 @@
 //! Real images to do bad things to.
 
+use crate::harness::engine::Engine;
 use crate::harness::guests::{self, Guest};
 use crate::harness::machine::{Ended, Machine, World};
 use crate::harness::streams::{Input, Kind};
@@ -21,7 +22,7 @@ pub(crate) struct Sample {
 /// A guest stopped at its `nth` stable point.
 pub(crate) fn sample(name: &str, nth: u64, compression: Compression) -> Sample {
     let guest = guests::guest(name);
-    let mut machine = Machine::new(&guest, World::new(&guest, Kind::Files)).expect("it can be instantiated");
+    let mut machine = Machine::new(Engine::Interp, &guest, World::new(&guest, Kind::Files)).expect("it can be instantiated");
     let taken: Arc<Mutex<Option<Checkpoint>>> = Arc::default();
     let (host, into) = (machine.host.clone(), taken.clone());
     let visitor = Visitor::new(&machine.store, move |store, thread| {
@@ -71,7 +72,7 @@ impl Sample {
 
     fn machine(&self, bytes: &[u8]) -> Result<(Machine, Thread), String> {
         let mut image = Image::from_bytes(bytes).map_err(|e| e.to_string())?;
-        let machine = Machine::from_image(&self.guest, &image, self.world())?;
+        let machine = Machine::from_image(Engine::Interp, &self.guest, &image, self.world())?;
         let thread = image.take_program().threads.pop().ok_or("the image has no thread")?;
         Ok((machine, thread))
     }

@@ -6,6 +6,7 @@
 //! the guest's module; at a station for which `WAYFARER_TEST_COMPILED` has a folder of the station's name with a file
 //! GUEST.aot in it, that file.
 
+use crate::harness::engine::Engine;
 use crate::harness::folder::Folder;
 use crate::harness::guests::{self, Guest};
 use crate::harness::random::Random;
@@ -131,7 +132,7 @@ fn from_architecture_to_architecture() {
         if guest.callback {
             continue;
         }
-        let (_, polls) = reference(&guest, Kind::Files);
+        let (_, polls) = reference(Engine::Interp, &guest, Kind::Files);
         let home = tempfile::tempdir().expect("a temporary folder");
         for station in elsewhere.iter().chain([&here]) {
             let folder = home.path().join(&station.name);

@@ -1,5 +1,6 @@
 //! CPython, stopped at random points.
 
+use crate::harness::engine::Engine;
 use crate::harness::guests::{self, Guest};
 use crate::harness::machine::{Machine, World};
 use crate::harness::random::Random;
@@ -38,7 +39,7 @@ fn python() -> (Arc<Guest>, tempfile::TempDir) {
 #[test]
 fn cpython() {
     let (guest, _folder) = python();
-    let (reference, polls) = reference(&guest, Kind::Pipes);
+    let (reference, polls) = reference(Engine::Interp, &guest, Kind::Pipes);
     let printed = String::from_utf8_lossy(&reference.stdout).into_owned();
     assert_eq!((&reference.exit, &*reference.stderr), (&Ok(guest.exit), &b""[..]), "{printed}");
     assert!(printed.ends_with("done\n"), "{printed}");
@@ -47,7 +48,8 @@ fn cpython() {
     let mut random = Random::named("python");
     let count = effort().cpython;
     let points: BTreeSet<u64> = (0..count).map(|_| 1 + random.below(polls)).collect();
-    let mut machine = Machine::new(&guest, World::new(&guest, Kind::Pipes)).expect("it can be instantiated");
+    let mut machine = Machine::new(Engine::Interp, &guest, World::new(&guest, Kind::Pipes))
+        .expect("it can be instantiated");
     let (host, tested) = (machine.host.clone(), Arc::new(AtomicUsize::new(0)));
     let visit = {
         let (guest, reference, tested) = (guest.clone(), reference.clone(), tested.clone());
@@ -55,7 +57,7 @@ fn cpython() {
             let thread = thread.map_err(|e| e.to_string())?;
             let checkpoint = take(store, &host, thread, Compression::None)?;
             let printed = checkpoint.printed;
-            let (mut machine, thread) = Machine::restored(&guest, checkpoint)?;
+            let (mut machine, thread) = Machine::restored(Engine::Interp, &guest, checkpoint)?;
             let ended = machine.resume(&thread);
             tested.fetch_add(1, Ordering::Relaxed);
             // Its memory holds times.

@@ -1,15 +1,17 @@
 //! Stops programs at every stable point, and has what comes of the image print, write and compute the same as
 //! if nothing had happened.
 //!
-//! For each guest of `tests/guests`: every one of the first stable points, and random later ones.
-//! `WAYFARER_TEST_FULL=1` takes 2,000 first and 500 later points of each guest, and 200 of CPython; without
-//! it, it is a sample.
+//! For each guest of `tests/guests`: every one of the first stable points, and random later ones; in the interpreter, and
+//! in pairs of the interpreter and compiled code. `WAYFARER_TEST_FULL=1` takes 2,000 first and 500 later points of each
+//! guest, 500 and 200 of each pair, and 200 of CPython; without it, it is a sample.
 
 mod across;
 mod cpython;
 mod harness;
 mod linked;
 mod moved;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
 mod points;
 #[allow(dead_code, reason = "shared with the tests of the command lines")]
 #[path = "../cli/support.rs"]
@@ -19,7 +21,7 @@ mod waiting;
 use harness::guests;
 use harness::streams::Kind;
 
-/// One test for each guest.
+/// Three tests for each guest.
 macro_rules! guests {
     ($($name:ident)*) => {
         const NAMES: &[&str] = &[$(stringify!($name)),*];
@@ -29,6 +31,26 @@ macro_rules! guests {
                 #[test]
                 fn $name() {
                     super::points::everywhere(stringify!($name), super::Kind::Pipes);
+                }
+            )*
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        mod pairs_of {
+            $(
+                #[test]
+                fn $name() {
+                    super::pairs::everywhere(stringify!($name));
+                }
+            )*
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        mod twins {
+            $(
+                #[test]
+                fn $name() {
+                    super::pairs::twins(stringify!($name));
                 }
             )*
         }

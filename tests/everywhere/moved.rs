@@ -1,5 +1,6 @@
 //! The same at the level of the product: `iwasm` stops a guest and ends, another `iwasm` goes on.
 
+use crate::harness::engine::Engine;
 use crate::harness::folder::Folder;
 use crate::harness::guests::{self, Guest};
 use crate::harness::random::Random;
@@ -43,7 +44,7 @@ fn from_iwasm_to_iwasm() {
         if guest.callback {
             continue;
         }
-        let (_, polls) = reference(&guest, Kind::Files);
+        let (_, polls) = reference(Engine::Interp, &guest, Kind::Files);
         let home = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(home.path().join(&name), &*guest.module.bytes).expect("it can be written to");
         let image = home.path().join("the.image").display().to_string();

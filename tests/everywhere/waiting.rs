@@ -1,6 +1,7 @@
 //! Programs that are stopped while a call to the host waits: the call is made again, after the checkpoint and
 //! in the restored program.
 
+use crate::harness::engine::Engine;
 use crate::harness::guests::{self, Guest};
 use crate::harness::machine::{Ended, Machine, World};
 use crate::harness::streams::{Input, Kind};
@@ -20,7 +21,7 @@ const PATIENCE: usize = 1000;
 
 /// Starts a guest, asks for a checkpoint while it waits, and has it stop there.
 fn stop_while_waiting(guest: &Guest, world: World) -> (Ended, Checkpoint) {
-    let mut machine = Machine::new(guest, world).expect("the guest can be instantiated");
+    let mut machine = Machine::new(Engine::Interp, guest, world).expect("the guest can be instantiated");
     let control = machine.store.control().clone();
     control.enable_wake().expect("a descriptor");
     let taken: Arc<Mutex<Option<Checkpoint>>> = Arc::default();
@@ -59,7 +60,8 @@ fn a_read_that_waits_for_input() {
     let (ended, mut checkpoint) = stop_while_waiting(&guest, world);
     assert_eq!((ended.exit, &*ended.stdout), (Err("stopped by checkpoint".to_owned()), &b""[..]));
     checkpoint.world.input = Input::Pipe(guest.stdin.clone());
-    let (mut machine, thread) = Machine::restored(&guest, checkpoint).expect("it can be restored");
+    let (mut machine, thread) =
+        Machine::restored(Engine::Interp, &guest, checkpoint).expect("it can be restored");
     let ended = machine.resume(&thread);
     assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()));
 }
@@ -68,7 +70,7 @@ fn a_read_that_waits_for_input() {
 fn a_read_that_goes_on_waiting_in_the_same_process() {
     let guest = guests::guest("stdin_echo");
     let world = World { kind: Kind::Pipes, input: Input::OpenPipe, folder: None };
-    let mut machine = Machine::new(&guest, world).expect("the guest can be instantiated");
+    let mut machine = Machine::new(Engine::Interp, &guest, world).expect("the guest can be instantiated");
     let control = machine.store.control().clone();
     control.enable_wake().expect("a descriptor");
     let host = machine.host.clone();
@@ -155,7 +157,8 @@ fn a_sleep_goes_on_for_the_time_that_is_left() {
 }
 
 fn resume_sleeper(guest: &Guest, checkpoint: Checkpoint) {
-    let (mut machine, thread) = Machine::restored(guest, checkpoint).expect("it can be restored");
+    let (mut machine, thread) =
+        Machine::restored(Engine::Interp, guest, checkpoint).expect("it can be restored");
     let ended = machine.resume(&thread);
     assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()));
 }

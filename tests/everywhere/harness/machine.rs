@@ -1,5 +1,6 @@
 //! One guest in one store, with all it needs of a host: from its beginning, or from an image.
 
+use super::engine::Engine;
 use super::fingerprint;
 use super::folder::{Folder, Listing};
 use super::guests::Guest;
@@ -8,11 +9,8 @@ use super::streams::{Input, Kind, Streams};
 use super::take::Checkpoint;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use wayfarer_interp::Interpreter;
 use wayfarer_module::Module;
-use wayfarer_runtime::{
-    ExecEnv, Extern, InstantiateOptions, LoadedModule, ResumeError, Runtime, Store, Trap,
-};
+use wayfarer_runtime::{ExecEnv, Extern, InstantiateOptions, LoadedModule, ResumeError, Store, Trap};
 use wayfarer_snapshot::Image;
 use wayfarer_snapshot::view::{Entry, StoreView, Thread};
 use wayfarer_wasi::{WasiBuilder, WasiCtx};
@@ -148,8 +146,8 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Instantiates a guest in a new store.
-    pub(crate) fn new(guest: &Guest, world: World) -> Result<Machine, String> {
-        let (machine, loaded) = Machine::empty(&guest.module, guest, world)?;
+    pub(crate) fn new(engine: Engine, guest: &Guest, world: World) -> Result<Machine, String> {
+        let (machine, loaded) = Machine::empty(engine, guest, world)?;
         let imports = (0..loaded.module.imports.len())
             .map(|index| {
                 machine.import(&loaded, index).map(Extern::Func).ok_or_else(|| format!("import {index}"))
@@ -162,16 +160,25 @@ impl Machine {
     }
 
     /// A guest as it was at a checkpoint, in a new store of a new runtime; and the thread to go on with.
-    pub(crate) fn restored(guest: &Guest, checkpoint: Checkpoint) -> Result<(Machine, Thread), String> {
+    pub(crate) fn restored(
+        engine: Engine,
+        guest: &Guest,
+        checkpoint: Checkpoint,
+    ) -> Result<(Machine, Thread), String> {
         let mut image = Image::from_bytes(checkpoint.image).map_err(|e| e.to_string())?;
-        let machine = Machine::from_image(guest, &image, checkpoint.world)?;
+        let machine = Machine::from_image(engine, guest, &image, checkpoint.world)?;
         let thread = image.take_program().threads.pop().ok_or("the image has no thread")?;
         Ok((machine, thread))
     }
 
     /// A guest from any image.
-    pub(crate) fn from_image(guest: &Guest, image: &Image<'_>, world: World) -> Result<Machine, String> {
-        let (machine, loaded) = Machine::empty(&guest.module, guest, world)?;
+    pub(crate) fn from_image(
+        engine: Engine,
+        guest: &Guest,
+        image: &Image<'_>,
+        world: World,
+    ) -> Result<Machine, String> {
+        let (machine, loaded) = Machine::empty(engine, guest, world)?;
         let [id] = &image.program().store.modules[..] else {
             return Err("the image is not of one module".to_owned());
         };
@@ -191,17 +198,13 @@ impl Machine {
         Ok(machine)
     }
 
-    fn empty(
-        module: &Arc<Module>,
-        guest: &Guest,
-        world: World,
-    ) -> Result<(Machine, Arc<LoadedModule>), String> {
-        let runtime = Runtime::new(Arc::new(Interpreter));
-        let loaded = runtime.load(module.clone());
+    fn empty(engine: Engine, guest: &Guest, world: World) -> Result<(Machine, Arc<LoadedModule>), String> {
+        let runtime = engine.runtime();
+        let loaded = engine.load(&runtime, &guest.module);
         let store = Store::new(&runtime);
         let env = ExecEnv::new(store.clone(), 0).map_err(|e| e.to_string())?;
         let host = Arc::new(Host::new(guest, world)?);
-        Ok((Machine { module: module.clone(), store, env, host }, loaded))
+        Ok((Machine { module: guest.module.clone(), store, env, host }, loaded))
     }
 
     fn import(&self, loaded: &LoadedModule, index: usize) -> Option<*const wayfarer_runtime::Func> {

@@ -2,6 +2,9 @@
 //! look at all of its state, and bring it to life again from an image in a store of its own.
 #![allow(dead_code, reason = "shared by several test programs, none of which uses all of it")]
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod compiled;
+pub(crate) mod engine;
 pub(crate) mod fingerprint;
 pub(crate) mod folder;
 pub(crate) mod guests;

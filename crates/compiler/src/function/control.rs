@@ -288,6 +288,7 @@ impl<'c> Translator<'_, 'c, '_> {
                     self.after_loop.insert(self.blocks.len(), end);
                     self.stack.truncate(height);
                     self.continue_at(&again, height);
+                    self.poll(PointKind::Loop, offset)?;
                     self.reachable = true;
                     self.rewind = Some(offset);
                     return Ok(());

@@ -18,16 +18,21 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
     unsafe {
         let s = (*ctx).state;
         let store = (*(*s.ctx).env).store().clone();
-        if let Some(tier) = (*ctx).tier
-            && store.control().word().load(Ordering::Relaxed) == 0
-        {
-            // In a run among compiled code every poll comes here.
-            return promote(ctx, tier, kind);
+        if let Some(tier) = (*ctx).tier {
+            // In a run among compiled code every poll comes here. Compiled functions have polls of their own at their
+            // entries: one here as well would be counted twice.
+            let armed = store.control().word().load(Ordering::Relaxed) != 0;
+            if !armed || kind == PointKind::Entry {
+                match promote(ctx, tier, kind) {
+                    None if armed => {}
+                    exit => return exit.unwrap_or(Exit::Next),
+                }
+            }
         }
         match store.control().poll() {
             PollAction::Continue => match (*ctx).tier {
-                Some(tier) => promote(ctx, tier, kind),
-                None => Exit::Next,
+                Some(tier) if kind != PointKind::Entry => promote(ctx, tier, kind).unwrap_or(Exit::Next),
+                _ => Exit::Next,
             },
             PollAction::Terminate => s.trap(TrapCode::Terminated),
             PollAction::Checkpoint => {
@@ -58,7 +63,7 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
 }
 
 /// Has compiled code take the innermost frame's place, if there is any for the point at which it stands.
-unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Exit {
+unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Option<Exit> {
     // SAFETY: as for `poll`; what compiled code is given are the slots of the frame that it replaces, or a copy.
     unsafe {
         let s = (*ctx).state;
@@ -69,7 +74,7 @@ unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Ex
         let ty = module.func_type((*func).index);
         let slots = ty.param_slots().max(ty.result_slots()) as usize;
         if s.fp.wrapping_add(slots) > (*ctx).stack_end {
-            return s.trap(TrapCode::StackOverflow);
+            return Some(s.trap(TrapCode::StackOverflow));
         }
         let saved = (env.values_used, env.frames_used);
         env.values_used = s.fp.add(slots).offset_from(env.values.base().cast()) as usize;
@@ -87,18 +92,17 @@ unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Ex
         };
         let env = &mut *(*ctx).env;
         (env.values_used, env.frames_used) = saved;
-        match ran {
-            None => Exit::Next,
-            Some(Ok(())) => leave_with_results(ctx, s.fp, slots),
-            Some(Err(Ended::Trap(trap))) => s.end(trap),
-            Some(Err(Ended::Captured)) => {
+        Some(match ran? {
+            Ok(()) => leave_with_results(ctx, s.fp, slots),
+            Err(Ended::Trap(trap)) => s.end(trap),
+            Err(Ended::Captured) => {
                 // The frame itself was captured as the compiled one that it had become.
                 let record = (*ctx).top.sub(1);
                 (*ctx).top = record;
                 capture::callers(ctx, &*record, &mut (*(*ctx).env).captured);
                 Exit::Captured
             }
-        }
+        })
     }
 }
 
