@@ -2,17 +2,18 @@
 
 use crate::announce::{self, PerfMode};
 use crate::eh_frame;
-use crate::link::{Definition, Plan};
+use crate::link::Plan;
 use crate::machine::{Reach, STUB};
 use crate::memory::{self, Access, Mapping};
+use crate::symbols::Definition;
 use crate::unwind::Registration;
 use crate::{LoadError, Machine};
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 /// Loaded code. Dropping it unregisters its unwind tables and unmaps it: nothing may be running in it, or hold addresses
 /// of it, by then.
-#[derive(Debug)]
 pub struct Code {
     // These refer to the mapping, so they come before it: fields are dropped in order.
     gdb: Option<announce::gdb::Registration>,
@@ -197,6 +198,16 @@ impl Code {
                 announce::jitdump::write(self.machine, &named, |f| self.bytes(f.address..f.address + f.size))
             }
         }
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Code");
+        f.field("machine", &self.machine)
+            .field("range", &self.text)
+            .field("functions", &self.functions.len());
+        f.finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,8 @@
 //! names of what was loaded.
 //!
 //! - `input`: what one object says
-//! - `link`: which symbol is which, where everything goes, what is patched with what
+//! - `symbols`: which symbol of which object is which
+//! - `link`: where everything goes, what is patched with what
 //! - `machine`: relocations of each architecture
 //! - `externals`: the functions outside that compiled code may name
 //! - `memory`, `unwind`: the operating system and the unwinder
@@ -22,6 +23,7 @@ mod input;
 mod link;
 mod machine;
 mod memory;
+mod symbols;
 mod unwind;
 
 #[cfg(test)]

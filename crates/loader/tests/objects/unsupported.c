@@ -4,7 +4,7 @@ __thread int variable = 1;
 #endif
 #ifdef CONSTRUCTOR
 int variable;
-__attribute__((constructor)) void start(void) { variable = 1; }
+__attribute__((constructor)) void start(void) { *(volatile int *)&variable = 1; }
 #endif
 #ifdef COMMON
 int variable;
