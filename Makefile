@@ -24,20 +24,20 @@ STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 .PHONY: help all build setup guests demo test bench fmt lint install uninstall
 
 help:
-	@echo 'make build      library and programs, optimized, in $(RELEASE)'
+	@echo 'make build      libraries and programs, optimized, in $(RELEASE)'
 	@echo 'make demo       checkpoint CPython in the middle of its work, and restore it in a new process'
 	@echo 'make test       all tests; ends with "N passed, N failed"'
 	@echo 'make bench      comparison with other engines; what checkpoints cost'
 	@echo 'make install    to PREFIX ($(PREFIX)), under DESTDIR if that is set'
 	@echo 'make uninstall  removes what install put there'
-	@echo 'make setup      installs the Debian packages that tests and demo need (as root)'
+	@echo 'make setup      installs the Debian packages that compiler, tests and demo need (as root)'
 	@echo 'make fmt lint   source format; lints'
 
 all: build
 
 # A program linked with -liwasm asks for the SONAME when it starts, so the build folder needs that name too.
 build:
-	$(CARGO) build --release
+	$(CARGO) build --release --workspace
 	ln -sf libiwasm.so $(RELEASE)/libiwasm.so.$(API_MAJOR)
 
 setup:
@@ -95,6 +95,10 @@ install:
 	$(STRIP) --strip-unneeded '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_VERSION)'
 	ln -sf libiwasm.so.$(API_VERSION) '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_MAJOR)'
 	ln -sf libiwasm.so.$(API_MAJOR) '$(DESTDIR)$(LIBDIR)/libiwasm.so'
+	if test -f $(RELEASE)/libwayfarer_compiler.so; then \
+		$(INSTALL) -m 755 $(RELEASE)/libwayfarer_compiler.so '$(DESTDIR)$(LIBDIR)' && \
+		$(STRIP) --strip-unneeded '$(DESTDIR)$(LIBDIR)/libwayfarer_compiler.so'; \
+	fi
 	$(INSTALL) -m 644 $(RELEASE)/libiwasm.a '$(DESTDIR)$(LIBDIR)/libiwasm.a'
 	$(STRIP) --strip-debug '$(DESTDIR)$(LIBDIR)/libiwasm.a'
 	$(INSTALL) -m 644 $(HEADERS) '$(DESTDIR)$(INCLUDEDIR)'
@@ -113,6 +117,7 @@ install:
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)'/libiwasm.so '$(DESTDIR)$(LIBDIR)'/libiwasm.so.$(API_MAJOR) \
 		'$(DESTDIR)$(LIBDIR)'/libiwasm.so.$(API_VERSION) '$(DESTDIR)$(LIBDIR)'/libiwasm.a \
+		'$(DESTDIR)$(LIBDIR)'/libwayfarer_compiler.so \
 		'$(DESTDIR)$(LIBDIR)'/pkgconfig/iwasm.pc
 	rm -rf '$(DESTDIR)$(LIBDIR)'/cmake/iwasm
 	for header in $(notdir $(HEADERS)); do rm -f "$(DESTDIR)$(INCLUDEDIR)/$$header" || exit 1; done

@@ -195,7 +195,12 @@ TEST(natives_and_running_mode_at_start)
     CHECK(!wasm_runtime_is_import_func_linked("env", "seven"));
     wasm_runtime_destroy();
 
+    /* Only where there is a compiler. */
     args.running_mode = Mode_LLVM_JIT;
+    setenv("WAYFARER_COMPILER", "/none", 1);
+    CHECK(!wasm_runtime_full_init(&args));
+    unsetenv("WAYFARER_COMPILER");
+    args.running_mode = (RunningMode)9;
     CHECK(!wasm_runtime_full_init(&args));
 }
 

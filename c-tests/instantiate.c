@@ -216,6 +216,9 @@ TEST(running_modes)
     struct check_guest_state guest;
     CHECK(wasm_runtime_is_running_mode_supported((RunningMode)0));
     CHECK(wasm_runtime_is_running_mode_supported(Mode_Interp));
+    CHECK(!wasm_runtime_is_running_mode_supported((RunningMode)5));
+    /* The others need a compiler. */
+    setenv("WAYFARER_COMPILER", "/none", 1);
     CHECK(!wasm_runtime_is_running_mode_supported(Mode_Fast_JIT));
     CHECK(!wasm_runtime_is_running_mode_supported(Mode_LLVM_JIT));
     CHECK(!wasm_runtime_is_running_mode_supported(Mode_Multi_Tier_JIT));
@@ -228,6 +231,7 @@ TEST(running_modes)
         CHECK_INT(wasm_runtime_get_running_mode(guest.inst), Mode_Interp);
     }
     check_close(&guest);
+    unsetenv("WAYFARER_COMPILER");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that the tools are there which tests and demo need besides Rust, gcc and make. Installs the Debian packages
+# Makes sure that what the compiler, tests and demo need besides Rust, gcc and make is there. Installs the Debian packages
 # of those that are missing; does nothing, and needs no privilege, if there are none.
 set -euo pipefail
 
@@ -10,6 +10,12 @@ need() { # PACKAGE CHECK...: the package is needed unless the check succeeds
     "$@" >/dev/null 2>&1 || missing+=("$package")
 }
 
+# The compiler: LLVM with what its libraries link, and the C++ compiler its headers are for.
+need llvm-19-dev test -x /usr/lib/llvm-19/bin/llvm-config
+need libpolly-19-dev test -f /usr/lib/llvm-19/lib/libPolly.a
+need libzstd-dev test -f /usr/include/zstd.h
+need zlib1g-dev test -f /usr/include/zlib.h
+need g++ command -v c++
 # Compiles guests: clang and the linker, WASI's C library, and the compiler's own run-time library for wasm32.
 need clang-19 command -v clang-19
 need lld-19 command -v wasm-ld-19

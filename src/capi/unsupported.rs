@@ -55,7 +55,7 @@ const DEBUGGER: &str = "there is no debug server";
 const BOUNDS_CHECKS: &str = "bounds checks are always on";
 const PROFILING: &str = "execution time is not measured";
 const THREADS: &str = "guest threads are not implemented";
-const PGO: &str = "there is no compiled code to profile";
+const PGO: &str = "compiled code does not count what it runs";
 const SHARED_HEAPS: &str = "shared heaps are not implemented";
 
 /// Logs why `function` fails, and gives its failure value back.

@@ -7,6 +7,7 @@ use std::process::Command;
 use iwasm::capi::unsupported::UNSUPPORTED;
 use iwasm::checkpoint::policy::Setting;
 
+use crate::compiled::wamrc;
 use crate::support::{Folder, Ran, iwasm, wayfarer};
 
 const README: &str = include_str!("../../README.md");
@@ -49,6 +50,9 @@ fn functions_of_ours_are_those_of_the_header() {
 #[test]
 fn options_are_those_of_the_help() {
     let table: BTreeSet<_> = section("## Commands")
+        .split("\n| option of `wamrc` | |\n")
+        .next()
+        .unwrap_or_default()
         .lines()
         .filter(|line| line.starts_with("| `-"))
         .flat_map(|line| words(line.split(" | ").next().unwrap_or_default(), "-"))
@@ -56,6 +60,19 @@ fn options_are_those_of_the_help() {
     let help = iwasm(["--help"]).stdout;
     let help: BTreeSet<&str> = words(help.leak(), "-");
     assert_eq!(table, help);
+}
+
+#[test]
+fn options_of_wamrc_are_in_its_help() {
+    let listed =
+        section("## Commands").split("\n| option of `wamrc` | |\n").nth(1).expect("a table of its own");
+    let listed = words(listed.split("\n\n").next().unwrap_or_default(), "--");
+    assert!(listed.contains("--no-checkpoint"), "{listed:?}");
+    let help = wamrc(["--help"]).stdout;
+    // The line under the head is none.
+    for option in listed.into_iter().filter(|w| w.contains(char::is_alphabetic)) {
+        assert!(help.contains(&format!("\n  {option}")), "{option}");
+    }
 }
 
 #[test]
@@ -73,7 +90,8 @@ fn commands_of_wayfarer_are_those_of_its_help() {
 #[test]
 fn variables_are_those_that_are_read() {
     let listed = words(section("## Environment"), "WAYFARER_");
-    assert_eq!(listed, Setting::ALL.iter().map(|s| s.variable()).collect());
+    let read = Setting::ALL.iter().map(|s| s.variable());
+    assert_eq!(listed, read.chain(iwasm::compiled::VARIABLES).collect());
 }
 
 /// Around the example: includes before it, and this after it.
