@@ -31,6 +31,9 @@ need pkg-config command -v pkg-config
 need python3 command -v python3
 # Checks the manual pages.
 need groff-base command -v groff
+# Shown the names of compiled functions.
+need gdb command -v gdb
+need linux-perf command -v perf
 
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0

@@ -17,9 +17,12 @@ use wayfarer_module::{Module, PointKind, stable_points_where};
 /// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
 const PART: usize = 200_000;
 
-/// Functions larger than this (bytes) only get continuations for loops that are in no other loop: each is as large as
-/// what follows it in the function.
-const LARGE_FUNCTION: usize = 4_000;
+/// Functions larger than this (bytes) only get continuations for loops that are in no other loop: an inner one is soon
+/// left, or a continuation of the loop around it comes to it again.
+const LARGE_FUNCTION: usize = 400;
+
+/// The continuations of a function are together about as large as the function this often, or there is only one.
+const CONTINUATIONS: usize = 1;
 
 /// What came out.
 #[derive(Debug)]
@@ -159,7 +162,7 @@ fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
     parts
 }
 
-/// The loops of a function that get continuations, and about how large each is.
+/// The loops of a function that get continuations, and about how large each is: what follows it in the function.
 fn continuations(module: &Module, survey: &Survey, func: u32, size: usize) -> Vec<(u32, usize)> {
     if survey.has_tail_calls(func) {
         return Vec::new();
@@ -171,12 +174,20 @@ fn continuations(module: &Module, survey: &Survey, func: u32, size: usize) -> Ve
         }
         false
     });
-    if size > LARGE_FUNCTION {
-        let outermost = function::outermost_loops(module, func);
-        offsets.retain(|offset| outermost.contains(offset));
-    }
     let start = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.start - module.code_start);
-    offsets.into_iter().map(|offset| (offset, size.saturating_sub(offset as usize - start))).collect()
+    let mut loops = function::long_loops(module, func);
+    loops.retain(|(offset, _, outermost)| offsets.contains(offset) && (*outermost || size <= LARGE_FUNCTION));
+    // The largest first: most of the time is spent there.
+    loops.sort_by_key(|&(offset, size, _)| (std::cmp::Reverse(size), offset));
+    let mut total = 0;
+    let sized = loops.into_iter().map(|(offset, ..)| (offset, size.saturating_sub(offset as usize - start)));
+    sized
+        .take_while(|&(_, rest)| {
+            let fits = total == 0 || total + rest <= CONTINUATIONS * size;
+            total += rest;
+            fits
+        })
+        .collect()
 }
 
 fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Vec<u8>> {

@@ -27,7 +27,7 @@ use control::Block;
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::values::{BasicValueEnum, FunctionValue, PointerValue};
-pub(crate) use shape::{Survey, outermost_loops};
+pub(crate) use shape::{Survey, long_loops};
 use std::collections::HashMap;
 use wasmparser::Operator;
 use wayfarer_abi::TrapCode;

@@ -2,7 +2,7 @@
 
 use super::loops::STRIP;
 use crate::error::{Result, internal};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 use wayfarer_module::Module;
 
@@ -335,8 +335,9 @@ pub(super) fn skip_locals(reader: &mut BinaryReader<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Offsets of the loops of a function that are in no other loop.
-pub(crate) fn outermost_loops(module: &Module, func: u32) -> HashSet<u32> {
+/// Loops of a function that may run long: offset, number of instructions, and whether no other loop is around it.
+pub(crate) fn long_loops(module: &Module, func: u32) -> Vec<(u32, u32, bool)> {
     let shape = Shape::of(module, func, &Survey::default()).unwrap_or_default();
-    shape.loops.iter().filter(|(_, info)| info.outermost).map(|(&offset, _)| offset).collect()
+    let long = shape.loops.iter().filter(|(_, info)| !info.needs_no_poll());
+    long.map(|(&offset, info)| (offset, info.size, info.outermost)).collect()
 }
