@@ -352,7 +352,7 @@ struct wasm_config_t *wasm_config_set_mem_alloc_opt(struct wasm_config_t *config
                                                     MemAllocOption *mem_alloc_option);
 
 /**
- * Asks for a map for perf(1), which this version does not write. Returns the configuration.
+ * Asks for a map for perf(1) of compiled code. Returns the configuration.
  */
 WASM_API_EXTERN
 struct wasm_config_t *wasm_config_set_linux_perf_opt(struct wasm_config_t *config,
@@ -589,7 +589,7 @@ WASM_API_EXTERN void wasm_module_imports(const wasm_module_t *module, wasm_impor
 WASM_API_EXTERN void wasm_module_exports(const wasm_module_t *module, wasm_exporttype_vec_t *out);
 
 /**
- * Copies the binary that a module was made from.
+ * Copies the binary that a module was made from, WebAssembly or `.aot`.
  */
 WASM_API_EXTERN void wasm_module_serialize(wasm_module_t *module, wasm_byte_vec_t *out);
 

@@ -660,18 +660,21 @@ uint32_t wasm_runtime_get_file_package_version(const uint8_t *buf,
                                                uint32_t size);
 
 /**
- * Version of a kind of file that is current: 1 for WebAssembly, 6 for AOT, 0 for what is unknown.
+ * Version of a kind of file that is current: 1 for WebAssembly, 0 for what is unknown. That of AOT files is not WAMR's,
+ * whose files hold WAMR's own structure offsets and are refused.
  */
 WASM_RUNTIME_API_EXTERN
 uint32_t wasm_runtime_get_current_package_version(enum package_type_t package_type);
 
 /**
- * Whether a file is an AOT file whose code runs where it lies, without relocation.
+ * Whether a file is an AOT file whose code runs where it lies, without relocation: some of WAMR's are, none of ours.
  *
  * # Safety
  * `buf` is NULL or has `size` bytes.
  */
-WASM_RUNTIME_API_EXTERN bool wasm_runtime_is_xip_file(const uint8_t *buf, uint32_t size);
+WASM_RUNTIME_API_EXTERN
+bool wasm_runtime_is_xip_file(const uint8_t *buf,
+                              uint32_t size);
 
 /**
  * Loads a module: wasm_runtime_load_ex without options.
@@ -683,7 +686,7 @@ wasm_module_t wasm_runtime_load(uint8_t *buf,
                                 uint32_t error_buf_size);
 
 /**
- * Loads a module from a WebAssembly binary. Function imports are linked to the native functions registered by now;
+ * Loads a module from a WebAssembly binary or an `.aot` file of this runtime's. Function imports are linked to the native functions registered by now;
  * those that can't be are linked later (wasm_runtime_resolve_symbols), or trap when called.
  *
  * The buffer is copied. Hosts should still treat it as WAMR's documentation says: it belongs to the module until that
@@ -951,14 +954,15 @@ void wasm_runtime_deinstantiate(wasm_module_inst_t module_inst);
 WASM_RUNTIME_API_EXTERN wasm_module_t wasm_runtime_get_module(wasm_module_inst_t module_inst);
 
 /**
- * Sets how an instance is run. False if that is not supported.
+ * Sets how an instance is run: as it is, that is; false for other modes. An instance is made for a mode: the default one
+ * at that time, or that of its `.aot` file, for which any other is accepted without effect.
  */
 WASM_RUNTIME_API_EXTERN
 bool wasm_runtime_set_running_mode(wasm_module_inst_t module_inst,
                                    enum RunningMode running_mode);
 
 /**
- * How an instance is run.
+ * How an instance is run; 0 for one of an `.aot` file.
  */
 WASM_RUNTIME_API_EXTERN
 enum RunningMode wasm_runtime_get_running_mode(wasm_module_inst_t module_inst);
