@@ -21,12 +21,13 @@ RELEASE := $(TARGET)/release
 # What a host that links libiwasm.a must link as well: the system libraries under Rust's standard library.
 STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 
-.PHONY: help all build setup guests demo test bench fmt lint install uninstall
+.PHONY: help all build setup guests demo test test-cross bench fmt lint install uninstall
 
 help:
 	@echo 'make build      libraries and programs, optimized, in $(RELEASE)'
 	@echo 'make demo       checkpoint CPython in the middle of its work, and restore it in a new process'
 	@echo 'make test       all tests; ends with "N passed, N failed"'
+	@echo 'make test-cross tests for aarch64 and s390x, emulated; make test has them if WAYFARER_TEST_CROSS=1'
 	@echo 'make bench      comparison with other engines; what checkpoints cost'
 	@echo 'make install    to PREFIX ($(PREFIX)), under DESTDIR if that is set'
 	@echo 'make uninstall  removes what install put there'
@@ -52,6 +53,9 @@ demo: setup build
 
 test: setup
 	scripts/test.sh
+
+test-cross: setup
+	scripts/cross/test.sh
 
 # `polls` compares itself with a build of it without polls, so both are built without the other engines, alike.
 BENCH := $(CARGO) build --quiet --release --manifest-path benches/Cargo.toml --target-dir

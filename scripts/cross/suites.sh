@@ -1,0 +1,32 @@
+# The tests that are run for other architectures. Sourced from the repository's root, after scripts/suites.sh.
+
+. scripts/cross/lib.sh
+
+# cross_suites ARCH...: builds and tests for each, and moves guests between them and this machine.
+cross_suites() {
+    local arch built test tests c_tests stations=
+    # Under emulation only samples.
+    local sample=(env -u WAYFARER_TEST_FULL)
+    mapfile -t tests < <(test_programs | grep -vx paths)
+    step cross-setup scripts/cross/setup.sh
+    for arch in "$@"; do
+        built=$cross/$arch-unknown-linux-gnu
+        test=("${sample[@]}" scripts/cross/cargo.sh "$arch" test --no-fail-fast "${packages[@]}")
+        mkdir -p "$built" "$target/guests"
+        # Guests are the same everywhere, and compiled once.
+        ln -sfn "$target/guests" "$built/guests"
+        step "build-$arch" scripts/cross/build.sh "$arch"
+        suite "crates-$arch" "${test[@]}" --lib "${tests[@]/#/--test=}"
+        # qemu refuses seccomp(2) filters; with one of them a test makes a kernel without openat2(2).
+        suite "paths-$arch" "${test[@]}" --test paths -- --skip all_of_this_holds_without_openat2
+        suite "everywhere-$arch" "${test[@]}" --test everywhere
+        # Without the hosts that work for minutes when emulated.
+        mapfile -t c_tests < <(cd c-tests && ls ./*.c ./*.cpp ./*.sh | sed 's|^./||; s|\.[a-z]*$||' | grep -vx environment)
+        suite "c-$arch" env CC="$arch-linux-gnu-gcc" CXX="$arch-linux-gnu-g++" \
+            EMULATOR="$toolchain/usr/bin/qemu-$arch -L /usr/$arch-linux-gnu" \
+            IWASM_LIBRARY="$built/cross/libiwasm.so" CARGO_TARGET_DIR="$cross" c-tests/run "${c_tests[@]}"
+        stations+="$arch $toolchain/usr/bin/qemu-$arch -L /usr/$arch-linux-gnu $built/cross/iwasm"$'\n'
+    done
+    suite across "${sample[@]}" WAYFARER_TEST_STATIONS="$stations" \
+        cargo test --release -p wayfarer --test everywhere -- --ignored across::
+}
