@@ -1,20 +1,22 @@
 //! Runs a random module in Wayfarer and in wasmi, and in Wayfarer once more for each of some stable points: stopped there,
-//! imaged, restored, finished. Used by the tests and, as it is, by the fuzz target `execute`.
+//! imaged, restored (elsewhere, it may be), finished. Used by the tests of interpreted and of compiled code and, as it is,
+//! by the fuzz targets `execute` and `compiled`.
+#![allow(dead_code, reason = "shared by several programs, none of which uses all of it")]
 
 pub(crate) mod generate;
 pub(crate) mod host;
 pub(crate) mod peer;
 pub(crate) mod random;
-mod wayfarer;
+pub(crate) mod wayfarer;
 
 use generate::Case;
 use peer::{Peer, PeerInstance};
 use random::Random;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use wayfarer::{Checkpoint, End, Machine, Outcome, STOPPED, Step};
+use wayfarer::{Checkpoint, End, Home, Interpreted, Machine, Outcome, STOPPED, Step};
 use wayfarer_module::{ExternKind, Module, PointKind};
-use wayfarer_runtime::AfterCheckpoint;
+use wayfarer_runtime::{AfterCheckpoint, TrapCode};
 use wayfarer_snapshot::view::Value;
 
 /// How many stable points of a session are tested.
@@ -39,24 +41,46 @@ pub(crate) struct Tally {
     pub(crate) outer_frames: u64,
 }
 
-/// Tests a case, and says what went wrong.
+/// Tests a case in the interpreter, and says what went wrong.
 pub(crate) fn check(case: &Case, tally: &mut Tally) -> Result<(), String> {
-    let module = wayfarer_module::parse(case.wasm.clone().into());
-    let module = Arc::new(module.map_err(|e| format!("Wayfarer refuses it: {e}"))?);
+    let module = parse(case)?;
     let peer = match case.engine_nans {
         false if peer::is_right_about(&module) => {
             Some(Peer::new(&case.wasm).map_err(|e| format!("wasmi refuses it: {e}"))?)
         }
         _ => None,
     };
+    check_homes(case, &module, peer.as_ref(), &[[&Interpreted, &Interpreted]], tally)
+}
+
+pub(crate) fn parse(case: &Case) -> Result<Arc<Module>, String> {
+    let module = wayfarer_module::parse(case.wasm.clone().into());
+    module.map(Arc::new).map_err(|e| format!("Wayfarer refuses it: {e}"))
+}
+
+/// Tests a case: stopped in the first of two homes, restored in the second.
+pub(crate) fn check_homes(
+    case: &Case,
+    module: &Arc<Module>,
+    peer: Option<&Peer>,
+    homes: &[[&dyn Home; 2]],
+    tally: &mut Tally,
+) -> Result<(), String> {
     let mut random = Random::new(case.seed);
-    let start = Step::start(&module);
-    let exports = Step::exports(&module, case.seed);
+    let start = Step::start(module);
+    let exports = Step::exports(module, case.seed);
     let mut rest = &exports[..];
     loop {
         let steps: Vec<Step> = start.iter().chain(rest).cloned().collect();
-        let mut session = Session { module: &module, waits: case.waits, steps, random: &mut random, tally };
-        let used = session.check(peer.as_ref())?.saturating_sub(start.iter().len());
+        let mut session = Session {
+            module,
+            waits: case.waits,
+            steps,
+            homes: [&Interpreted, &Interpreted],
+            random: &mut random,
+            tally,
+        };
+        let used = session.check(peer, homes)?.saturating_sub(start.iter().len());
         // A trap ends a session: most often it is that of the fuel, which would end all that follows.
         rest = &rest[used..];
         if used == 0 || rest.is_empty() {
@@ -70,6 +94,8 @@ struct Session<'a> {
     module: &'a Arc<Module>,
     waits: bool,
     steps: Vec<Step>,
+    /// Where it is stopped, and where it is restored.
+    homes: [&'a dyn Home; 2],
     random: &'a mut Random,
     tally: &'a mut Tally,
 }
@@ -81,10 +107,10 @@ struct Reference {
     polls: u64,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// Says how many steps there were.
-    fn check(&mut self, peer: Option<&Peer>) -> Result<usize, String> {
-        let mut machine = match Machine::new(self.module, false) {
+    fn check(&mut self, peer: Option<&Peer>, homes: &[[&'a dyn Home; 2]]) -> Result<usize, String> {
+        let mut machine = match Machine::new(&Interpreted, self.module, false) {
             Ok(machine) => machine,
             Err(trap) => {
                 return match peer.map(|peer| peer.instantiate(self.module)) {
@@ -101,24 +127,52 @@ impl Session<'_> {
         }
         drop(machine);
 
-        // Once more, now counting.
-        let mut machine = Machine::new(self.module, self.waits)?;
-        machine.visit(&[], AfterCheckpoint::Continue);
-        let again = machine.run(&self.steps, 0);
-        let polls = machine.store.control().polls();
-        let reference = Reference { outcomes, end, polls };
-        reference.compare(0, &again, &machine, "counted")?;
-        drop(machine);
-
+        let mut reference = Reference { outcomes, end, polls: 0 };
+        reference.polls = self.counted(&Interpreted, &reference)?;
         self.tally.host_calls += reference.end.log.len() as u64;
         for outcome in &reference.outcomes {
             *if outcome.is_ok() { &mut self.tally.returned } else { &mut self.tally.trapped } += 1;
         }
-        if polls > 0 {
-            self.visit(&reference)?;
-            self.hop(&reference)?;
+        let polls = reference.polls;
+        for (nth, homes) in homes.iter().enumerate() {
+            self.homes = *homes;
+            self.pair(&mut reference).map_err(|why| format!("pair {nth}: {why}"))?;
+            reference.polls = polls;
         }
         Ok(reference.outcomes.len())
+    }
+
+    /// Stops it in one home, and restores it in the other.
+    fn pair(&mut self, reference: &mut Reference) -> Result<(), String> {
+        let from = self.homes[0];
+        let mut machine = Machine::new(from, self.module, false)?;
+        let outcomes = machine.run(&self.steps, 0);
+        reference.compare(0, &outcomes, &machine, "undisturbed")?;
+        drop(machine);
+        let polls = self.counted(from, reference)?;
+        if from.counts() && polls != reference.polls {
+            return Err(format!("it has {polls} stable points, not {}", reference.polls));
+        }
+        reference.polls = polls;
+        if reference.polls > 0 {
+            self.visit(reference)?;
+            self.hop(reference)?;
+        }
+        Ok(())
+    }
+
+    /// Runs it once more, now counting: how many stable points it has.
+    fn counted(&self, home: &dyn Home, reference: &Reference) -> Result<u64, String> {
+        let mut machine = Machine::new(home, self.module, self.waits)?;
+        machine.visit(&[], AfterCheckpoint::Continue);
+        let outcomes = machine.run(&self.steps, 0);
+        reference.compare(0, &outcomes, &machine, "counted")?;
+        Ok(machine.store.control().polls())
+    }
+
+    /// Whether both homes have the same stable points.
+    fn counts(&self) -> bool {
+        self.homes.iter().all(|home| home.counts())
     }
 
     /// Compares a run with one in wasmi.
@@ -187,12 +241,14 @@ impl Session<'_> {
         };
         let gaps: Vec<u64> =
             points.iter().scan(0, |last, &at| Some(at - std::mem::replace(last, at))).collect();
-        let mut machine = Machine::new(self.module, self.waits)?;
+        let mut machine = Machine::new(self.homes[0], self.module, self.waits)?;
         let visitor = machine.visit(&gaps, AfterCheckpoint::Continue);
         let outcomes = machine.run(&self.steps, 0);
         reference.compare(0, &outcomes, &machine, "with checkpoints")?;
         let taken = visitor.take()?;
-        if !taken.iter().map(|checkpoint| checkpoint.at).eq(points.iter().copied()) {
+        // A program that was captured goes on in frames that have all stable points, for a while.
+        let expected = if self.homes[0].counts() { points.len() } else { taken.len().max(1) };
+        if !taken.iter().map(|checkpoint| checkpoint.at).eq(points.iter().copied().take(expected)) {
             return Err(format!("checkpoints at {points:?} were not all taken"));
         }
         drop(machine);
@@ -223,13 +279,14 @@ impl Session<'_> {
         checkpoint: &Checkpoint,
         next: Option<&Checkpoint>,
     ) -> Result<(), String> {
-        let (mut machine, thread) = Machine::restored(self.module, self.waits, checkpoint)?;
+        let (mut machine, thread) = Machine::restored(self.homes[1], self.module, self.waits, checkpoint)?;
+        let next = next.filter(|_| self.counts());
         let gap: Vec<u64> = next.iter().map(|next| next.at - checkpoint.at).collect();
         let visitor = machine.visit(&gap, AfterCheckpoint::Continue);
         let outcomes = machine.resume(&self.steps, checkpoint.step, &thread);
         reference.compare(checkpoint.step, &outcomes, &machine, "restored")?;
         let polls = checkpoint.at + machine.store.control().polls();
-        if polls != reference.polls {
+        if self.counts() && polls != reference.polls {
             return Err(format!("there were {polls} stable points, not {}", reference.polls));
         }
         match (visitor.take()?.first(), next) {
@@ -239,16 +296,16 @@ impl Session<'_> {
         }
     }
 
-    /// From image to image, a short run between two.
+    /// From image to image and from home to home, a short run between two.
     fn hop(&mut self, reference: &Reference) -> Result<(), String> {
         let (mut first, mut taken, mut hops) = (0, None::<Checkpoint>, Vec::new());
-        loop {
+        for home in self.homes.into_iter().cycle() {
             let stride = 1 + self.random.below((2 * reference.polls / HOPS).max(1));
             hops.push(stride);
             let (mut machine, thread) = match &taken {
-                None => (Machine::new(self.module, self.waits)?, None),
+                None => (Machine::new(home, self.module, self.waits)?, None),
                 Some(checkpoint) => {
-                    let (machine, thread) = Machine::restored(self.module, self.waits, checkpoint)?;
+                    let (machine, thread) = Machine::restored(home, self.module, self.waits, checkpoint)?;
                     (machine, Some(thread))
                 }
             };
@@ -269,6 +326,7 @@ impl Session<'_> {
             }
             first = checkpoint.step;
         }
+        Ok(())
     }
 }
 
@@ -285,6 +343,13 @@ impl Reference {
             return Err(format!("{how}, it came to {outcomes:x?}, not {:x?}", &self.outcomes[first..]));
         }
         let end = machine.end()?;
+        let outside = Err(TrapCode::MemoryOutOfBounds.text().to_owned());
+        if machine.faults && outcomes.last() == Some(&outside) {
+            return match end.log == self.end.log {
+                true => Ok(()),
+                false => Err(format!("{how}, it made the calls {:?}, not {:?}", end.log, self.end.log)),
+            };
+        }
         if end != self.end {
             return Err(format!("{how}, it left {end:?}, not {:?}", self.end));
         }

@@ -1,4 +1,4 @@
-//! A module in Wayfarer's interpreter: from its beginning, or from an image.
+//! A module in Wayfarer: from its beginning, or from an image.
 
 use super::host;
 use super::random::Random;
@@ -14,6 +14,38 @@ use wayfarer_runtime::{
 };
 use wayfarer_snapshot::view::{Entry, ProgramView, StoreView, Thread, Value};
 use wayfarer_snapshot::{Compression, Image, Info, Reason, WriteOptions, save_to_vec};
+
+/// What modules run in.
+pub(crate) trait Home {
+    /// A new runtime, and what it makes of the module.
+    fn load(&self, module: &Arc<Module>) -> (Arc<Runtime>, Arc<LoadedModule>);
+
+    /// Whether it has the stable points that the interpreter has.
+    fn counts(&self) -> bool;
+
+    /// Whether a module's state is not known once an access outside of its memory ended it: such accesses fault, and
+    /// what was to come before may not have.
+    fn faults(&self) -> bool;
+}
+
+/// Interpreted.
+pub(crate) struct Interpreted;
+
+impl Home for Interpreted {
+    fn load(&self, module: &Arc<Module>) -> (Arc<Runtime>, Arc<LoadedModule>) {
+        let runtime = Runtime::new(Arc::new(Interpreter));
+        let loaded = runtime.load(module.clone());
+        (runtime, loaded)
+    }
+
+    fn counts(&self) -> bool {
+        true
+    }
+
+    fn faults(&self) -> bool {
+        false
+    }
+}
 
 /// A call from the host.
 #[derive(Clone, Debug)]
@@ -89,12 +121,14 @@ pub(crate) struct Machine {
     world: SharedWorld,
     /// The step that runs.
     step: Arc<AtomicUsize>,
+    /// See [`Home::faults`].
+    pub(crate) faults: bool,
 }
 
 impl Machine {
     /// Instantiates a module; the start function is not called. An error is the trap of an active segment.
-    pub(crate) fn new(module: &Arc<Module>, waits: bool) -> Result<Machine, String> {
-        let (mut machine, loaded) = Machine::empty(module)?;
+    pub(crate) fn new(home: &dyn Home, module: &Arc<Module>, waits: bool) -> Result<Machine, String> {
+        let (mut machine, loaded) = Machine::empty(home, module)?;
         let imports: Vec<Extern> = (0..module.imports.len())
             .map(|index| machine.import(index, waits))
             .collect::<Option<_>>()
@@ -108,11 +142,12 @@ impl Machine {
 
     /// A program as it was at a checkpoint, in a new store of a new runtime; and the thread to go on with.
     pub(crate) fn restored(
+        home: &dyn Home,
         module: &Arc<Module>,
         waits: bool,
         checkpoint: &Checkpoint,
     ) -> Result<(Machine, Thread), String> {
-        let (mut machine, loaded) = Machine::empty(module)?;
+        let (mut machine, loaded) = Machine::empty(home, module)?;
         *machine.world.get() = checkpoint.world.clone();
         let mut image = Image::from_bytes(checkpoint.image.clone()).map_err(|e| e.to_string())?;
         machine
@@ -134,13 +169,13 @@ impl Machine {
         Ok((machine, thread))
     }
 
-    fn empty(module: &Arc<Module>) -> Result<(Machine, Arc<LoadedModule>), String> {
-        let runtime = Runtime::new(Arc::new(Interpreter));
-        let loaded = runtime.load(module.clone());
+    fn empty(home: &dyn Home, module: &Arc<Module>) -> Result<(Machine, Arc<LoadedModule>), String> {
+        let (runtime, loaded) = home.load(module);
+        let faults = home.faults();
         let store = Store::new(&runtime);
         let env = ExecEnv::new(store.clone(), 0).map_err(|e| e.to_string())?;
         let (world, step) = Default::default();
-        Ok((Machine { module: module.clone(), store, env, world, step }, loaded))
+        Ok((Machine { module: module.clone(), store, env, world, step, faults }, loaded))
     }
 
     /// What the host has for an import.

@@ -1,0 +1,69 @@
+//! Compiled code as something that modules run in. Shared with the fuzz target `compiled`.
+
+use crate::harness::generate::Case;
+use crate::harness::wayfarer::{Home, Interpreted};
+use crate::harness::{Tally, check_homes, parse};
+use std::sync::Arc;
+use wayfarer_compiler::{Bounds, Options};
+use wayfarer_module::Module;
+use wayfarer_native::{CompiledModule, NativeEngine};
+use wayfarer_runtime::{LoadedModule, Runtime};
+
+/// Compiled code of one module.
+struct Compiled {
+    code: Arc<CompiledModule>,
+    options: Options,
+}
+
+impl Compiled {
+    fn new(module: &Module, options: Options) -> Result<Compiled, String> {
+        let output = wayfarer_compiler::compile(module, &options, &|_, _| {}).map_err(|e| e.to_string())?;
+        let objects: Vec<&[u8]> = output.code.iter().chain(&output.continuations).map(|o| &**o).collect();
+        let guard = options.bounds == Bounds::Guard;
+        let code = CompiledModule::load(module, wayfarer_abi::VERSION, &objects, guard);
+        Ok(Compiled { code: code.map_err(|e| e.to_string())?, options })
+    }
+}
+
+impl Home for Compiled {
+    fn load(&self, module: &Arc<Module>) -> (Arc<Runtime>, Arc<LoadedModule>) {
+        let runtime = Runtime::new(Arc::new(NativeEngine));
+        let loaded = runtime.load_compiled(module.clone(), Some(self.code.clone()));
+        (runtime, loaded)
+    }
+
+    fn counts(&self) -> bool {
+        self.options.precise
+    }
+
+    fn faults(&self) -> bool {
+        self.options.bounds == Bounds::Guard
+    }
+}
+
+/// Tests a case in compiled code and in the interpreter: with its options' seed as it comes, optimized more or less, with
+/// accesses to memory that fault or are compared.
+pub(crate) fn check(case: &Case, tally: &mut Tally) -> Result<(), String> {
+    let module = parse(case)?;
+    let seed = case.seed;
+    let options = Options {
+        threads: 1,
+        opt_level: if seed.is_multiple_of(4) { (seed >> 8 & 3) as u8 } else { 3 },
+        bounds: if seed & 16 == 0 { Bounds::Guard } else { Bounds::Explicit },
+        continuations: seed & 0xe0 != 0,
+        ..Options::default()
+    };
+    let interpreted: &dyn Home = &Interpreted;
+    let precise = Compiled::new(&module, Options { precise: true, ..options.clone() })?;
+    let default = Compiled::new(&module, options.clone())?;
+    let (precise, default): (&dyn Home, &dyn Home) = (&precise, &default);
+    let homes = [
+        [interpreted, precise],
+        [precise, interpreted],
+        [precise, precise],
+        [interpreted, default],
+        [default, interpreted],
+        [default, default],
+    ];
+    check_homes(case, &module, None, &homes, tally).map_err(|why| format!("{options:?}: {why}"))
+}
