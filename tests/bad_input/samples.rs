@@ -22,7 +22,8 @@ pub(crate) struct Sample {
 /// A guest stopped at its `nth` stable point.
 pub(crate) fn sample(name: &str, nth: u64, compression: Compression) -> Sample {
     let guest = guests::guest(name);
-    let mut machine = Machine::new(Engine::Interp, &guest, World::new(&guest, Kind::Files)).expect("it can be instantiated");
+    let mut machine = Machine::new(Engine::Interp, &guest, World::new(&guest, Kind::Files))
+        .expect("it can be instantiated");
     let taken: Arc<Mutex<Option<Checkpoint>>> = Arc::default();
     let (host, into) = (machine.host.clone(), taken.clone());
     let visitor = Visitor::new(&machine.store, move |store, thread| {
