@@ -1,14 +1,14 @@
 //! Two instances that call each other, with a memory, a table and a global in common: frames of both are on
-//! one stack.
+//! one stack, each interpreted or compiled.
 
+use crate::harness::engine::Engine;
 use crate::harness::fingerprint;
 use crate::harness::take::Visitor;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use wayfarer_interp::Interpreter;
 use wayfarer_module::{ImportType, Module};
-use wayfarer_runtime::{AfterCheckpoint, ExecEnv, Extern, InstantiateOptions, Runtime, Store};
+use wayfarer_runtime::{AfterCheckpoint, ExecEnv, Extern, InstantiateOptions, LoadedModule, Runtime, Store};
 use wayfarer_snapshot::view::{StoreView, Thread};
 use wayfarer_snapshot::{Image, Info, Reason, WriteOptions, save_to_vec};
 
@@ -77,11 +77,19 @@ fn modules() -> [Arc<Module>; 2] {
     })
 }
 
+/// Both in one runtime, each on an engine of its own.
+fn load(modules: &[Arc<Module>; 2], engines: [Engine; 2]) -> (Arc<Runtime>, [Arc<LoadedModule>; 2]) {
+    // What runs compiled code also interprets.
+    let engine = engines.into_iter().find(|&engine| engine != Engine::Interp).unwrap_or(Engine::Interp);
+    let runtime = engine.runtime();
+    let loaded = [0, 1].map(|at| engines[at].load(&runtime, &modules[at]));
+    (runtime, loaded)
+}
+
 /// Instantiates both and runs the second.
-fn run(modules: &[Arc<Module>; 2], prepare: impl FnOnce(&Arc<Store>)) -> Ended {
-    let runtime = Runtime::new(Arc::new(Interpreter));
+fn run(modules: &[Arc<Module>; 2], engines: [Engine; 2], prepare: impl FnOnce(&Arc<Store>)) -> Ended {
+    let (runtime, [library, program]) = load(modules, engines);
     let store = Store::new(&runtime);
-    let [library, program] = modules.each_ref().map(|module| runtime.load(module.clone()));
     let options = InstantiateOptions::default();
     // SAFETY: it imports nothing.
     let library = unsafe { store.instantiate(&library, &[], &options) }.expect("the library");
@@ -98,11 +106,10 @@ fn run(modules: &[Arc<Module>; 2], prepare: impl FnOnce(&Arc<Store>)) -> Ended {
 }
 
 /// Restores both into a new store and finishes.
-fn finish(modules: &[Arc<Module>; 2], image: Vec<u8>) -> Result<Ended, String> {
+fn finish(modules: &[Arc<Module>; 2], engines: [Engine; 2], image: Vec<u8>) -> Result<Ended, String> {
     let mut image = Image::from_bytes(image).map_err(|e| e.to_string())?;
-    let runtime = Runtime::new(Arc::new(Interpreter));
+    let (runtime, loaded) = load(modules, engines);
     let store = Store::new(&runtime);
-    let loaded = modules.each_ref().map(|module| runtime.load(module.clone()));
     assert!(loaded.iter().all(|l| l.module.imports.iter().all(|i| &*i.module == "library")));
     store.restore_image(&image, &loaded, |_, _| None).map_err(|e| e.to_string())?;
     let thread = image.take_program().threads.pop().ok_or("no thread")?;
@@ -123,34 +130,62 @@ fn image_of(store: &Store, thread: Thread) -> Result<Vec<u8>, String> {
 fn two_instances_on_one_stack() {
     let modules = modules();
     assert!(modules[1].imports.iter().any(|i| matches!(i.ty, ImportType::Table(_))));
-    let reference = run(&modules, |_| {});
+    let reference = run(&modules, [Engine::Interp; 2], |_| {});
+    let mut all = None;
+    let combinations: Vec<[Engine; 2]> = Engine::pairs().collect();
+    // The first are interpreted.
+    for (nth, &from) in combinations.iter().enumerate() {
+        assert_eq!(run(&modules, from, |_| {}), reference, "{from:?}");
+        // All combinations, in turn.
+        let to = combinations[nth..].iter().chain(&combinations[..nth]).copied().collect();
+        let points = stopped_everywhere(&modules, from, to, &reference);
+        match from.iter().all(|engine| engine.counts()) {
+            true => assert_eq!(points, *all.get_or_insert(points), "{from:?}"),
+            false => assert!(points > 50, "{points} stable points in {from:?}"),
+        }
+    }
+    assert!(all > Some(100), "{all:?} stable points");
+}
+
+/// Stops a run at every stable point, and goes on from each in the next of these combinations of engines. How many points
+/// it has.
+fn stopped_everywhere(
+    modules: &[Arc<Module>; 2],
+    from: [Engine; 2],
+    to: Vec<[Engine; 2]>,
+    reference: &Ended,
+) -> u64 {
     let (points, shapes) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(BTreeSet::new())));
     let visitor: Arc<Mutex<Option<Arc<Visitor>>>> = Arc::default();
-    let ended = run(&modules, |store| {
+    let ended = run(modules, from, |store| {
         let (modules, reference) = (modules.clone(), reference.clone());
         let (points, shapes) = (points.clone(), shapes.clone());
         store.control().checkpoint_at(1);
         let visiting = Visitor::new(store, move |store, thread| {
             store.control().checkpoint_at(1);
             let at = points.fetch_add(1, Ordering::Relaxed) + 1;
+            let to = to[at as usize % to.len()];
             let thread = thread.map_err(|e| e.to_string())?;
             let shape: Vec<u32> = thread.frames.iter().map(|f| f.func.instance).collect();
             shapes.lock().map_err(|e| e.to_string())?.insert(shape);
-            let ended = finish(&modules, image_of(store, thread)?)?;
+            let ended = finish(&modules, to, image_of(store, thread)?)?;
             match ended == reference {
                 true => Ok(AfterCheckpoint::Continue),
-                false => Err(format!("from point {at}: {ended:?}, not {reference:?}")),
+                false => Err(format!("from point {at} in {to:?}: {ended:?}, not {reference:?}")),
             }
         });
         *visitor.lock().expect("nobody panics") = Some(visiting);
     });
     let complaints = visitor.lock().expect("nobody panics").take().expect("it visited").complaints();
-    assert_eq!(complaints, [""; 0]);
-    assert_eq!(ended, reference);
-    assert!(points.load(Ordering::Relaxed) > 100, "{points:?} stable points");
-    // The program; a library frame above it; and the program's again, and the library's again.
+    assert_eq!(complaints, [""; 0], "stopped in {from:?}");
+    assert_eq!(ended, *reference, "stopped in {from:?}");
     let shapes = shapes.lock().expect("nobody panics").clone();
-    for shape in [&[1][..], &[1, 0], &[1, 0, 1], &[1, 0, 1, 0], &[1, 0, 0]] {
-        assert!(shapes.contains(shape), "{shape:?} is not among {shapes:?}");
+    // The program; a library frame above it; and the program's again, and the library's again.
+    let mut wanted = vec![&[1][..], &[1, 0], &[1, 0, 1], &[1, 0, 1, 0], &[1, 0, 0]];
+    if !from.iter().all(|engine| engine.counts()) {
+        // Functions that call nothing have no points at their entries.
+        wanted.truncate(2);
     }
+    assert!(wanted.iter().all(|shape| shapes.contains(*shape)), "{shapes:?} in {from:?}");
+    points.load(Ordering::Relaxed)
 }

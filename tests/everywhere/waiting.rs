@@ -20,8 +20,8 @@ const A_WHILE: Duration = Duration::from_millis(50);
 const PATIENCE: usize = 1000;
 
 /// Starts a guest, asks for a checkpoint while it waits, and has it stop there.
-fn stop_while_waiting(guest: &Guest, world: World) -> (Ended, Checkpoint) {
-    let mut machine = Machine::new(Engine::Interp, guest, world).expect("the guest can be instantiated");
+fn stop_while_waiting(engine: Engine, guest: &Guest, world: World) -> (Ended, Checkpoint) {
+    let mut machine = Machine::new(engine, guest, world).expect("the guest can be instantiated");
     let control = machine.store.control().clone();
     control.enable_wake().expect("a descriptor");
     let taken: Arc<Mutex<Option<Checkpoint>>> = Arc::default();
@@ -56,21 +56,26 @@ fn stop_while_waiting(guest: &Guest, world: World) -> (Ended, Checkpoint) {
 #[test]
 fn a_read_that_waits_for_input() {
     let guest = guests::guest("stdin_echo");
-    let world = World { kind: Kind::Pipes, input: Input::OpenPipe, folder: None };
-    let (ended, mut checkpoint) = stop_while_waiting(&guest, world);
-    assert_eq!((ended.exit, &*ended.stdout), (Err("stopped by checkpoint".to_owned()), &b""[..]));
-    checkpoint.world.input = Input::Pipe(guest.stdin.clone());
-    let (mut machine, thread) =
-        Machine::restored(Engine::Interp, &guest, checkpoint).expect("it can be restored");
-    let ended = machine.resume(&thread);
-    assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()));
+    for [from, to] in Engine::pairs() {
+        let world = World { kind: Kind::Pipes, input: Input::OpenPipe, folder: None };
+        let (ended, mut checkpoint) = stop_while_waiting(from, &guest, world);
+        assert_eq!((ended.exit, &*ended.stdout), (Err("stopped by checkpoint".to_owned()), &b""[..]));
+        checkpoint.world.input = Input::Pipe(guest.stdin.clone());
+        let (mut machine, thread) = Machine::restored(to, &guest, checkpoint).expect("it can be restored");
+        let ended = machine.resume(&thread);
+        assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()), "from {from} to {to}");
+    }
 }
 
 #[test]
 fn a_read_that_goes_on_waiting_in_the_same_process() {
+    Engine::ALL.iter().for_each(|&engine| goes_on_waiting(engine));
+}
+
+fn goes_on_waiting(engine: Engine) {
     let guest = guests::guest("stdin_echo");
     let world = World { kind: Kind::Pipes, input: Input::OpenPipe, folder: None };
-    let mut machine = Machine::new(Engine::Interp, &guest, world).expect("the guest can be instantiated");
+    let mut machine = Machine::new(engine, &guest, world).expect("the guest can be instantiated");
     let control = machine.store.control().clone();
     control.enable_wake().expect("a descriptor");
     let host = machine.host.clone();
@@ -131,17 +136,21 @@ fn sleeper(milliseconds: u64) -> Arc<Guest> {
 
 #[test]
 fn a_sleep_goes_on_for_the_time_that_is_left() {
-    let total = Duration::from_millis(1500);
+    Engine::pairs().for_each(sleeps);
+}
+
+fn sleeps([from, to]: [Engine; 2]) {
+    let total = Duration::from_millis(1200);
     let guest = sleeper(total.as_millis() as u64);
     let started = Instant::now();
-    let (_, checkpoint) = stop_while_waiting(&guest, World::new(&guest, Kind::Pipes));
+    let (_, checkpoint) = stop_while_waiting(from, &guest, World::new(&guest, Kind::Pipes));
     let slept = started.elapsed();
     assert!(slept < total, "the machine is too slow for this test: {slept:?}");
     let copy =
         Checkpoint { image: checkpoint.image.clone(), world: World::new(&guest, Kind::Pipes), printed: 0 };
 
     let again = Instant::now();
-    resume_sleeper(&guest, checkpoint);
+    resume_sleeper(to, &guest, checkpoint);
     // Not less than it had asked for, counted from the beginning; not once more all of it.
     assert!(started.elapsed() >= total, "{slept:?} and {:?} are less than {total:?}", again.elapsed());
     assert!(
@@ -152,13 +161,12 @@ fn a_sleep_goes_on_for_the_time_that_is_left() {
 
     // On the host it was on, its clock went on while it was an image: there is nothing left to wait for.
     let late = Instant::now();
-    resume_sleeper(&guest, copy);
+    resume_sleeper(to, &guest, copy);
     assert!(late.elapsed() < total / 2, "{:?}", late.elapsed());
 }
 
-fn resume_sleeper(guest: &Guest, checkpoint: Checkpoint) {
-    let (mut machine, thread) =
-        Machine::restored(Engine::Interp, guest, checkpoint).expect("it can be restored");
+fn resume_sleeper(engine: Engine, guest: &Guest, checkpoint: Checkpoint) {
+    let (mut machine, thread) = Machine::restored(engine, guest, checkpoint).expect("it can be restored");
     let ended = machine.resume(&thread);
     assert_eq!((ended.exit, ended.stdout), (Ok(0), guest.expected.clone()));
 }

@@ -28,6 +28,20 @@ impl fmt::Display for Engine {
 }
 
 impl Engine {
+    /// One of each kind.
+    pub(crate) const ALL: &[Engine] = &[
+        Engine::Interp,
+        #[cfg(target_arch = "x86_64")]
+        Engine::Compiled(Code::Precise),
+        #[cfg(target_arch = "x86_64")]
+        Engine::Compiled(Code::Default),
+    ];
+
+    /// From each of these to each.
+    pub(crate) fn pairs() -> impl Iterator<Item = [Engine; 2]> {
+        Engine::ALL.iter().flat_map(|&from| Engine::ALL.iter().map(move |&to| [from, to]))
+    }
+
     /// Whether it has the stable points that the interpreter has, each of them, in the same order.
     pub(crate) fn counts(self) -> bool {
         match self {
