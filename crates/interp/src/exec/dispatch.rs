@@ -4,7 +4,8 @@
 //! registers and ends by calling the next instruction's handler in tail position. Where the optimizer is known to turn
 //! that into a jump (`tail_dispatch`, see build.rs), the state never leaves the registers and every instruction has its
 //! own indirect jump, which branch predictors like. Elsewhere, and in unoptimized builds, a handler stores the state in
-//! the context and returns to a loop.
+//! the context and returns to a loop. So it does with debug assertions, optimized or not: the standard library's checks of
+//! copies and the like keep some calls from becoming jumps, and the stack would grow with each.
 
 use super::ctx::Ctx;
 
@@ -54,7 +55,7 @@ pub(crate) struct State {
 /// `s` must describe a running frame and `s.ip` an instruction of its function.
 #[inline(always)]
 pub(crate) unsafe fn next(s: State) -> Exit {
-    #[cfg(tail_dispatch)]
+    #[cfg(all(tail_dispatch, not(debug_assertions)))]
     {
         // SAFETY: an instruction starts with the address of its handler.
         unsafe {
@@ -62,7 +63,7 @@ pub(crate) unsafe fn next(s: State) -> Exit {
             handler(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8)
         }
     }
-    #[cfg(not(tail_dispatch))]
+    #[cfg(not(all(tail_dispatch, not(debug_assertions))))]
     {
         // SAFETY: the context outlives the run.
         unsafe { (*s.ctx).state = s };
@@ -75,12 +76,12 @@ pub(crate) unsafe fn next(s: State) -> Exit {
 /// # Safety
 /// As for [`next`].
 pub(crate) unsafe fn run(s: State) -> Exit {
-    #[cfg(tail_dispatch)]
+    #[cfg(all(tail_dispatch, not(debug_assertions)))]
     {
         // SAFETY: passed on.
         unsafe { next(s) }
     }
-    #[cfg(not(tail_dispatch))]
+    #[cfg(not(all(tail_dispatch, not(debug_assertions))))]
     {
         let mut s = s;
         loop {
