@@ -24,6 +24,7 @@ static struct node *node_new(void)
 static NOINLINE struct node *build(int depth)
 {
     struct node *node = node_new();
+    DID_WORK();
     node->left = depth ? build(depth - 1) : NULL;
     node->right = depth ? build(depth - 1) : NULL;
     return node;

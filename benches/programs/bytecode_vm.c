@@ -84,7 +84,7 @@ static NOINLINE void interpret(const int32_t *code, uint32_t *variables)
         case SHR: top--; top[-1] >>= top[0]; break;
         case DUP: top[0] = top[-1]; top++; break;
         case LESS: top--; top[-1] = top[-1] < top[0]; break;
-        case JUMP: next = code + *next; break;
+        case JUMP: next = code + *next; DID_WORK(); break;
         case JUMP_IF: next = *--top ? code + *next : next + 1; break;
         case HALT: return;
         }

@@ -26,6 +26,7 @@ int32_t run(int32_t n)
         if (flips > most)
             most = flips;
         sum += sign * flips;
+        DID_WORK();
 
         /* The next permutation: swap the first two, or rotate ever longer prefixes. */
         if (sign > 0) {

@@ -3,6 +3,7 @@
 
 static NOINLINE int32_t fib(int32_t n)
 {
+    DID_WORK();
     return n < 2 ? n : fib(n - 1) + fib(n - 2);
 }
 

@@ -33,6 +33,7 @@ int32_t run(int32_t n)
             sum += (*value)++;
         else
             sum ^= i;
+        DID_WORK();
     }
     return sum;
 }

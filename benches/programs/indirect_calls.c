@@ -66,7 +66,9 @@ int32_t run(int32_t n)
     uint32_t seed = 2026, sum = 0;
     used = 0;
     const struct node *tree = grow(6, &seed);
-    for (int32_t x = 0; x < n; x++)
+    for (int32_t x = 0; x < n; x++) {
         sum = mix(sum, tree->eval(tree, x));
+        DID_WORK();
+    }
     return sum;
 }

@@ -19,6 +19,7 @@ int32_t run(int32_t n)
     for (int32_t step = 0; step < n; step++) {
         sweep(b, a);
         sweep(a, b);
+        DID_WORK();
     }
     double sum = 0;
     for (int i = 0; i < SIZE; i++)

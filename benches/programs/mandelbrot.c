@@ -16,6 +16,7 @@ int32_t run(int32_t n)
                 steps++;
             }
             sum = mix(sum, steps);
+            DID_WORK();
         }
     }
     return sum;

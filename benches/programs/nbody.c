@@ -37,8 +37,10 @@ int32_t run(int32_t n)
         struct body body = {i * 3.0, i * 1.5 - 2.0, 0.25 * i * i, 0.1 * i, 0.3 - 0.05 * i, 0.02, 1.0 / (1 + i)};
         bodies[i] = body;
     }
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
         advance(0.001);
+        DID_WORK();
+    }
     double sum = 0;
     for (int i = 0; i < BODIES; i++)
         sum += bodies[i].x + bodies[i].y * 2 + bodies[i].z * 3;

@@ -13,6 +13,7 @@ static NOINLINE void quick_sort(int32_t *a, int32_t low, int32_t high)
                 i++;
             while (a[j] > pivot)
                 j--;
+            DID_WORK();
             if (i <= j) {
                 int32_t t = a[i];
                 a[i++] = a[j];

@@ -12,7 +12,12 @@ use std::process::{Command, Stdio};
 pub fn programs() -> Result<PathBuf, Error> {
     let programs = benches().join("programs");
     output(Command::new("make").arg("--silent").arg("-C").arg(programs))?;
-    Ok(benches().join("build"))
+    Ok(build())
+}
+
+/// Where artifacts are.
+pub fn build() -> PathBuf {
+    benches().join("build")
 }
 
 /// Path of CPython's module; fetched if it is not there yet.

@@ -4,7 +4,9 @@ pub mod affinity;
 pub mod artifacts;
 pub mod cpu_time;
 pub mod engines;
+pub mod measure;
 pub mod programs;
+pub mod random;
 pub mod statistics;
 
 /// Why a benchmark failed.

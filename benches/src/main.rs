@@ -9,11 +9,12 @@ mod options;
 mod report;
 
 use options::Options;
-use report::{Report, Row};
+use report::Report;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use wayfarer_bench::engines::{self, Engine};
+use wayfarer_bench::measure::{self, Row};
 use wayfarer_bench::programs::{CPYTHON, PROGRAMS};
 use wayfarer_bench::{Error, artifacts};
 
@@ -35,7 +36,7 @@ fn run(options: &Options) -> Result<(), Error> {
     println!("{}", report.header());
     for program in PROGRAMS.iter().filter(|program| options.selects(program.name)) {
         let path = build.join(program.name).with_extension("wasm");
-        let row = measure_program(&engines, &read(&path)?, program.n, options.rounds)
+        let row = measure::program(&engines, program.name, &read(&path)?, program.n, options.rounds)
             .map_err(|error| format!("{}: {error}", program.name))?;
         println!("{}", report.add(program.name, row));
     }
@@ -49,37 +50,6 @@ fn run(options: &Options) -> Result<(), Error> {
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
-}
-
-/// Times of `rounds` calls of `run(n)` for each engine. A call before them, which is not counted, checks that the
-/// engines agree, and lets those that translate functions at their first call do so.
-fn measure_program(engines: &[Box<dyn Engine>], wasm: &[u8], n: i32, rounds: usize) -> Result<Row, Error> {
-    let mut programs = Vec::new();
-    let mut expected = None;
-    for engine in engines {
-        let failed = |error| format!("{}: {error}", engine.name());
-        let program = engine.load(wasm).map_err(failed)?;
-        let (result, _) = program.run(n).map_err(failed)?;
-        if *expected.get_or_insert(result) != result {
-            return Err(
-                format!("{} returns {result}, {} {expected:?}", engine.name(), engines[0].name()).into()
-            );
-        }
-        programs.push(program);
-    }
-    let mut row = Row::new(engines.len());
-    for _ in 0..rounds {
-        for (index, program) in programs.iter().enumerate() {
-            let (result, time) = program.run(n)?;
-            if Some(result) != expected {
-                return Err(
-                    format!("{} returns {result} once, then {expected:?}", engines[index].name()).into()
-                );
-            }
-            row.push(index, time);
-        }
-    }
-    Ok(row)
 }
 
 /// Times of a whole WASI command from its bytes to its end, for the engines that can run one.

@@ -6,7 +6,7 @@ const USAGE: &str = "usage: wayfarer-bench [--rounds N] [--engines NAME,...] [PR
 
   --rounds N       measured runs of each program on each engine (default 5)
   --engines LIST   engines to run, the first is what others are compared with
-                   (default wayfarer,wasmi,cranelift,pulley)
+                   (default interpreter,wasmi,cranelift,pulley)
   PROGRAM          run programs whose names contain this (default all)";
 
 /// What to run.
@@ -21,7 +21,7 @@ impl Options {
     pub(crate) fn from_args(mut args: impl Iterator<Item = String>) -> Result<Options, Error> {
         let mut options = Options {
             rounds: 5,
-            engines: ["wayfarer", "wasmi", "cranelift", "pulley"].map(String::from).to_vec(),
+            engines: ["interpreter", "wasmi", "cranelift", "pulley"].map(String::from).to_vec(),
             programs: Vec::new(),
         };
         while let Some(arg) = args.next() {

@@ -1,36 +1,11 @@
 //! The table, and what it comes to.
 
 use std::fmt::Write;
-use std::time::Duration;
-use wayfarer_bench::statistics::{geometric_mean, median};
+use wayfarer_bench::measure::Row;
+use wayfarer_bench::statistics::geometric_mean;
 
 const NAME_WIDTH: usize = 16;
 const WIDTH: usize = 12;
-
-/// Times of one program: by engine, by round.
-#[derive(Debug)]
-pub(crate) struct Row(Vec<Vec<f64>>);
-
-impl Row {
-    pub(crate) fn new(engines: usize) -> Row {
-        Row(vec![Vec::new(); engines])
-    }
-
-    pub(crate) fn push(&mut self, engine: usize, time: Duration) {
-        self.0[engine].push(time.as_secs_f64());
-    }
-
-    /// Median time in seconds, if the engine ran the program.
-    fn median(&self, engine: usize) -> Option<f64> {
-        median(self.0[engine].clone())
-    }
-
-    /// How many times as fast as `other` the first engine is: the median over the rounds of the ratio of the two times
-    /// in one round, which a change of the machine's speed between rounds does not touch.
-    fn speed_against(&self, other: usize) -> Option<f64> {
-        median(self.0[0].iter().zip(&self.0[other]).map(|(first, other)| other / first).collect())
-    }
-}
 
 /// Rows so far.
 #[derive(Debug)]
@@ -58,7 +33,7 @@ impl Report {
         let mut line = format!("{name:NAME_WIDTH$}{}", milliseconds(row.median(0)));
         for engine in 1..self.engines.len() {
             line += &milliseconds(row.median(engine));
-            line += &ratio(row.speed_against(engine));
+            line += &ratio(row.ratio(engine, 0));
         }
         self.rows.push((name.to_string(), row));
         line
@@ -71,7 +46,7 @@ impl Report {
             let speeds: Vec<(f64, &str)> = self
                 .rows
                 .iter()
-                .filter_map(|(name, row)| Some((row.speed_against(index)?, name.as_str())))
+                .filter_map(|(name, row)| Some((row.ratio(index, 0)?, name.as_str())))
                 .collect();
             let Some(least) = speeds.iter().copied().min_by(|a, b| a.0.total_cmp(&b.0)) else {
                 continue;
@@ -102,6 +77,7 @@ fn ratio(ratio: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn ratios_are_paired_by_round() {

@@ -46,13 +46,13 @@ fn main() -> ExitCode {
 }
 
 fn call(file: &Path, n: &str) -> Result<(), Error> {
-    let (result, time) = Wayfarer::default().load(&std::fs::read(file)?)?.run(n.parse()?)?;
+    let (result, time) = Wayfarer::interpreter().load("", &std::fs::read(file)?)?.run(n.parse()?)?;
     println!("{}", Run { result, time }.to_line(KIND));
     Ok(())
 }
 
 fn start(file: &Path) -> Result<(), Error> {
-    let time = Wayfarer::default().run_command(&std::fs::read(file)?, CPYTHON.args)?;
+    let time = Wayfarer::interpreter().run_command(&std::fs::read(file)?, CPYTHON.args)?;
     let time = time.ok_or("no WASI")?;
     println!("{}", Run { result: 0, time }.to_line(KIND));
     Ok(())

@@ -13,7 +13,7 @@ impl Engine for Wasmi {
         "wasmi"
     }
 
-    fn load(&self, wasm: &[u8]) -> Result<Box<dyn Program>, Error> {
+    fn load(&self, _name: &str, wasm: &[u8]) -> Result<Box<dyn Program>, Error> {
         Ok(Box::new(Loaded(Module::new(&wasmi::Engine::default(), wasm)?)))
     }
 

@@ -27,7 +27,7 @@ impl Engine for Wasmtime {
         self.name
     }
 
-    fn load(&self, wasm: &[u8]) -> Result<Box<dyn Program>, Error> {
+    fn load(&self, _name: &str, wasm: &[u8]) -> Result<Box<dyn Program>, Error> {
         Ok(Box::new(Loaded(Module::new(&self.engine, wasm)?)))
     }
 }
