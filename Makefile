@@ -28,7 +28,7 @@ help:
 	@echo 'make demo       checkpoint CPython in the middle of its work, and restore it in a new process'
 	@echo 'make test       all tests; ends with "N passed, N failed"'
 	@echo 'make test-cross tests for aarch64 and s390x, emulated; make test has them if WAYFARER_TEST_CROSS=1'
-	@echo 'make bench      comparison with other engines; what checkpoints cost'
+	@echo 'make bench      comparison with native code and other engines; what checkpoints cost'
 	@echo 'make install    to PREFIX ($(PREFIX)), under DESTDIR if that is set'
 	@echo 'make uninstall  removes what install put there'
 	@echo 'make setup      installs the Debian packages that compiler, tests and demo need (as root)'
@@ -62,9 +62,10 @@ BENCH := $(CARGO) build --quiet --release --manifest-path benches/Cargo.toml --t
 BENCHES := $(or $(CARGO_TARGET_DIR),benches/target)
 
 bench:
-	$(BENCH) $(BENCHES) --bin wayfarer-bench
+	$(BENCH) $(BENCHES) --bin wayfarer-bench --bin compiled
 	$(BENCH) $(BENCHES)/with-polls --no-default-features --bin polls --bin checkpoint
 	$(BENCH) $(BENCHES)/without-polls --no-default-features --features no-polls --bin polls
+	$(BENCHES)/release/compiled
 	$(BENCHES)/release/wayfarer-bench
 	$(BENCHES)/with-polls/release/polls --without $(BENCHES)/without-polls/release/polls
 	$(BENCHES)/with-polls/release/checkpoint
