@@ -19,7 +19,7 @@ const MIN_CASES: u64 = 40;
 /// How long there may be more.
 fn time() -> Duration {
     let full = std::env::var_os("WAYFARER_TEST_FULL").is_some_and(|value| value != "0");
-    Duration::from_secs(if full { 300 } else { 10 })
+    Duration::from_secs(if full { 60 } else { 10 })
 }
 
 #[test]
