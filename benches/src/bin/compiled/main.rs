@@ -15,7 +15,9 @@ mod stop;
 
 use options::{Options, Question};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use wayfarer_bench::Error;
+use wayfarer_bench::engines::wayfarer::compiled::{ANNOUNCE, DUMP};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +35,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Error> {
+    ANNOUNCE.store(options.perf, Ordering::Relaxed);
+    if let Some(directory) = &options.dump {
+        let _ = DUMP.set(directory.clone());
+    }
     for &question in &options.questions {
         match question {
             Question::Speed => speed::run(options)?,

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use wayfarer_bench::Error;
 
 const USAGE: &str =
@@ -13,6 +14,7 @@ const USAGE: &str =
   --requests N     requests to stop made of each program (default 300)
   --stops N        stops and restores of each program (default 5)
   --perf           tell perf of compiled code: perf record -k mono compiled --perf ..., then perf inject -j
+  --dump DIRECTORY write the object files to there
   PROGRAM          run programs whose names contain this (default all)";
 
 /// What can be asked.
@@ -53,6 +55,7 @@ pub(crate) struct Options {
     pub(crate) requests: usize,
     pub(crate) stops: usize,
     pub(crate) perf: bool,
+    pub(crate) dump: Option<PathBuf>,
     /// Whether CPython is among the programs.
     pub(crate) python: bool,
     programs: Vec<String>,
@@ -61,12 +64,14 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn from_args(mut args: impl Iterator<Item = String>) -> Result<Options, Error> {
         let (mut quick, mut perf, mut rounds, mut engines, mut only) = (false, false, None, None, None);
+        let mut dump = None;
         let (mut requests, mut stops) = (300, 5);
         let mut programs = Vec::new();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
             match arg.as_str() {
                 "--quick" => quick = true,
+                "--dump" => dump = Some(value()?.into()),
                 "--perf" => perf = true,
                 "--rounds" => rounds = Some(value()?.parse().map_err(|e| format!("--rounds: {e}"))?),
                 "--requests" => requests = value()?.parse().map_err(|e| format!("--requests: {e}"))?,
@@ -96,6 +101,7 @@ impl Options {
             requests,
             stops,
             perf,
+            dump,
             python: !quick,
             programs,
         })

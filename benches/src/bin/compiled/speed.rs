@@ -3,8 +3,6 @@
 use crate::goal;
 use crate::options::Options;
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
-use wayfarer_bench::engines::wayfarer::compiled::ANNOUNCE;
 use wayfarer_bench::engines::{self, Engine};
 use wayfarer_bench::measure::{self, Row};
 use wayfarer_bench::programs::{CPYTHON_WORK, PROGRAMS};
@@ -33,7 +31,6 @@ const NAME_WIDTH: usize = 16;
 const WIDTH: usize = 11;
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
-    ANNOUNCE.store(options.perf, Ordering::Relaxed);
     let engines = engines::all(&options.engines)?;
     let build = artifacts::programs()?;
     println!("speed: median CPU time of {}, and relative to that of", engines[0].name());

@@ -2,8 +2,9 @@
 
 use super::Wayfarer;
 use crate::Error;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use wayfarer_compiler::{Options, Output};
 use wayfarer_loader::PerfMode;
 use wayfarer_module::Module;
@@ -39,12 +40,31 @@ pub fn plain() -> Options {
     Options { checkpoints: false, ..Options::default() }
 }
 
+/// Where object files go that are compiled from now on, for disassemblers.
+pub static DUMP: OnceLock<PathBuf> = OnceLock::new();
+
 /// Compiles a module and loads its code.
 ///
 /// # Errors
 /// The compiler's, the loader's.
 pub fn compile(name: &str, module: &Module, options: &Options) -> Result<Arc<CompiledModule>, Error> {
-    load(name, module, &wayfarer_compiler::compile(module, options, &|_, _| {})?)
+    let output = wayfarer_compiler::compile(module, options, &|_, _| {})?;
+    if let Some(directory) = DUMP.get() {
+        dump(directory, name, options, &output)?;
+    }
+    load(name, module, &output)
+}
+
+fn dump(directory: &Path, name: &str, options: &Options, output: &Output) -> Result<(), Error> {
+    std::fs::create_dir_all(directory)?;
+    let name = name.replace('/', ".");
+    let kind = if options.checkpoints { "compiled" } else { "plain" };
+    for (part, objects) in [("functions", &output.code), ("continuations", &output.continuations)] {
+        for (index, object) in objects.iter().enumerate() {
+            std::fs::write(directory.join(format!("{name}.{kind}.{part}.{index}.o")), object)?;
+        }
+    }
+    Ok(())
 }
 
 /// Loads a module's code.
