@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../../crates/native/tests/compile/mod.rs"]
+mod compile;
 #[path = "../../crates/interp/tests/differential/harness/mod.rs"]
 mod harness;
 #[path = "../../crates/native/tests/differential/homes.rs"]

@@ -16,5 +16,7 @@ export RUSTC=$toolchain/usr/bin/rustc RUSTDOC=$toolchain/usr/bin/rustdoc
 export CARGO_TARGET_DIR=$cross
 # Tests that start programs of this architecture do so with this in front of them.
 export WAYFARER_TEST_EMULATOR="qemu-$arch -L /usr/$arch-linux-gnu"
+# What they compile modules with.
+export WAYFARER_TEST_WAMRC=$target/release/wamrc WAYFARER_TEST_COMPILED=$cross/compiled
 exec "$toolchain/usr/bin/cargo" "$command" --config scripts/cross/cargo.toml --profile cross \
     --target "$arch-unknown-linux-gnu" "$@"

@@ -7,8 +7,13 @@ cross_suites() {
     local arch built test tests c_tests stations=
     # Under emulation only samples.
     local sample=(env -u WAYFARER_TEST_FULL)
-    mapfile -t tests < <(test_programs | grep -vx paths)
+    # Names of functions are told to perf and gdb, and compared with lld, of this machine.
+    mapfile -t tests < <(test_programs | grep -vxE 'paths|announce|perf|lld')
     step cross-setup scripts/cross/setup.sh
+    # Modules are compiled on this machine, for all.
+    step wamrc cargo build --quiet --release -p wamrc
+    # What is kept of other builds of it.
+    find "$cross/compiled" -name '*.aot' ! -newer "$target/release/wamrc" -delete 2>/dev/null
     for arch in "$@"; do
         built=$cross/$arch-unknown-linux-gnu
         test=("${sample[@]}" scripts/cross/cargo.sh "$arch" test --no-fail-fast "${packages[@]}")
@@ -28,5 +33,6 @@ cross_suites() {
         stations+="$arch $toolchain/usr/bin/qemu-$arch -L /usr/$arch-linux-gnu $built/cross/iwasm"$'\n'
     done
     suite across "${sample[@]}" WAYFARER_TEST_STATIONS="$stations" \
+        WAYFARER_TEST_WAMRC="$target/release/wamrc" WAYFARER_TEST_COMPILED="$cross/compiled" \
         cargo test --release -p wayfarer --test everywhere -- --ignored across::
 }

@@ -1,11 +1,11 @@
 //! Guests that travel: stopped by the `iwasm` of this machine, they go on in that of one architecture after the other, and
-//! finish where they began.
+//! finish where they began; at each of them interpreted, or in code that was compiled for it.
 //!
 //! Ignored unless asked for, by `scripts/cross/test.sh`, which has those other programs, and emulators for them.
-//! `WAYFARER_TEST_STATIONS` names them: lines of a name and the words that start `iwasm` there. What `iwasm` is given is
-//! the guest's module; at a station for which `WAYFARER_TEST_COMPILED` has a folder of the station's name with a file
-//! GUEST.aot in it, that file.
+//! `WAYFARER_TEST_STATIONS` names them: lines of an architecture and the words that start `iwasm` there.
 
+use crate::harness::compile::{Options, wamrc};
+use crate::harness::compiled::Code;
 use crate::harness::engine::Engine;
 use crate::harness::folder::Folder;
 use crate::harness::guests::{self, Guest};
@@ -15,16 +15,51 @@ use crate::moved::{CHECKPOINTED, open_again};
 use crate::points::reference;
 use crate::support::{Ran, command, run};
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Journeys of each guest.
+/// Guests that travel in every combination of engines, one of each kind of state: loops, calls, vectors, memory, files.
+const THOROUGH: &[&str] = &["loops", "recursion", "v128_locals", "heap", "files"];
+
+/// Journeys of each other guest in random engines with the same stable points.
 const JOURNEYS: usize = 3;
+
+/// Journeys of each guest in random engines of any kind.
+const OTHERS: usize = 2;
+
+/// What a guest is at a station.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Interpreted,
+    /// Compiled, with the interpreter's stable points.
+    Precise,
+    /// Compiled, as the product does.
+    Compiled,
+}
+
+impl Form {
+    const ALL: [Form; 3] = [Form::Interpreted, Form::Precise, Form::Compiled];
+
+    /// Those in which stable points are counted alike.
+    const ALIKE: [Form; 2] = [Form::Interpreted, Form::Precise];
+
+    /// The guest's program for an architecture.
+    fn program(self, guest: &Guest, arch: &str) -> Vec<u8> {
+        let precise = match self {
+            Form::Interpreted => return guest.module.bytes.to_vec(),
+            Form::Precise => true,
+            Form::Compiled => false,
+        };
+        let options = Options { precise, ..Options::default() };
+        wamrc::aot_for(arch, &guest.module, &options)
+            .unwrap_or_else(|e| panic!("{} for {arch}: {e}", guest.name))
+    }
+}
 
 /// A place where guests run.
 #[derive(Clone, Debug)]
 struct Station {
-    name: String,
+    arch: String,
     /// What starts `iwasm`.
     words: Vec<String>,
 }
@@ -32,7 +67,7 @@ struct Station {
 impl Station {
     fn here() -> Station {
         Station {
-            name: std::env::consts::ARCH.to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
             words: vec![env!("CARGO_BIN_EXE_iwasm").to_owned()],
         }
     }
@@ -45,34 +80,51 @@ impl Station {
             .lines()
             .filter_map(|line| {
                 let mut words = line.split_whitespace().map(str::to_owned);
-                Some(Station { name: words.next()?, words: words.collect() })
+                Some(Station { arch: words.next()?, words: words.collect() })
             })
             .collect();
         assert!(!stations.is_empty(), "WAYFARER_TEST_STATIONS is empty");
         stations
     }
 
-    /// What `iwasm` is given here to run the guest.
-    fn program(&self, guest: &Guest) -> Vec<u8> {
-        let compiled = std::env::var_os("WAYFARER_TEST_COMPILED").map(PathBuf::from);
-        compiled
-            .map(|folder| folder.join(&self.name).join(&guest.name).with_extension("aot"))
-            .filter(|file| file.exists())
-            .map_or_else(|| guest.module.bytes.to_vec(), |file| std::fs::read(file).expect("it can be read"))
+    /// There and back, the others in turn each first.
+    fn round_trip(nth: usize) -> Vec<Station> {
+        let mut stations = Station::elsewhere();
+        let len = stations.len();
+        stations.rotate_left(nth % len);
+        stations.insert(0, Station::here());
+        stations.push(Station::here());
+        stations
     }
 }
 
 /// What a journey takes along.
 struct Luggage<'a> {
     guest: &'a Guest,
-    /// Has a folder for each station, with the guest's program in it under the guest's name, which it may print.
+    /// Has a folder for each station and form, with the guest's program in it under the guest's name, which it may print.
     home: &'a Path,
     data: Option<Folder>,
     input: &'a File,
 }
 
 impl Luggage<'_> {
-    fn iwasm(&self, station: &Station, mut options: Vec<String>) -> Ran {
+    fn new<'a>(guest: &'a Guest, home: &'a Path, input: &'a File) -> Luggage<'a> {
+        let data = guest.dir.as_ref().map(|dir| Folder::copy_of(dir).expect("it can be copied"));
+        Luggage { guest, home, data, input }
+    }
+
+    /// The folder with the guest's program, which is made if it is not there.
+    fn folder(&self, arch: &str, form: Form) -> PathBuf {
+        let folder = self.home.join(format!("{arch}-{form:?}"));
+        if !folder.exists() {
+            fs::create_dir(&folder).expect("it can be made");
+            fs::write(folder.join(&self.guest.name), form.program(self.guest, arch))
+                .expect("it can be written to");
+        }
+        folder
+    }
+
+    fn iwasm(&self, station: &Station, form: Form, mut options: Vec<String>) -> Ran {
         let guest = self.guest;
         options.extend(guest.env.iter().map(|entry| format!("--env={entry}")));
         options
@@ -81,51 +133,62 @@ impl Luggage<'_> {
         options.extend(guest.args.iter().cloned());
         let words: Vec<&str> = station.words.iter().map(String::as_str).collect();
         let mut command = command(&words, options);
-        command.current_dir(self.home.join(&station.name)).stdin(open_again(self.input));
+        command.current_dir(self.folder(&station.arch, form)).stdin(open_again(self.input));
         run(command)
     }
 }
 
-/// Runs a guest from the first station to the last; it is stopped once at each but the last, at these stable points.
-fn journey(luggage: &Luggage, stations: &[&Station], points: &BTreeSet<u64>) {
+/// Runs a guest from the first station to the last, in a form at each; it is stopped at each but the last, after so many
+/// stable points. Returns how often it was: it may end before, but must have done what it should.
+fn journey(luggage: &Luggage, legs: &[(&Station, Form)], strides: &[u64], expected: &str) -> usize {
     let image = luggage.home.join("the.image").display().to_string();
-    let (mut printed, mut before) = (String::new(), 0);
-    let mut points = points.iter();
-    for (leg, station) in stations.iter().enumerate() {
-        let at = format!("{}, stop {leg} at {}", luggage.guest.name, station.name);
-        let restore = (leg > 0).then(|| format!("--restore={image}"));
-        let Some(point) = points.next() else {
-            let last = luggage.iwasm(station, restore.into_iter().collect());
-            assert_eq!(
-                (last.status, &*last.stderr, printed + &last.stdout),
-                (
-                    Some(luggage.guest.exit as i32),
-                    "",
-                    String::from_utf8_lossy(&luggage.guest.expected).into_owned()
-                ),
-                "{at}"
-            );
-            return;
-        };
-        let stop = [
-            format!("--checkpoint={image}"),
-            format!("--checkpoint-at={}", point - before),
-            "--checkpoint-then=exit".to_owned(),
-        ];
-        let ran = luggage.iwasm(station, stop.into_iter().chain(restore).collect());
-        assert_eq!((ran.status, &*ran.stderr), (Some(CHECKPOINTED), ""), "{at}, point {point}");
+    let mut printed = String::new();
+    for (leg, &(station, form)) in legs.iter().enumerate() {
+        let way: Vec<_> = legs.iter().map(|(station, form)| (&*station.arch, *form)).collect();
+        let at = format!("{} by {way:?}, at stop {leg} after each of {strides:?}", luggage.guest.name);
+        let mut options: Vec<String> = (leg > 0).then(|| format!("--restore={image}")).into_iter().collect();
+        if let Some(stride) = strides.get(leg).filter(|_| leg + 1 < legs.len()) {
+            options.push(format!("--checkpoint={image}"));
+            options.push(format!("--checkpoint-at={stride}"));
+            options.push("--checkpoint-then=exit".to_owned());
+        }
+        let last = options.len() < 3;
+        let ran = luggage.iwasm(station, form, options);
         printed += &ran.stdout;
-        before = *point;
+        if !last && ran.status == Some(CHECKPOINTED) {
+            assert_eq!(ran.stderr, "", "{at}");
+            continue;
+        }
+        let exit = Some(luggage.guest.exit as i32);
+        assert_eq!((ran.status, &*ran.stderr, &*printed), (exit, "", expected), "{at}");
+        return leg;
     }
-    panic!("{}: more points than stations", luggage.guest.name);
+    panic!("{}: the last leg ends a journey", luggage.guest.name);
+}
+
+/// Random strides that end at different stable points of a run with so many.
+fn strides(polls: u64, stops: usize, random: &mut Random) -> Vec<u64> {
+    let stops = stops.min(usize::try_from(polls).expect("a program that ends"));
+    let mut points = BTreeSet::new();
+    while points.len() < stops {
+        points.insert(1 + random.below(polls));
+    }
+    let mut before = 0;
+    points.into_iter().map(|point| point - std::mem::replace(&mut before, point)).collect()
+}
+
+/// All combinations of forms for so many legs.
+fn combinations(forms: &[Form], legs: usize) -> Vec<Vec<Form>> {
+    (0..legs).fold(vec![Vec::new()], |before, _| {
+        let longer = |way: Vec<Form>| forms.iter().map(move |&form| [&way[..], &[form]].concat());
+        before.into_iter().flat_map(longer).collect()
+    })
 }
 
 #[test]
 #[ignore = "needs the programs of other architectures: make test-cross"]
 fn from_architecture_to_architecture() {
-    let here = Station::here();
-    let elsewhere = Station::elsewhere();
-    let (mut journeys, mut complete) = (0, 0);
+    let (mut journeys, mut complete, mut others, mut others_complete) = (0, 0, 0, 0);
     for name in guests::names() {
         let guest = guests::guest(&name);
         // `iwasm` has no functions that call back.
@@ -134,33 +197,46 @@ fn from_architecture_to_architecture() {
         }
         let (_, polls) = reference(Engine::Interp, &guest, Kind::Files);
         let home = tempfile::tempdir().expect("a temporary folder");
-        for station in elsewhere.iter().chain([&here]) {
-            let folder = home.path().join(&station.name);
-            std::fs::create_dir(&folder).expect("it can be made");
-            std::fs::write(folder.join(&name), station.program(&guest)).expect("it can be written to");
-        }
         let mut input = tempfile::tempfile().expect("a temporary file");
         std::io::Write::write_all(&mut input, &guest.stdin).expect("it can be written to");
+        let expected = String::from_utf8_lossy(&guest.expected);
         let mut random = Random::named(&format!("across {name}"));
-        for round in 0..JOURNEYS {
-            // There and back, the others in turn each first. With few stable points the journey is shorter.
-            let mut stations: Vec<&Station> = elsewhere.iter().collect();
-            stations.rotate_left(round % elsewhere.len());
-            stations.insert(0, &here);
-            let stops = stations.len().min(usize::try_from(polls).expect("a program that ends"));
-            stations.push(&here);
-            let mut points = BTreeSet::new();
-            while points.len() < stops {
-                points.insert(1 + random.below(polls));
-            }
-            let data = guest.dir.as_ref().map(|dir| Folder::copy_of(dir).expect("it can be copied"));
-            let luggage = Luggage { guest: &guest, home: home.path(), data, input: &input };
-            journey(&luggage, &stations, &points);
+        let legs = Station::round_trip(0).len();
+        let ways = match THOROUGH.contains(&&*name) {
+            true => combinations(&Form::ALIKE, legs),
+            false => (0..JOURNEYS).map(|_| (0..legs).map(|_| *random.pick(&Form::ALIKE)).collect()).collect(),
+        };
+        for (round, way) in ways.into_iter().enumerate() {
+            let stations = Station::round_trip(round);
+            // With few stable points the journey is shorter.
+            let strides = strides(polls, legs - 1, &mut random);
+            let legs: Vec<(&Station, Form)> = stations.iter().zip(way).collect();
+            let luggage = Luggage::new(&guest, home.path(), &input);
+            let stops = journey(&luggage, &legs, &strides, &expected);
+            assert_eq!(stops, strides.len(), "{name}: {legs:?}");
             journeys += 1;
             complete += usize::from(stops + 1 == stations.len());
         }
+        // Others have other stable points, and may end before all strides are done.
+        let (_, polls) = reference(Engine::Compiled(Code::Default), &guest, Kind::Files);
+        for round in 0..OTHERS {
+            let stations = Station::round_trip(round);
+            let way: Vec<Form> = stations.iter().map(|_| *random.pick(&Form::ALL)).collect();
+            let way = if round == 0 { vec![Form::Compiled; legs] } else { way };
+            let longest = (2 * polls / legs as u64).max(1);
+            let strides: Vec<u64> = (1..legs).map(|_| 1 + random.below(longest)).collect();
+            let legs: Vec<(&Station, Form)> = stations.iter().zip(way).collect();
+            let luggage = Luggage::new(&guest, home.path(), &input);
+            let stops = journey(&luggage, &legs, &strides, &expected);
+            others += 1;
+            others_complete += usize::from(stops + 1 == stations.len());
+        }
     }
-    println!("{journeys} journeys, {complete} of them there and back");
+    println!(
+        "{journeys} journeys, {complete} of them there and back; {others} in engines with other stable points, \
+         {others_complete} there and back"
+    );
     // Guests of fewer stable points than stations are the exception.
     assert!(complete * 2 > journeys, "{complete} of {journeys}");
+    assert!(others_complete * 3 > others, "{others_complete} of {others}");
 }

@@ -10,7 +10,6 @@ mod cpython;
 mod harness;
 mod linked;
 mod moved;
-#[cfg(target_arch = "x86_64")]
 mod pairs;
 mod points;
 #[allow(dead_code, reason = "shared with the tests of the command lines")]
@@ -35,7 +34,6 @@ macro_rules! guests {
             )*
         }
 
-        #[cfg(target_arch = "x86_64")]
         mod pairs_of {
             $(
                 #[test]
@@ -45,7 +43,6 @@ macro_rules! guests {
             )*
         }
 
-        #[cfg(target_arch = "x86_64")]
         mod twins {
             $(
                 #[test]

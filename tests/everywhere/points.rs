@@ -43,7 +43,7 @@ pub(crate) struct Effort {
 pub(crate) fn effort() -> Effort {
     // Emulated, which is slow.
     if std::env::var_os("WAYFARER_TEST_EMULATOR").is_some() {
-        return Effort { first: 25, later: 10, pair: (25, 10), cpython: 1 };
+        return Effort { first: 25, later: 10, pair: (10, 5), cpython: 1 };
     }
     match std::env::var_os("WAYFARER_TEST_FULL") {
         Some(value) if value != "0" => Effort { first: 2000, later: 500, pair: (500, 200), cpython: 200 },

@@ -1,12 +1,12 @@
 //! Compiled guests: each is compiled once, and kept in cargo's target folder, because CPython takes minutes.
 
+use super::compile::{self, Options};
 use std::collections::HashMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
-use wayfarer_compiler::{Bounds, Options};
 use wayfarer_module::Module;
 use wayfarer_native::CompiledModule;
 
@@ -32,7 +32,7 @@ impl Code {
             Code::Precise => Options { precise: true, ..options },
             Code::Unoptimized => Options { opt_level: 0, ..options },
             Code::WithoutContinuations => Options { continuations: false, ..options },
-            Code::BoundsCompared => Options { bounds: Bounds::Explicit, ..options },
+            Code::BoundsCompared => Options { compare_bounds: true, ..options },
         }
     }
 }
@@ -52,16 +52,14 @@ pub(crate) fn of(module: &Module, code: Code) -> Arc<CompiledModule> {
         let objects = match fs::read(&file).ok().and_then(|bytes| unpack(&bytes)) {
             Some(objects) => objects,
             None => {
-                let output = wayfarer_compiler::compile(module, &options, &|_, _| {});
-                let output = output.unwrap_or_else(|e| panic!("{code:?}: {e}"));
-                let objects = [output.code, output.continuations].concat();
+                let objects = compile::objects(module, &options);
+                let objects = objects.unwrap_or_else(|e| panic!("{code:?}: {e}"));
                 keep(&file, &objects);
                 objects
             }
         };
         let objects: Vec<&[u8]> = objects.iter().map(|object| &**object).collect();
-        let guard = options.bounds == Bounds::Guard;
-        CompiledModule::load(module, wayfarer_abi::VERSION, &objects, guard)
+        CompiledModule::load(module, wayfarer_abi::VERSION, &objects, !options.compare_bounds)
             .unwrap_or_else(|e| panic!("{code:?}: {e}"))
     })
     .clone()
@@ -72,7 +70,7 @@ fn kept(module: &Module, options: &Options) -> PathBuf {
     static COMPILER: LazyLock<u64> = LazyLock::new(|| {
         let mut hasher = DefaultHasher::new();
         // LLVM's name of the CPU is not known here, but each machine has its own target folder.
-        wayfarer_compiler::llvm_version().hash(&mut hasher);
+        compile::compiler().hash(&mut hasher);
         for crates in ["abi", "compiler", "module"] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates").join(crates).join("src");
             hash_files(&folder, &mut hasher);

@@ -1,6 +1,5 @@
 //! What guests run on here.
 
-#[cfg(target_arch = "x86_64")]
 use super::compiled::{self, Code};
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +11,7 @@ use wayfarer_runtime::{LoadedModule, Runtime};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Engine {
     Interp,
-    /// Compiled code. Other architectures than that of the compiler are tested with files it made.
-    #[cfg(target_arch = "x86_64")]
+    /// Compiled code.
     Compiled(Code),
 }
 
@@ -21,7 +19,6 @@ impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Engine::Interp => f.write_str("interpreter"),
-            #[cfg(target_arch = "x86_64")]
             Engine::Compiled(code) => write!(f, "{code:?}"),
         }
     }
@@ -29,13 +26,8 @@ impl fmt::Display for Engine {
 
 impl Engine {
     /// One of each kind.
-    pub(crate) const ALL: &[Engine] = &[
-        Engine::Interp,
-        #[cfg(target_arch = "x86_64")]
-        Engine::Compiled(Code::Precise),
-        #[cfg(target_arch = "x86_64")]
-        Engine::Compiled(Code::Default),
-    ];
+    pub(crate) const ALL: &[Engine] =
+        &[Engine::Interp, Engine::Compiled(Code::Precise), Engine::Compiled(Code::Default)];
 
     /// From each of these to each.
     pub(crate) fn pairs() -> impl Iterator<Item = [Engine; 2]> {
@@ -46,7 +38,6 @@ impl Engine {
     pub(crate) fn counts(self) -> bool {
         match self {
             Engine::Interp => true,
-            #[cfg(target_arch = "x86_64")]
             Engine::Compiled(code) => code == Code::Precise,
         }
     }
@@ -54,7 +45,6 @@ impl Engine {
     pub(crate) fn runtime(self) -> Arc<Runtime> {
         match self {
             Engine::Interp => Runtime::new(Arc::new(Interpreter)),
-            #[cfg(target_arch = "x86_64")]
             Engine::Compiled(_) => Runtime::new(Arc::new(wayfarer_native::NativeEngine)),
         }
     }
@@ -62,7 +52,6 @@ impl Engine {
     pub(crate) fn load(self, runtime: &Runtime, module: &Arc<Module>) -> Arc<LoadedModule> {
         match self {
             Engine::Interp => runtime.load(module.clone()),
-            #[cfg(target_arch = "x86_64")]
             Engine::Compiled(code) => runtime.load_compiled(module.clone(), Some(compiled::of(module, code))),
         }
     }

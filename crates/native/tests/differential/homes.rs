@@ -1,10 +1,10 @@
 //! Compiled code as something that modules run in. Shared with the fuzz target `compiled`.
 
+use crate::compile::{self, Options};
 use crate::harness::generate::Case;
 use crate::harness::wayfarer::{Home, Interpreted};
 use crate::harness::{Tally, check_homes, parse};
 use std::sync::Arc;
-use wayfarer_compiler::{Bounds, Options};
 use wayfarer_module::Module;
 use wayfarer_native::{CompiledModule, NativeEngine};
 use wayfarer_runtime::{LoadedModule, Runtime};
@@ -17,9 +17,9 @@ struct Compiled {
 
 impl Compiled {
     fn new(module: &Module, options: Options) -> Result<Compiled, String> {
-        let output = wayfarer_compiler::compile(module, &options, &|_, _| {}).map_err(|e| e.to_string())?;
-        let objects: Vec<&[u8]> = output.code.iter().chain(&output.continuations).map(|o| &**o).collect();
-        let guard = options.bounds == Bounds::Guard;
+        let objects = compile::objects(module, &options)?;
+        let objects: Vec<&[u8]> = objects.iter().map(|object| &**object).collect();
+        let guard = !options.compare_bounds;
         let code = CompiledModule::load(module, wayfarer_abi::VERSION, &objects, guard);
         Ok(Compiled { code: code.map_err(|e| e.to_string())?, options })
     }
@@ -37,7 +37,7 @@ impl Home for Compiled {
     }
 
     fn faults(&self) -> bool {
-        self.options.bounds == Bounds::Guard
+        !self.options.compare_bounds
     }
 }
 
@@ -47,11 +47,11 @@ pub(crate) fn check(case: &Case, tally: &mut Tally) -> Result<(), String> {
     let module = parse(case)?;
     let seed = case.seed;
     let options = Options {
-        threads: 1,
+        threads: Some(1),
         opt_level: if seed.is_multiple_of(4) { (seed >> 8 & 3) as u8 } else { 3 },
-        bounds: if seed & 16 == 0 { Bounds::Guard } else { Bounds::Explicit },
+        compare_bounds: seed & 16 != 0,
+        precise: false,
         continuations: seed & 0xe0 != 0,
-        ..Options::default()
     };
     let interpreted: &dyn Home = &Interpreted;
     let precise = Compiled::new(&module, Options { precise: true, ..options.clone() })?;

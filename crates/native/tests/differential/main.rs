@@ -1,6 +1,8 @@
 //! Random modules, run by compiled code as by the interpreter; stopped in one of the two wherever they are, and restored
 //! in the other. The fuzz target `compiled` does the same with libFuzzer's inputs, for as long as one likes.
 
+#[path = "../compile/mod.rs"]
+mod compile;
 mod homes;
 
 #[path = "../../../interp/tests/differential/harness/mod.rs"]
