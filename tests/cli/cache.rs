@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
-use crate::compiled::{HELLO, built, with_cache};
-use crate::support::{Folder, iwasm_command, run};
+use crate::compiled::{HELLO, with_cache};
+use crate::support::{Folder, built, iwasm_command, run};
 
 /// The cache's entries.
 fn entries(folder: &Folder) -> Vec<PathBuf> {

@@ -1,12 +1,11 @@
 //! Compiled code: ahead of time by `wamrc`, and when loaded; what was checkpointed in one is restored in the other.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use crate::checkpoint::alphabet;
-use crate::support::{Folder, Ran, command, iwasm, iwasm_command, run};
+use crate::support::{Folder, Ran, built, command, iwasm, iwasm_command, run};
 
 /// Prints "hello", ends with status 3.
 pub(crate) const HELLO: &str = r#"(module
@@ -17,28 +16,6 @@ pub(crate) const HELLO: &str = r#"(module
     (func (export "_start")
         (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 100)))
         (call $exit (i32.const 3))))"#;
-
-/// The folder that programs and libraries are built to. The first call builds those of other packages: cargo does that
-/// only for its own package's.
-pub(crate) fn built() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_iwasm")).parent().expect("it is in a folder");
-        let profile = match folder.file_name().and_then(OsStr::to_str).expect("named by its profile") {
-            "debug" => "dev",
-            name => name,
-        };
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "wamrc", "-p", "wayfarer-compiler", "--profile", profile])
-            .arg("--manifest-path")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(folder.parent().expect("of the profiles"))
-            .status();
-        assert!(status.expect("cargo").success(), "the compiler can be built");
-        folder.to_owned()
-    })
-}
 
 pub(crate) fn wamrc<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
     let program = built().join("wamrc");

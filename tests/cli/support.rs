@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Longest time any of these programs may take.
@@ -60,6 +61,28 @@ pub(crate) fn command<S: AsRef<OsStr>>(words: &[&str], args: impl IntoIterator<I
         }
     }
     command
+}
+
+/// The folder that programs and libraries are built to. The first call builds those of other packages: cargo does that
+/// only for its own package's.
+pub(crate) fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_BIN_EXE_iwasm")).parent().expect("it is in a folder");
+        let profile = match folder.file_name().and_then(OsStr::to_str).expect("named by its profile") {
+            "debug" => "dev",
+            name => name,
+        };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "wamrc", "-p", "wayfarer-compiler", "--profile", profile])
+            .arg("--manifest-path")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(folder.parent().expect("of the profiles"))
+            .status();
+        assert!(status.expect("cargo").success(), "the compiler can be built");
+        folder.to_owned()
+    })
 }
 
 pub(crate) fn iwasm_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {

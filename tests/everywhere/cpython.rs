@@ -1,72 +1,365 @@
-//! CPython, stopped at random points.
+//! CPython, stopped at random points: in the interpreter, and from and to compiled code.
+//!
+//! To compile it takes minutes: only `WAYFARER_TEST_FULL=1` does. Without that, compiled code is CPython's if it was compiled
+//! before, and that of a smaller program if not.
 
 use crate::harness::engine::Engine;
 use crate::harness::guests::{self, Guest};
-use crate::harness::machine::{Machine, World};
+use crate::harness::machine::{Ended, Machine, World};
 use crate::harness::random::Random;
 use crate::harness::streams::Kind;
-use crate::harness::take::take;
-use crate::points::{effort, reference, visiting};
+use crate::harness::take::{Checkpoint, Visitor, take};
+use crate::points::{effort, is_volatile, reference, until, visiting};
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use wayfarer_runtime::{CaptureError, Store};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
+use std::time::{Duration, Instant};
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, Store, Trap};
 use wayfarer_snapshot::Compression;
 use wayfarer_snapshot::view::Thread;
 
-/// Uses files, dicts, generators, exceptions and hashlib.
 const SCRIPT: &str = include_str!("script.py");
 
-fn python() -> (Arc<Guest>, tempfile::TempDir) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    std::fs::write(folder.path().join("script.py"), SCRIPT).expect("it can be written to");
-    let bytes = std::fs::read(guests::built().join("python.wasm")).expect("CPython was fetched");
-    let guest = Guest {
-        name: "python".to_owned(),
-        module: guests::parse(bytes),
-        args: ["-B", "/data/script.py"].map(str::to_owned).to_vec(),
-        // Sets are walked in the order of hashes.
-        env: vec!["PYTHONHASHSEED=0".to_owned()],
-        dir: Some(folder.path().to_owned()),
-        stdin: Vec::new(),
-        exit: 7,
-        callback: false,
-        expected: Vec::new(),
-    };
-    (Arc::new(guest), folder)
+/// Where programs are only interpreted.
+const INTERPRETED: [[Engine; 2]; 1] = [[Engine::Interp; 2]];
+
+/// CPython with its script.
+fn python() -> Arc<Guest> {
+    static PYTHON: LazyLock<(Arc<Guest>, tempfile::TempDir)> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("script.py"), SCRIPT).expect("it can be written to");
+        let bytes = std::fs::read(guests::built().join("python.wasm")).expect("CPython was fetched");
+        let guest = Guest {
+            name: "python".to_owned(),
+            module: guests::parse(bytes),
+            // It does not look for modules beside the script, in the order in which the host lists them.
+            args: ["-B", "-P", "/data/script.py"].map(str::to_owned).to_vec(),
+            // Sets are walked in the order of hashes.
+            env: vec!["PYTHONHASHSEED=0".to_owned()],
+            dir: Some(folder.path().to_owned()),
+            stdin: Vec::new(),
+            exit: 7,
+            callback: false,
+            still: true,
+            expected: Vec::new(),
+        };
+        (Arc::new(guest), folder)
+    });
+    PYTHON.0.clone()
+}
+
+/// What stopped programs stood in.
+#[derive(Debug, Default)]
+struct Seen {
+    points: usize,
+    /// Functions of innermost frames, and of all.
+    innermost: BTreeSet<u32>,
+    funcs: BTreeSet<u32>,
+    deepest: usize,
+}
+
+impl Seen {
+    fn add(&mut self, thread: &Thread) {
+        self.points += 1;
+        self.innermost.extend(thread.frames.last().map(|frame| frame.func.func));
+        self.funcs.extend(thread.frames.iter().map(|frame| frame.func.func));
+        self.deepest = self.deepest.max(thread.frames.len());
+    }
+}
+
+/// One direction.
+struct Trial {
+    guest: Arc<Guest>,
+    engines: [Engine; 2],
+    /// What the interpreter made of it.
+    expected: Ended,
+    seen: Mutex<Seen>,
+}
+
+impl Trial {
+    /// A program that was stopped goes on, and does what it would have done.
+    fn go_on(&self, thread: &Thread, checkpoint: Checkpoint) -> Result<(), String> {
+        let printed = checkpoint.printed;
+        let (mut machine, restored) = Machine::restored(self.engines[1], &self.guest, checkpoint)?;
+        if &restored != thread {
+            return Err(format!("the thread restored is {restored:?}, not {thread:?}"));
+        }
+        let ended = machine.resume(&restored);
+        self.seen.lock().map_err(|e| e.to_string())?.add(thread);
+        self.compare(&ended, printed)
+    }
+
+    /// Output, exit status, files and memory.
+    fn compare(&self, ended: &Ended, printed: usize) -> Result<(), String> {
+        ended.difference(&self.expected, printed, is_volatile(&self.guest.name)).map_or(Ok(()), Err)
+    }
+
+    fn machine(&self) -> Result<Machine, String> {
+        Machine::new(self.engines[0], &self.guest, World::new(&self.guest, Kind::Pipes))
+    }
+
+    /// One run that is imaged at each of these points and goes on, as each image does.
+    fn counted(self: &Arc<Self>, points: &BTreeSet<u64>) -> Result<(), String> {
+        let mut machine = self.machine()?;
+        let (host, trial) = (machine.host.clone(), self.clone());
+        let visit = move |_, store: &Store, thread: Result<Thread, CaptureError>| {
+            let thread = thread.map_err(|e| e.to_string())?;
+            let checkpoint = take(store, &host, thread.clone(), Compression::None)?;
+            trial.go_on(&thread, checkpoint)
+        };
+        let ended = visiting(&mut machine, points.iter().copied(), visit, Machine::run)?;
+        self.compare(&ended, 0)
+    }
+
+    /// A run that ends at this point: before it, nothing was captured.
+    fn stopped(&self, at: u64) -> Result<(), String> {
+        let mut machine = self.machine()?;
+        let (ended, taken) = until(&mut machine, at, Machine::run)?;
+        let (thread, checkpoint) = taken.ok_or("it did not come there")?;
+        if ended.exit != Err(Trap::Stopped.to_string()) {
+            return Err(format!("it was to stop, and ended with {:?}", ended.exit));
+        }
+        drop(machine);
+        self.go_on(&thread, checkpoint)
+    }
+
+    /// A run that is imaged now and then, as another thread asks for it: after so much time at most. Nothing is counted, so
+    /// polls are as quick as when nobody asks.
+    fn asked(self: &Arc<Self>, most: Duration, random: &mut Random) -> Result<(), String> {
+        let mut machine = self.machine()?;
+        let control = machine.store.control().clone();
+        let (host, trial) = (machine.host.clone(), self.clone());
+        let (visited, again) = mpsc::channel::<()>();
+        let visitor = {
+            let visited = visited.clone();
+            Visitor::new(&machine.store, move |store, thread| {
+                let thread = thread.map_err(|e| e.to_string())?;
+                let checkpoint = take(store, &host, thread.clone(), Compression::None)?;
+                let went_on = trial.go_on(&thread, checkpoint);
+                let _ = visited.send(());
+                went_on.map(|()| AfterCheckpoint::Continue)
+            })
+        };
+        let stop = Arc::new(Mutex::new(false));
+        let (stopped, mut random) = (stop.clone(), Random::new(random.next()));
+        let asking = std::thread::spawn(move || {
+            let most = most.as_micros() as u64 + 1;
+            loop {
+                std::thread::sleep(Duration::from_micros(random.below(most)));
+                if *stopped.lock().unwrap_or_else(|e| e.into_inner()) {
+                    return;
+                }
+                control.request_checkpoint();
+                // Until it was visited, or is over.
+                if again.recv().is_err() {
+                    return;
+                }
+            }
+        });
+        let ended = machine.run();
+        *stop.lock().unwrap_or_else(|e| e.into_inner()) = true;
+        let _ = visited.send(());
+        asking.join().map_err(|_| "asking panicked")?;
+        match visitor.complaints().first() {
+            Some(complaint) => Err(complaint.clone()),
+            None => self.compare(&ended, 0),
+        }
+    }
+}
+
+/// Stops a program at so many points in one engine, and goes on from each in the other.
+fn check(guest: &Arc<Guest>, expected: &Ended, engines: [Engine; 2], count: usize) {
+    let name = format!("{} from {} to {}", guest.name, engines[0], engines[1]);
+    let trial = Trial { guest: guest.clone(), engines, expected: expected.clone(), seen: Mutex::default() };
+    let trial = Arc::new(trial);
+    let started = Instant::now();
+    let undisturbed = trial.machine().unwrap_or_else(|why| panic!("{name}: {why}")).run();
+    let lasts = started.elapsed();
+    let ok = |result: Result<(), String>| result.unwrap_or_else(|why| panic!("{name}, {why}"));
+    ok(trial.compare(&undisturbed, 0).map_err(|why| format!("undisturbed, {why}")));
+    let (counted, polls) = reference(engines[0], guest, Kind::Pipes);
+    ok(trial.compare(&counted, 0).map_err(|why| format!("counted, {why}")));
+
+    let mut random = Random::named(&name);
+    let mut points = BTreeSet::new();
+    while points.len() < count.min(polls as usize / 2) {
+        points.insert(1 + random.below(polls));
+    }
+    ok(trial.counted(&points).map_err(|why| format!("of {polls} stable points: {why}")));
+    let visited = trial.seen.lock().expect("nobody panics").points;
+    // A compiled program that was captured goes on in frames that have all stable points, so the others come sooner.
+    assert_eq!(visited, points.len(), "{name}: points of {polls}");
+
+    let all: Vec<u64> = points.into_iter().collect();
+    for _ in 0..count.div_ceil(5) {
+        let at = *random.pick(&all);
+        ok(trial.stopped(at).map_err(|why| format!("stopped at {at} of {polls}: {why}")));
+    }
+    let counted = trial.seen.lock().expect("nobody panics").points;
+    let seen = || trial.seen.lock().expect("nobody panics").points - counted;
+    for run in 0.. {
+        if seen() >= count.div_ceil(4) {
+            break;
+        }
+        assert!(run < 1000, "{name}: it was over before it was asked");
+        ok(trial.asked(lasts / 8, &mut random).map_err(|why| format!("when asked: {why}")));
+    }
+    let asked = seen();
+    let seen = trial.seen.lock().expect("nobody panics");
+    println!(
+        "{name}: {polls} stable points, {} tested, {visited} of them in one run, {asked} by time; they stood in {} \
+         functions, their frames in {}, at most {} frames; {:?}",
+        seen.points,
+        seen.innermost.len(),
+        seen.funcs.len(),
+        seen.deepest,
+        started.elapsed()
+    );
+    if guest.name == "python" && count >= 100 {
+        assert!(
+            seen.innermost.len() > 20 && seen.funcs.len() > 100 && seen.deepest > 100,
+            "{name}: {seen:?}"
+        );
+    }
+}
+
+/// The undisturbed run in the interpreter, which must be what the script says.
+fn expected(guest: &Guest) -> Ended {
+    let (expected, _) = reference(Engine::Interp, guest, Kind::Pipes);
+    let printed = String::from_utf8_lossy(&expected.stdout).into_owned();
+    assert_eq!((&expected.exit, &*expected.stderr), (&Ok(guest.exit), &b""[..]), "{printed}");
+    if guest.name == "python" {
+        assert!(printed.ends_with("done\n"), "{printed}");
+        let notes = std::path::Path::new("folder/notes.txt");
+        assert!(expected.files.contains_key(notes), "{:?}", expected.files.keys());
+    }
+    expected
 }
 
 #[test]
 fn cpython() {
-    let (guest, _folder) = python();
-    let (reference, polls) = reference(Engine::Interp, &guest, Kind::Pipes);
-    let printed = String::from_utf8_lossy(&reference.stdout).into_owned();
-    assert_eq!((&reference.exit, &*reference.stderr), (&Ok(guest.exit), &b""[..]), "{printed}");
-    assert!(printed.ends_with("done\n"), "{printed}");
-    assert!(reference.files.contains_key(std::path::Path::new("notes.txt")), "{:?}", reference.files.keys());
+    let guest = python();
+    let expected = expected(&guest);
+    INTERPRETED.into_iter().for_each(|engines| check(&guest, &expected, engines, effort().cpython));
+}
 
-    let mut random = Random::named("python");
-    let count = effort().cpython;
-    let points: BTreeSet<u64> = (0..count).map(|_| 1 + random.below(polls)).collect();
-    let mut machine = Machine::new(Engine::Interp, &guest, World::new(&guest, Kind::Pipes))
-        .expect("it can be instantiated");
-    let (host, tested) = (machine.host.clone(), Arc::new(AtomicUsize::new(0)));
-    let visit = {
-        let (guest, reference, tested) = (guest.clone(), reference.clone(), tested.clone());
-        move |_, store: &Store, thread: Result<Thread, CaptureError>| {
-            let thread = thread.map_err(|e| e.to_string())?;
-            let checkpoint = take(store, &host, thread, Compression::None)?;
-            let printed = checkpoint.printed;
-            let (mut machine, thread) = Machine::restored(Engine::Interp, &guest, checkpoint)?;
-            let ended = machine.resume(&thread);
-            tested.fetch_add(1, Ordering::Relaxed);
-            // Its memory holds times.
-            ended.difference(&reference, printed, true).map_or(Ok(()), Err)
+#[cfg(target_arch = "x86_64")]
+mod compiled {
+    use super::*;
+    use crate::harness::aot;
+    use crate::harness::compiled::Code;
+    use crate::harness::folder::Folder;
+    use crate::moved::{CHECKPOINTED, iwasm};
+    use crate::support;
+    use std::io::Write;
+    use std::path::Path;
+
+    /// What `iwasm` runs out of an `.aot` file.
+    const FILE: Engine = Engine::Compiled(Code::File);
+
+    /// What is tested in CPython's place where that is not compiled.
+    const STAND_IN: &str = "files";
+
+    /// Most images between a program's beginning and its end.
+    const HOPS: usize = 200;
+
+    /// CPython, if its code is there or shall be made.
+    fn guest() -> Arc<Guest> {
+        let python = python();
+        let file = aot::file(&python.module);
+        if effort().cpython >= 100 || file.exists() {
+            return python;
         }
-    };
-    let ended = visiting(&mut machine, points.iter().copied(), visit, Machine::run)
-        .unwrap_or_else(|why| panic!("of {polls} stable points: {why}"));
-    assert_eq!(ended.difference(&reference, 0, true), None);
-    // What it reads of the clock may make a run a little shorter than the one that was counted.
-    assert!(tested.load(Ordering::Relaxed) + 1 >= points.len(), "{polls} stable points");
+        // Past the test harness, which would keep it to itself.
+        let _ = writeln!(
+            std::io::stderr(),
+            "CPython's compiled code: not tested, there is no {}; guest {STAND_IN} is tested in its place. \
+             WAYFARER_TEST_FULL=1 compiles CPython.",
+            file.display()
+        );
+        guests::guest(STAND_IN)
+    }
+
+    fn direction(engines: [Engine; 2]) {
+        let guest = guest();
+        check(&guest, &expected(&guest), engines, effort().cpython);
+    }
+
+    #[test]
+    fn from_interpreter_to_compiled() {
+        direction([Engine::Interp, FILE]);
+    }
+
+    #[test]
+    fn from_compiled_to_interpreter() {
+        direction([FILE, Engine::Interp]);
+    }
+
+    #[test]
+    fn from_compiled_to_compiled() {
+        direction([FILE, FILE]);
+    }
+
+    /// The same file in the hands of `iwasm`, which stops after some time, again and again, compiled and interpreted in turn.
+    #[test]
+    fn from_iwasm_to_iwasm() {
+        let guest = guest();
+        let expected = expected(&guest);
+        // Each has the program under the guest's name, which it may print.
+        let homes = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+        std::fs::write(homes[0].path().join(&guest.name), &*guest.module.bytes)
+            .expect("it can be written to");
+        let link = homes[1].path().join(&guest.name);
+        std::os::unix::fs::symlink(aot::make(&guest.module), link).expect("it can be linked to");
+        let image = homes[0].path().join("the.image").display().to_string();
+        let input = tempfile::tempfile().expect("a temporary file");
+        let mut random = Random::named("from iwasm to iwasm");
+        let (mut hops, journeys) = (0, effort().cpython.div_ceil(10));
+        for journey in 0..journeys {
+            let data = guest.dir.as_ref().map(|dir| Folder::copy_of(dir).expect("it can be copied"));
+            let mut printed = String::new();
+            let mut restore = None;
+            for hop in 0.. {
+                let home: &Path = homes[(journey + hop) % 2].path();
+                let stop = format!("--checkpoint-every={}ms", 20 + random.below(250));
+                let options = [format!("--checkpoint={image}"), stop, "--checkpoint-then=exit".to_owned()];
+                let options: Vec<String> = options.into_iter().chain(restore.take()).collect();
+                let ran = iwasm(&guest, home, data.as_ref(), &input, &options);
+                assert_eq!(ran.stderr, "", "{} at hop {hop}", guest.name);
+                printed += &ran.stdout;
+                if ran.status != Some(CHECKPOINTED) {
+                    assert_eq!(ran.status, Some(guest.exit as i32), "{} at hop {hop}", guest.name);
+                    break;
+                }
+                hops += 1;
+                assert!(hop < HOPS, "{} does not come to its end", guest.name);
+                restore = Some(format!("--restore={image}"));
+            }
+            assert_eq!(printed, String::from_utf8_lossy(&expected.stdout), "{}", guest.name);
+            let files = data.map(|data| data.listing().expect("it can be read")).unwrap_or_default();
+            assert!(files == expected.files, "{}: {:?}", guest.name, files.keys());
+        }
+        println!("{}: {journeys} journeys of {hops} hops", guest.name);
+        assert!(guest.name == STAND_IN || hops >= journeys, "{hops} hops");
+    }
+
+    /// Modes that compile have the code that is tested above.
+    #[test]
+    fn files_and_modes_that_compile_have_the_same_code() {
+        let guest = guests::guest(STAND_IN);
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let (wasm, cache) = (home.path().join("guest.wasm"), home.path().join("cache"));
+        std::fs::write(&wasm, &*guest.module.bytes).expect("it can be written to");
+        // The compiler has a place beside it.
+        support::built();
+        let mut command = support::iwasm_command([std::ffi::OsStr::new("--llvm-jit"), wasm.as_os_str()]);
+        command.env("WAYFARER_CACHE", &cache);
+        support::run(command);
+        let entries: Vec<_> = std::fs::read_dir(&cache)
+            .expect("iwasm keeps what it compiled")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        let [entry] = &entries[..] else { panic!("{entries:?}") };
+        let read = |path: &Path| std::fs::read(path).expect("it can be read");
+        assert!(read(entry) == read(&aot::make(&guest.module)), "{}", entry.display());
+    }
 }

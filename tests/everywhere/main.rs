@@ -3,7 +3,7 @@
 //!
 //! For each guest of `tests/guests`: every one of the first stable points, and random later ones; in the interpreter, and
 //! in pairs of the interpreter and compiled code. `WAYFARER_TEST_FULL=1` takes 2,000 first and 500 later points of each
-//! guest, 500 and 200 of each pair, and 200 of CPython; without it, it is a sample.
+//! guest, 500 and 200 of each pair, and 100 of CPython in each pair; without it, it is a sample.
 
 mod across;
 mod cpython;

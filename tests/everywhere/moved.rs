@@ -19,7 +19,13 @@ fn count() -> u64 {
 }
 
 /// Runs a guest in its own folder, under its own name: it may print that.
-fn iwasm(guest: &Guest, home: &Path, data: Option<&Folder>, input: &File, options: &[String]) -> Ran {
+pub(crate) fn iwasm(
+    guest: &Guest,
+    home: &Path,
+    data: Option<&Folder>,
+    input: &File,
+    options: &[String],
+) -> Ran {
     let mut words = options.to_vec();
     words.extend(guest.env.iter().map(|entry| format!("--env={entry}")));
     words.extend(data.map(|folder| format!("--map-dir=/data::{}", folder.path().display())));

@@ -36,7 +36,7 @@ pub(crate) struct Effort {
     pub(crate) later: usize,
     /// The same for each pair of engines with compiled code.
     pub(crate) pair: (u64, usize),
-    /// Points of CPython.
+    /// Points of CPython for each pair of engines.
     pub(crate) cpython: usize,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn effort() -> Effort {
         return Effort { first: 25, later: 10, pair: (10, 5), cpython: 1 };
     }
     match std::env::var_os("WAYFARER_TEST_FULL") {
-        Some(value) if value != "0" => Effort { first: 2000, later: 500, pair: (500, 200), cpython: 200 },
+        Some(value) if value != "0" => Effort { first: 2000, later: 500, pair: (500, 200), cpython: 100 },
         _ => Effort { first: 150, later: 50, pair: (30, 20), cpython: 5 },
     }
 }
@@ -292,7 +292,7 @@ fn go_on(test: &Arc<Test>, at: u64, thread: &Thread, checkpoint: Checkpoint) -> 
 }
 
 /// Runs until a checkpoint that ends the run; `None` if it came to its own end, or refused.
-fn until(
+pub(crate) fn until(
     machine: &mut Machine,
     at: u64,
     run: impl FnOnce(&mut Machine) -> Ended,

@@ -1,4 +1,4 @@
-//! Compiled guests: each is compiled once, and kept in cargo's target folder, because CPython takes minutes.
+//! Compiled guests: each is compiled once, and kept in cargo's target folder.
 
 use super::compile::{self, Options};
 use std::collections::HashMap;
@@ -22,6 +22,9 @@ pub(crate) enum Code {
     WithoutContinuations,
     /// Accesses to memory are compared with its size.
     BoundsCompared,
+    /// As the product does, into an `.aot` file, and out of it.
+    #[cfg(target_arch = "x86_64")]
+    File,
 }
 
 impl Code {
@@ -29,6 +32,8 @@ impl Code {
         let options = Options::default();
         match self {
             Code::Default => options,
+            #[cfg(target_arch = "x86_64")]
+            Code::File => options,
             Code::Precise => Options { precise: true, ..options },
             Code::Unoptimized => Options { opt_level: 0, ..options },
             Code::WithoutContinuations => Options { continuations: false, ..options },
@@ -47,6 +52,10 @@ pub(crate) fn of(module: &Module, code: Code) -> Arc<CompiledModule> {
     let slot = loaded.entry((module.sha256, code)).or_default().clone();
     drop(loaded);
     slot.get_or_init(|| {
+        #[cfg(target_arch = "x86_64")]
+        if code == Code::File {
+            return super::aot::load(module);
+        }
         let options = code.options();
         let file = kept(module, &options);
         let objects = match fs::read(&file).ok().and_then(|bytes| unpack(&bytes)) {
@@ -63,6 +72,12 @@ pub(crate) fn of(module: &Module, code: Code) -> Arc<CompiledModule> {
             .unwrap_or_else(|e| panic!("{code:?}: {e}"))
     })
     .clone()
+}
+
+/// Where a module's `.aot` file is kept.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn kept_file(module: &Module) -> PathBuf {
+    kept(module, &Code::File.options()).with_extension("aot")
 }
 
 /// Where a module's objects are kept: for these options, and as long as the compiler stays as it is.

@@ -20,6 +20,8 @@ pub(crate) struct Guest {
     pub(crate) exit: u32,
     /// The host calls it back while it runs.
     pub(crate) callback: bool,
+    /// For it, the clocks stand still and random bytes are always the same, so that its memory is, too.
+    pub(crate) still: bool,
     /// What it prints.
     pub(crate) expected: Vec<u8>,
 }
@@ -74,6 +76,7 @@ pub(crate) fn guest(name: &str) -> Arc<Guest> {
         stdin: entry.stdin.into_bytes(),
         exit: entry.exit,
         callback: entry.callback,
+        still: false,
         expected: std::fs::read(folder.join(format!("expected/{name}.txt"))).expect("expected output"),
     })
 }
@@ -89,6 +92,7 @@ pub(crate) fn from_text(name: &str, text: &str, expected: &str) -> Arc<Guest> {
         stdin: Vec::new(),
         exit: 0,
         callback: false,
+        still: false,
         expected: expected.as_bytes().to_vec(),
     })
 }

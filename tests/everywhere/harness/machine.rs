@@ -49,6 +49,7 @@ pub(crate) struct Host {
     streams: Mutex<Streams>,
     world: World,
     depth: Depth,
+    still: bool,
 }
 
 impl Host {
@@ -68,7 +69,8 @@ impl Host {
         let [stdin, stdout, stderr] = fds.map(i64::from);
         // SAFETY: three descriptors that were just made for this context and are handed over.
         let wasi = unsafe { builder.stdio(stdin, stdout, stderr) }.build().map_err(|e| e.to_string())?;
-        Ok(Host { wasi: Arc::new(wasi), streams: Mutex::new(streams), world, depth: Depth::default() })
+        let (wasi, streams) = (Arc::new(wasi), Mutex::new(streams));
+        Ok(Host { wasi, streams, world, depth: Depth::default(), still: guest.still })
     }
 
     pub(crate) fn streams(&self) -> MutexGuard<'_, Streams> {
@@ -208,7 +210,8 @@ impl Machine {
     }
 
     fn import(&self, loaded: &LoadedModule, index: usize) -> Option<*const wayfarer_runtime::Func> {
-        host::func(&self.store, &self.host.wasi, &self.host.depth, loaded, index)
+        let host = &self.host;
+        host::func(&self.store, &host.wasi, (&host.depth, host.still), loaded, index)
     }
 
     /// Runs the start function, if there is one, and then the program.

@@ -2,6 +2,8 @@
 //! look at all of its state, and bring it to life again from an image in a store of its own.
 #![allow(dead_code, reason = "shared by several test programs, none of which uses all of it")]
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod aot;
 #[path = "../../../crates/native/tests/compile/mod.rs"]
 pub(crate) mod compile;
 pub(crate) mod compiled;
