@@ -4,7 +4,7 @@
 use super::compiled;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use wayfarer_aot::{Artifact, Bounds, ObjectKind};
 use wayfarer_module::Module;
@@ -30,11 +30,25 @@ pub(crate) fn make(module: &Module) -> PathBuf {
         let mut new = tempfile::NamedTempFile::new_in(folder).expect("a temporary file");
         new.write_all(&artifact.to_bytes()).expect("it can be written to");
         new.persist(&path).expect("it can be renamed");
+        remove_others(folder, &path);
     }
     path
 }
 
-fn read(path: &PathBuf) -> Option<Artifact> {
+/// Removes what other compilers made of the same module: these files are large.
+fn remove_others(folder: &Path, keep: &Path) {
+    // The module's name, then the compiler's.
+    let module =
+        |path: &Path| Some(path.file_name()?.to_str()?.strip_suffix(".aot")?.split('-').next()?.to_owned());
+    for entry in fs::read_dir(folder).expect("it is there") {
+        let path = entry.expect("an entry").path();
+        if path != keep && module(&path).is_some() && module(&path) == module(keep) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<Artifact> {
     let artifact = Artifact::parse(&fs::read(path).ok()?).ok()?;
     (artifact.abi == wayfarer_abi::VERSION).then_some(artifact)
 }
