@@ -86,9 +86,11 @@ def deep(n):
     return 0 if n == 0 else 1 + deep(n - 1)
 
 
-# Each level goes through C: max calls map's iterator, that calls this.
+# Each level goes through C: max calls map's iterator, that calls this. At the bottom it takes its time.
 def through_c(n):
-    return 0 if n == 0 else 1 + max(map(through_c, [n - 1]))
+    if n == 0:
+        return len({i * i % 97 for i in range(8000)}) - 49
+    return 1 + max(map(through_c, [n - 1]))
 
 
 class Key:
