@@ -4,7 +4,9 @@
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <dirent.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,11 +109,20 @@ CHECK_UNUSED int check_result(void)
     return check_failures ? 1 : 0;
 }
 
+/* Whether guests are compiled: files NAME.wasm are asked for, and NAME.aot are taken. */
+CHECK_UNUSED int check_compiled(void)
+{
+    return getenv("CHECK_COMPILED") != NULL;
+}
+
 /* A file of the folder that GUESTS names, in memory that the caller frees. Ends the program if there is none. */
 CHECK_UNUSED uint8_t *check_guest(const char *name, uint32_t *size)
 {
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", getenv("GUESTS") ? getenv("GUESTS") : ".", name);
+    const char *suffix = strrchr(name, '.');
+    int compiled = check_compiled() && suffix && strcmp(suffix, ".wasm") == 0;
+    snprintf(path, sizeof path, "%s/%.*s%s", getenv("GUESTS") ? getenv("GUESTS") : ".",
+             compiled ? (int)(suffix - name) : (int)strlen(name), name, compiled ? ".aot" : "");
     FILE *file = fopen(path, "rb");
     if (!file) {
         perror(path);
@@ -196,6 +207,66 @@ CHECK_UNUSED int check_call(struct check_guest_state *guest, const char *name, u
         return 0;
     }
     return wasm_runtime_call_wasm(guest->env, function, argc, argv);
+}
+
+/* What this process has that a leak would make more of. */
+struct check_usage {
+    /* Bytes from malloc; 0 under sanitizers, which have reports of their own. */
+    size_t bytes;
+    int mappings;
+    int descriptors;
+};
+
+CHECK_UNUSED struct check_usage check_usage(void)
+{
+    struct check_usage usage = { 0 };
+    FILE *maps = fopen("/proc/self/maps", "r");
+    for (int c; maps && (c = getc(maps)) != EOF;) {
+        usage.mappings += c == '\n';
+    }
+    if (maps) {
+        fclose(maps);
+    }
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder && readdir(folder)) {
+        usage.descriptors++;
+    }
+    if (folder) {
+        closedir(folder);
+    }
+    struct mallinfo2 heap = mallinfo2();
+    usage.bytes = heap.uordblks + heap.hblkhd;
+    return usage;
+}
+
+/* That there is no more of anything than there was. */
+#define CHECK_USAGE(before) check_same_usage((before), __FILE__, __LINE__)
+CHECK_UNUSED void check_same_usage(struct check_usage before, const char *file, int line)
+{
+    struct check_usage now = check_usage();
+    /* What glibc keeps for the next allocation counts, and parts of its heap come and go as mappings. */
+    if (now.bytes > before.bytes + 49152 || now.mappings > before.mappings + (before.bytes ? 2 : 32)
+        || now.descriptors > before.descriptors) {
+        check_failed(file, line);
+        fprintf(stderr, "%zu bytes, %d mappings, %d descriptors; before: %zu, %d, %d\n", now.bytes, now.mappings,
+                now.descriptors, before.bytes, before.mappings, before.descriptors);
+    }
+}
+
+/* Whether this program runs under something that makes it many times slower. */
+CHECK_UNUSED int check_slow(void)
+{
+    return getenv("CHECK_SLOW") != NULL;
+}
+
+/* How often something is done: `sample` times, or as often as it takes if WAYFARER_TEST_FULL is set. */
+CHECK_UNUSED int check_effort(int sample, int full)
+{
+    if (check_slow()) {
+        return sample / 10;
+    }
+    const char *value = getenv("WAYFARER_TEST_FULL");
+    return value && strcmp(value, "0") != 0 ? full : sample;
 }
 
 /* Catches what is printed to stdout, by whomever, until check_caught. */

@@ -33,8 +33,9 @@ TEST(module_package)
 {
     struct check_guest_state guest;
     if (check_load(&guest, "values.wasm")) {
-        CHECK_INT(wasm_runtime_get_module_package_type(guest.module), Wasm_Module_Bytecode);
-        CHECK_INT(wasm_runtime_get_module_package_version(guest.module), 1);
+        CHECK_INT(wasm_runtime_get_module_package_type(guest.module),
+                  check_compiled() ? Wasm_Module_AoT : Wasm_Module_Bytecode);
+        CHECK_INT(wasm_runtime_get_module_package_version(guest.module), check_compiled() ? 0x57460001 : 1);
     }
     check_close(&guest);
 }

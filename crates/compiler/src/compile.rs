@@ -5,13 +5,14 @@ use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
 use crate::unit::Unit;
-use crate::{entries, function, trial};
+use crate::{entries, frames, function, trial};
 use inkwell::context::Context;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::FileType;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use wayfarer_abi::symbol;
 use wayfarer_module::{Module, PointKind, stable_points_where};
 
 /// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
@@ -190,7 +191,27 @@ fn continuations(module: &Module, survey: &Survey, func: u32, size: usize) -> Ve
         .collect()
 }
 
+/// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
 fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Vec<u8>> {
+    let mut left_out = HashSet::new();
+    loop {
+        let (object, large) = compile_without(module, options, part, survey, &left_out)?;
+        let before = left_out.len();
+        left_out.extend(large);
+        if left_out.len() == before {
+            return Ok(object);
+        }
+    }
+}
+
+/// Also gives what turned out to be too large.
+fn compile_without(
+    module: &Module,
+    options: &Options,
+    part: &Part,
+    survey: &Survey,
+    left_out: &HashSet<String>,
+) -> Result<(Vec<u8>, HashSet<String>)> {
     let context = Context::create();
     let target = Target::new(options)?;
     let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
@@ -201,7 +222,8 @@ fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey
     match part {
         Part::Functions { funcs, entries } => {
             for &func in funcs {
-                if !unit.tail_calls && survey.has_tail_calls(func) {
+                let tail_calls = !unit.tail_calls && survey.has_tail_calls(func);
+                if tail_calls || left_out.contains(&symbol::func(func)) {
                     entries::compile_interpreted(&unit, func)?;
                 } else {
                     function::compile(&unit, func)?;
@@ -215,6 +237,9 @@ fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey
         }
         Part::Continuations(loops) => {
             for &(func, offset) in loops {
+                if left_out.contains(&symbol::continuation(func, offset)) {
+                    continue;
+                }
                 function::compile_continuation(&unit, func, offset)?;
             }
         }
@@ -222,7 +247,7 @@ fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey
     unit.verify()?;
     let text = |unit: &Unit<'_, '_>| unit.llvm.print_to_string().to_bytes().to_vec();
     if options.format == Format::IrUnoptimized {
-        return Ok(text(&unit));
+        return Ok((text(&unit), HashSet::new()));
     }
     let level = options.opt_level.min(3);
     let pass_options = PassBuilderOptions::create();
@@ -234,11 +259,13 @@ fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey
         .run_passes(&format!("default<O{level}>"), &target.machine, pass_options)
         .map_err(|e| CompileError::Llvm(e.to_string()))?;
     if options.format == Format::IrOptimized {
-        return Ok(text(&unit));
+        return Ok((text(&unit), HashSet::new()));
     }
-    let object = target
-        .machine
-        .write_to_memory_buffer(&unit.llvm, FileType::Object)
-        .map_err(|e| CompileError::Llvm(e.to_string()))?;
-    Ok(object.as_slice().to_vec())
+    let (object, heard) =
+        frames::listen(&context, || target.machine.write_to_memory_buffer(&unit.llvm, FileType::Object));
+    if let Some(error) = heard.error {
+        return Err(CompileError::Llvm(error));
+    }
+    let object = object.map_err(|e| CompileError::Llvm(e.to_string()))?;
+    Ok((object.as_slice().to_vec(), heard.large))
 }

@@ -4,7 +4,8 @@
 //! - [`options`]: what to compile for; [`error`]: what can go wrong
 //! - `target`: LLVM's machine for it, `isa`: what that can do; `unit`: one LLVM module, its types, attributes and declarations
 //! - `function`: a function's body, instruction by instruction; `entries`: how the runtime calls it
-//! - `compile`: a whole module to object files; `artifact`: and those to an `.aot` file; `features`: what that needs
+//! - `compile`: a whole module to object files; `artifact`: and those to an `.aot` file; `features`: what that needs;
+//!   `frames`: what is too large for a stack
 //! - [`ffi`]: the functions of the shared object
 
 mod artifact;
@@ -13,6 +14,7 @@ mod entries;
 pub mod error;
 mod features;
 pub mod ffi;
+mod frames;
 mod function;
 mod isa;
 pub mod options;

@@ -1,6 +1,7 @@
 //! One LLVM module: its types, attributes, metadata, and the functions declared in it.
 
 use crate::error::Result;
+use crate::frames;
 use crate::function::Survey;
 use crate::isa::Isa;
 use crate::options::Options;
@@ -201,6 +202,7 @@ impl<'c, 'm> Unit<'c, 'm> {
         let text = |key, value: &str| self.context.create_string_attribute(key, value);
         func.add_attribute(AttributeLoc::Function, text("target-cpu", &self.cpu.0));
         func.add_attribute(AttributeLoc::Function, text("target-features", &self.cpu.1));
+        func.add_attribute(AttributeLoc::Function, text(frames::ATTRIBUTE, frames::LARGEST));
         if !self.options.checkpoints {
             func.add_attribute(AttributeLoc::Function, self.attributes.nounwind);
         }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use wayfarer_module::Module;
 use wayfarer_runtime::{
     Caller, Engine, ExecEnv, Func, HostError, ModuleCode, PollAction, ResumeError, Trap, TrapCode, TypeId,
+    native_stack,
 };
 use wayfarer_snapshot::view::Thread;
 
@@ -46,6 +47,10 @@ impl Engine for Interpreter {
             // SAFETY: as above.
             return unsafe { call_host(env, callee, args, results) };
         }
+        // Guest and host may call each other without end.
+        if native_stack::is_used_up() {
+            return Err(TrapCode::NativeStackOverflow.into());
+        }
         let mut ctx = context(env);
         ctx.state.ctx = &raw mut ctx;
         env.depth += 1;
@@ -57,9 +62,10 @@ impl Engine for Interpreter {
     }
 
     fn resume(&self, env: &mut ExecEnv, thread: &Thread) -> Result<Vec<u64>, ResumeError> {
+        let frames = resume::check(env.store(), thread)?;
+        resume::make_room(env, frames.iter());
         let mut ctx = context(env);
         ctx.state.ctx = &raw mut ctx;
-        let frames = resume::check(env.store(), thread)?;
         (env.entry, env.tid) = (thread.entry, thread.tid);
         env.depth += 1;
         // SAFETY: the context is fresh, and the frames were checked.

@@ -7,7 +7,7 @@
 use crate::exec::dispatch::Exit;
 use crate::{context, enter, finish, resume};
 use std::sync::atomic::AtomicU32;
-use wayfarer_runtime::{ExecEnv, Func, Instance, RawFrame, ResumeError, Trap};
+use wayfarer_runtime::{ExecEnv, Func, Instance, RawFrame, ResumeError, Trap, TrapCode, native_stack};
 
 pub use crate::capture::view;
 pub use crate::resume::check;
@@ -61,6 +61,9 @@ pub unsafe fn call(
     func: &Func,
     slots: *mut u64,
 ) -> Result<(), Ended> {
+    if native_stack::is_used_up() {
+        return Err(Ended::Trap(TrapCode::NativeStackOverflow.into()));
+    }
     let ty = env.store().runtime().types.get(func.ty);
     let (params, results) = (ty.param_slots() as usize, ty.result_slots() as usize);
     let mut ctx = context(env);
@@ -88,6 +91,7 @@ pub unsafe fn go_on(
     tier: &'static dyn Tier,
     frames: &[RawFrame],
 ) -> Result<Result<Vec<u64>, Ended>, ResumeError> {
+    resume::make_room(env, frames.iter());
     let mut ctx = context(env);
     ctx.state.ctx = &raw mut ctx;
     (ctx.tier, ctx.request) = (Some(tier), &raw const ALWAYS);

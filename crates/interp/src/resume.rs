@@ -7,7 +7,7 @@ use crate::exec::dispatch::{self, Exit};
 use std::ptr;
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 use wayfarer_module::{FuncType, Module, PointKind, StablePoint, ValType};
-use wayfarer_runtime::{Instance, RawFrame, ResumeError, Store};
+use wayfarer_runtime::{ExecEnv, Instance, RawFrame, ResumeError, Store};
 use wayfarer_snapshot::view::{Frame, Position, Thread, Value};
 
 /// Where a rebuilt stack goes on.
@@ -79,6 +79,19 @@ pub(crate) unsafe fn run<'a>(
         let results = outermost.module().module.func_type(outermost.index).result_slots() as usize;
         Ok((dispatch::run(s), results))
     }
+}
+
+/// Has the environment's stacks hold these frames, if that is possible.
+pub(crate) fn make_room<'a>(env: &mut ExecEnv, frames: impl ExactSizeIterator<Item = &'a RawFrame>) {
+    let records = 2 * (frames.len() + 1) * size_of::<Record>();
+    let slots = frames.map(|frame| {
+        // SAFETY: a frame's instance outlives it.
+        let func = func_code(unsafe { &*frame.instance }, frame.func);
+        func.and_then(|func| func.translated().ok()).map_or(0, |code| code.frame_slots as usize)
+    });
+    let bytes = slots.fold(0usize, |sum, slots| sum.saturating_add(8 * slots));
+    // If not, `rebuild` says so.
+    let _ = env.make_room(bytes, records);
 }
 
 /// Rebuilds frames, outermost first, on the context's stacks.

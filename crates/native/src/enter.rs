@@ -1,12 +1,12 @@
 //! Into compiled code, and out of it: by returning, or at once from anywhere above.
 
 use crate::area::Area;
-use crate::{signals, stack};
+use crate::signals;
 use std::arch::global_asm;
 use std::ffi::c_void;
 use std::ptr;
 use wayfarer_interp::mixed::Ended;
-use wayfarer_runtime::{ExecEnv, Trap, TrapCode, VmContext, VmCtx};
+use wayfarer_runtime::{ExecEnv, Trap, TrapCode, VmContext, VmCtx, native_stack};
 
 /// A run of compiled code: from the call that entered it until it is left.
 #[repr(C)]
@@ -64,11 +64,10 @@ pub(crate) unsafe fn run(
     a: *mut u64,
     b: *mut u64,
 ) -> Option<Result<(), Ended>> {
-    let limit = stack::limit();
-    if (&raw const limit as usize) < limit {
+    if native_stack::is_used_up() {
         return Some(Err(Ended::Trap(TrapCode::NativeStackOverflow.into())));
     }
-    let first = vm.enter(env, limit)?;
+    let first = vm.enter(env, native_stack::limit())?;
     let mut level = Level {
         stack: 0,
         env,

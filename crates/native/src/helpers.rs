@@ -11,7 +11,7 @@ use wayfarer_abi::Helper;
 use wayfarer_interp::mixed::{self, Ended, Tier};
 use wayfarer_runtime::{
     AfterCheckpoint, CaptureError, ExecEnv, Func, HostError, Instance, PollAction, Table, Trap, TrapCode,
-    VmCtx,
+    VmCtx, native_stack,
 };
 
 /// The helpers' addresses, by number.
@@ -123,8 +123,7 @@ unsafe extern "C-unwind" fn entry(vmctx: *mut VmCtx) {
     // SAFETY: called by compiled code at a function's entry.
     unsafe {
         let env: *mut ExecEnv = env(vmctx);
-        let here = 0u8;
-        if (&raw const here as usize) < crate::stack::limit() {
+        if native_stack::is_used_up() {
             Action::trap(&*env, TrapCode::NativeStackOverflow.into()).take(env);
         }
         // A request, or the stack was short by no more than this helper's frame: then the word is not armed.

@@ -2,7 +2,7 @@
 //!
 //! - [`engine`]: compiled code where there is any, the interpreter everywhere else
 //! - [`code`]: a module's compiled code in this process
-//! - `enter`: into compiled code and out of it; `stack`: how deep it may go
+//! - `enter`: into compiled code and out of it
 //! - `helpers`: what compiled code calls; `unwind`, `area`: how its frames are captured; `signals`: accesses outside memory
 
 mod area;
@@ -11,7 +11,6 @@ pub mod engine;
 mod enter;
 mod helpers;
 mod signals;
-mod stack;
 mod tier;
 mod unwind;
 

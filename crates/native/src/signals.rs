@@ -102,6 +102,12 @@ unsafe fn return_into_leave(context: *mut libc::ucontext_t, level: *mut Level) {
     }
 }
 
+/// Whether a process sent the signal: it is no fault.
+unsafe fn sent(info: *const libc::siginfo_t) -> bool {
+    // SAFETY: the kernel passes a valid pointer.
+    unsafe { (*info).si_code <= 0 }
+}
+
 /// Does what the process did before there was compiled code.
 unsafe fn forward(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let at = usize::from(signal != SIGNALS[0]);
@@ -109,9 +115,13 @@ unsafe fn forward(signal: c_int, info: *mut libc::siginfo_t, context: *mut libc:
     // SAFETY: what was installed before is called as it was to be called.
     unsafe {
         match before.sa_sigaction {
+            libc::SIG_IGN if sent(info) => {}
             libc::SIG_DFL | libc::SIG_IGN => {
-                // The instruction faults again, and then the default applies.
+                // The instruction faults again, and then the default applies. Sent by a process, it comes once more.
                 libc::sigaction(signal, before, ptr::null_mut());
+                if sent(info) {
+                    libc::raise(signal);
+                }
             }
             address if before.sa_flags & libc::SA_SIGINFO != 0 => {
                 let handler: unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) =

@@ -84,6 +84,23 @@ impl ExecEnv {
         })
     }
 
+    /// Has room for so many bytes of operands and of frame records, and for as much again as there always is. What a
+    /// stack that another engine had takes up here, nobody could know before.
+    ///
+    /// # Errors
+    /// mmap(2)'s; the stacks stay as they are then. Also if a run is on them.
+    pub fn make_room(&mut self, values: usize, frames: usize) -> io::Result<()> {
+        if self.values_used != 0 || self.frames_used != STAGGER {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        for (region, bytes) in [(&mut self.values, values), (&mut self.frames, frames + STAGGER)] {
+            if bytes > region.reserved() {
+                *region = Region::zeroed(bytes.saturating_add(MIN_STACK))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The store whose guest runs here.
     pub fn store(&self) -> &Arc<Store> {
         &self.store

@@ -2,7 +2,7 @@
 //!
 //! - [`store`]: the owner of everything; [`instance`], [`instantiate`]: modules at work
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
-//! - [`exec`]: a guest thread's stacks; [`engine`]: the interface between runtime and engines
+//! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
 //! - [`control`]: requests to a running program; [`trap`]: why it stopped
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
 //! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`image`]: to and from images
@@ -19,6 +19,7 @@ pub mod instance;
 pub mod instantiate;
 mod limits;
 pub mod memory;
+pub mod native_stack;
 pub mod raw_frame;
 pub mod region;
 pub mod restore;

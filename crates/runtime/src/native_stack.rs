@@ -1,4 +1,5 @@
-//! How deep compiled code may go on the native stack.
+//! How deep guests may go on the native stack: by recursion of compiled code, and by calls back and forth between the guest
+//! and host functions.
 
 use std::cell::Cell;
 
@@ -13,14 +14,20 @@ thread_local! {
     static LIMIT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The lowest address that compiled code may reach on this thread's stack.
-pub(crate) fn limit() -> usize {
+/// The lowest address that guest code may reach on this thread's stack.
+pub fn limit() -> usize {
     LIMIT.with(|known| {
         if known.get() == 0 {
             known.set(find());
         }
         known.get()
     })
+}
+
+/// Whether the stack is used up to there: then no guest code is to be entered.
+pub fn is_used_up() -> bool {
+    let here = 0u8;
+    (&raw const here as usize) < limit()
 }
 
 fn find() -> usize {
