@@ -23,6 +23,9 @@ need wasi-libc test -f /usr/lib/wasm32-wasi/libc.a
 need libclang-rt-19-dev-wasm32 test -f /usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a
 # Assembles the guests of the tests in C.
 need wabt command -v wat2wasm
+# Run hosts that look for mistakes.
+need valgrind command -v valgrind
+need libasan8 sh -c 'ls /usr/lib/gcc/*/*/libasan.so'
 # Fetches CPython, which is published as an npm package.
 need npm command -v npm
 # Build the hosts of the install test, as users would.
