@@ -29,12 +29,13 @@ impl Arch {
         })
     }
 
-    /// LLVM's name of the stack pointer.
-    pub(crate) fn stack_register(self) -> &'static str {
+    /// The instruction that copies the stack pointer to a register.
+    pub(crate) fn read_stack_pointer(self) -> &'static str {
         match self {
-            Arch::X86_64 => "rsp",
-            Arch::Aarch64 | Arch::Riscv64 => "sp",
-            Arch::S390x => "r15",
+            Arch::X86_64 => "movq %rsp, $0",
+            Arch::Aarch64 => "mov $0, sp",
+            Arch::Riscv64 => "mv $0, sp",
+            Arch::S390x => "lgr $0, %r15",
         }
     }
 

@@ -49,6 +49,7 @@ pub(crate) struct Attributes {
     pub(crate) nounwind: Attribute,
     pub(crate) noreturn: Attribute,
     pub(crate) cold: Attribute,
+    pub(crate) noinline: Attribute,
     pub(crate) willreturn: Attribute,
     /// Reads any memory, writes none that the code can see.
     pub(crate) only_reads: Attribute,
@@ -79,8 +80,8 @@ pub(crate) struct Unit<'c, 'm> {
     pub(crate) types: Types<'c>,
     pub(crate) attributes: Attributes,
     pub(crate) metadata: Metadata<'c>,
-    /// LLVM's name of the stack pointer's register.
-    pub(crate) stack_register: &'static str,
+    /// The instruction that copies the stack pointer to a register.
+    pub(crate) read_stack_pointer: &'static str,
     /// What its instructions can do.
     pub(crate) isa: Isa,
     /// Whether the target stores numbers high byte first.
@@ -93,6 +94,7 @@ pub(crate) struct Unit<'c, 'm> {
     /// What is known of the module's functions.
     pub(crate) survey: &'m Survey,
     funcs: RefCell<HashMap<u32, FunctionValue<'c>>>,
+    stopped: RefCell<HashMap<u32, FunctionValue<'c>>>,
     personality: FunctionValue<'c>,
 }
 
@@ -119,7 +121,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             types,
             attributes: attributes(context),
             metadata: metadata(context),
-            stack_register: target.arch.stack_register(),
+            read_stack_pointer: target.arch.read_stack_pointer(),
             isa: target.isa,
             big_endian: target.arch.big_endian(),
             tail_calls: target.arch.tail_calls(),
@@ -127,6 +129,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             survey,
             vectorized,
             funcs: RefCell::default(),
+            stopped: RefCell::default(),
             personality,
         }
     }
@@ -177,13 +180,31 @@ impl<'c, 'm> Unit<'c, 'm> {
     /// Guest function `index` of the module (not an imported one): declared, whether or not it is defined here.
     pub(crate) fn func(&self, index: u32) -> FunctionValue<'c> {
         *self.funcs.borrow_mut().entry(index).or_insert_with(|| {
-            let ty = self.func_type(self.module.func_type(index));
-            let func = self.llvm.add_function(&symbol::func(index), ty, Some(Linkage::External));
-            func.set_call_conventions(self.convention());
-            func.add_attribute(AttributeLoc::Param(0), self.attributes.swiftself);
-            self.set_up(func);
+            let func = self.guest_func(&symbol::func(index), index);
+            func.as_global_value().set_visibility(inkwell::GlobalVisibility::Hidden);
             func
         })
+    }
+
+    /// What guest function `index` calls, with its own arguments, when it finds a request at its entry.
+    pub(crate) fn stopped(&self, index: u32) -> FunctionValue<'c> {
+        *self.stopped.borrow_mut().entry(index).or_insert_with(|| {
+            let func = self.guest_func(&format!("stopped.{index}"), index);
+            func.set_linkage(Linkage::Internal);
+            func.add_attribute(AttributeLoc::Function, self.attributes.cold);
+            func.add_attribute(AttributeLoc::Function, self.attributes.noinline);
+            func
+        })
+    }
+
+    /// Declares a function with the type of guest function `index`.
+    fn guest_func(&self, name: &str, index: u32) -> FunctionValue<'c> {
+        let ty = self.func_type(self.module.func_type(index));
+        let func = self.llvm.add_function(name, ty, Some(Linkage::External));
+        func.set_call_conventions(self.convention());
+        func.add_attribute(AttributeLoc::Param(0), self.attributes.swiftself);
+        self.set_up(func);
+        func
     }
 
     /// A function that the runtime calls: C's convention, the context and two pointers.
@@ -191,13 +212,13 @@ impl<'c, 'm> Unit<'c, 'm> {
         let ptr = self.types.ptr.into();
         let ty = self.context.void_type().fn_type(&[ptr, ptr, ptr], false);
         let func = self.llvm.add_function(name, ty, Some(Linkage::External));
+        func.as_global_value().set_visibility(inkwell::GlobalVisibility::Hidden);
         self.set_up(func);
         func
     }
 
     /// What all functions have in common.
     fn set_up(&self, func: FunctionValue<'c>) {
-        func.as_global_value().set_visibility(inkwell::GlobalVisibility::Hidden);
         func.add_attribute(AttributeLoc::Function, self.attributes.uwtable);
         let text = |key, value: &str| self.context.create_string_attribute(key, value);
         func.add_attribute(AttributeLoc::Function, text("target-cpu", &self.cpu.0));
@@ -272,6 +293,7 @@ fn attributes(context: &Context) -> Attributes {
         nounwind: kind("nounwind", 0),
         noreturn: kind("noreturn", 0),
         cold: kind("cold", 0),
+        noinline: kind("noinline", 0),
         willreturn: kind("willreturn", 0),
         only_reads: kind("memory", argument | (3 * inaccessible) | rest),
         inaccessible: kind("memory", 3 * inaccessible),

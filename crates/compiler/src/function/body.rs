@@ -12,7 +12,23 @@ use wayfarer_module::{FuncType, PointKind, ValType, stable_points};
 
 /// Compiles local function `index` into the unit.
 pub(crate) fn compile(unit: &Unit<'_, '_>, index: u32) -> Result<()> {
-    let func = unit.func(index);
+    let (mut t, entry) = start(unit, unit.func(index), index)?;
+    let polls = t.shape.calls || unit.options.precise;
+    if polls {
+        t.entry_poll()?;
+    }
+    t.open_body()?;
+    t.translate(t.body_start())?;
+    t.finish(entry)?;
+    if polls { compile_stopped(unit, index) } else { Ok(()) }
+}
+
+/// Begins a function with the parameters of local function `index`: all locals have the values they have at its entry.
+fn start<'u, 'c, 'm>(
+    unit: &'u Unit<'c, 'm>,
+    func: FunctionValue<'c>,
+    index: u32,
+) -> Result<(Translator<'u, 'c, 'm>, BasicBlock<'c>)> {
     let vmctx = func.get_nth_param(0).ok_or_else(|| internal("no context"))?.into_pointer_value();
     let mut t = Translator::new(unit, func, index, vmctx)?;
     let entry = t.open()?;
@@ -23,10 +39,14 @@ pub(crate) fn compile(unit: &Unit<'_, '_>, index: u32) -> Result<()> {
         };
         t.builder.build_store(place, value)?;
     }
-    if t.shape.calls || unit.options.precise {
-        t.entry_poll()?;
-    }
-    t.translate(t.body_start())?;
+    Ok((t, entry))
+}
+
+/// Compiles what a function goes to if it finds a request at its entry.
+fn compile_stopped(unit: &Unit<'_, '_>, index: u32) -> Result<()> {
+    let func = unit.stopped(index);
+    let (mut t, entry) = start(unit, func, index)?;
+    t.stopped_at_entry()?;
     t.finish(entry)
 }
 
@@ -39,6 +59,7 @@ pub(crate) fn compile_continuation(unit: &Unit<'_, '_>, index: u32, offset: u32)
     let mut t = Translator::new(unit, func, index, vmctx)?;
     t.results = Some(results);
     let entry = t.open()?;
+    t.open_body()?;
     t.enter_loop(offset, state)?;
     t.translate(offset)?;
     t.finish(entry)
@@ -57,7 +78,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
         Ok(Translator::with(unit, func, index, vmctx, points, shape, allocas))
     }
 
-    /// Makes the variables of the locals, and opens the body's block. The block that everything else starts with.
+    /// Makes the variables of the locals. The block that everything else starts with.
     fn open(&mut self) -> Result<BasicBlock<'c>> {
         self.builder.position_at_end(self.allocas);
         let types = self.points.locals.iter();
@@ -69,11 +90,16 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
             // Gone again if nothing uses it.
             self.memory_base = Some(self.context_word(vmctx::MEMORY_BASE, "memory")?);
         }
+        Ok(entry)
+    }
+
+    /// Opens the block that is the body.
+    fn open_body(&mut self) -> Result<()> {
         let results = self.unit.module.func_type(self.index).results.clone();
         let ty = FuncType { params: Box::default(), results };
         let end = self.target("return", &ty.results)?;
         self.blocks.push(Block { kind: BlockKind::Block, height: 0, ty, end });
-        Ok(entry)
+        Ok(())
     }
 
     /// Offset of the first instruction.

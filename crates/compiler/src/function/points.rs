@@ -6,13 +6,16 @@ use inkwell::IntPredicate;
 use inkwell::attributes::AttributeLoc;
 use inkwell::basic_block::BasicBlock;
 use inkwell::types::FunctionType;
-use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, PointerValue};
+use inkwell::values::{
+    BasicMetadataValueEnum, BasicValue, BasicValueEnum, CallSiteValue, FunctionValue, IntValue,
+    LLVMTailCallKind, PointerValue,
+};
 use wayfarer_abi::{Helper, Point, record, vmctx};
 use wayfarer_module::PointKind;
 
 impl<'c> Translator<'_, 'c, '_> {
     /// The native stack's limit, or all ones while a request is pending: what polls read.
-    fn limit(&mut self) -> Result<inkwell::values::IntValue<'c>> {
+    fn limit(&mut self) -> Result<IntValue<'c>> {
         let place = self.offset_pointer(self.vmctx, vmctx::LIMIT)?;
         let limit = self.load_context(place, self.unit.types.i64.into(), "limit")?;
         let load = super::build::instruction(&limit)?;
@@ -23,16 +26,60 @@ impl<'c> Translator<'_, 'c, '_> {
         Ok(limit.into_int_value())
     }
 
-    /// At a function's entry: one comparison finds out both that the stack is short and that a request is pending.
+    /// At a function's entry: one comparison finds out both that the stack is short and that a request is pending. Then
+    /// control goes to another function, in tail position: nothing is to be kept here, and no frame is needed for it.
     pub(super) fn entry_poll(&mut self) -> Result<()> {
-        let name = self.unit.context.metadata_string(self.unit.stack_register);
-        let name = self.unit.context.metadata_node(&[name.into()]);
-        let register = self
-            .intrinsic("llvm.read_register", &[self.unit.types.i64.into()], &[name.into()])?
-            .into_int_value();
+        let stack = self.stack_pointer()?;
         let limit = self.limit()?;
-        let stop = self.builder.build_int_compare(IntPredicate::ULT, register, limit, "")?;
-        self.slow_poll(stop, Helper::Entry, PointKind::Entry, self.points_offset()?)
+        let stop = self.builder.build_int_compare(IntPredicate::ULT, stack, limit, "")?;
+        let slow = self.block("poll");
+        self.branch_unlikely(stop, slow)?;
+        let on = self.here()?;
+        self.builder.position_at_end(slow);
+        let call = self.call_with_same_arguments(self.unit.stopped(self.index))?;
+        call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
+        self.builder.position_at_end(on);
+        Ok(())
+    }
+
+    /// Calls a function of this one's type in tail position with what this one was called with, and returns what it does.
+    fn call_with_same_arguments(&mut self, callee: FunctionValue<'c>) -> Result<CallSiteValue<'c>> {
+        let args: Vec<BasicMetadataValueEnum<'c>> = self.func.get_param_iter().map(Into::into).collect();
+        let call = self.builder.build_call(callee, &args, "")?;
+        self.unit.mark_guest_call(call);
+        call.set_tail_call_kind(LLVMTailCallKind::LLVMTailCallKindTail);
+        let value = call.try_as_basic_value().basic();
+        self.builder.build_return(value.as_ref().map(|value| value as &dyn BasicValue<'c>))?;
+        Ok(call)
+    }
+
+    /// The body of [`Unit::stopped`]: serves what a function found pending at its entry, and calls it again.
+    pub(super) fn stopped_at_entry(&mut self) -> Result<()> {
+        let (callee, ty) = self.helper(Helper::Entry, None, &[])?;
+        let offset = self.points_offset()?;
+        self.stoppable_call(ty, Callee::Pointer(callee), &[self.vmctx.into()], PointKind::Entry, offset)?;
+        self.call_with_same_arguments(self.unit.func(self.index))?;
+        Ok(())
+    }
+
+    /// Where the stack is, or about where: at some place in this function. The compiler must not know that it is asked
+    /// for, or it would make the frame before.
+    fn stack_pointer(&mut self) -> Result<IntValue<'c>> {
+        let i64 = self.unit.types.i64;
+        let ty = i64.fn_type(&[], false);
+        let asm = self.unit.context.create_inline_asm(
+            ty,
+            self.unit.read_stack_pointer.to_owned(),
+            "=r".to_owned(),
+            false,
+            false,
+            None,
+            false,
+        );
+        let call = self.builder.build_indirect_call(ty, asm, &[], "stack")?;
+        call.add_attribute(AttributeLoc::Function, self.unit.attributes.nounwind);
+        let value = call.try_as_basic_value().basic().ok_or_else(|| internal("no value"))?;
+        Ok(value.into_int_value())
     }
 
     /// At a loop header or before a call that is made again: on if no request is pending, or once it was served.
@@ -44,21 +91,11 @@ impl<'c> Translator<'_, 'c, '_> {
         // All ones; no address is negative.
         let zero = limit.get_type().const_zero();
         let stop = self.builder.build_int_compare(IntPredicate::SLT, limit, zero, "")?;
-        self.slow_poll(stop, Helper::Poll, kind, offset)
-    }
-
-    fn slow_poll(
-        &mut self,
-        stop: inkwell::values::IntValue<'c>,
-        helper: Helper,
-        kind: PointKind,
-        offset: u32,
-    ) -> Result<()> {
         let (slow, on) = (self.block("poll"), self.block(""));
         let branch = self.builder.build_conditional_branch(stop, slow, on)?;
         self.unit.mark_unlikely(branch);
         self.builder.position_at_end(slow);
-        let (callee, ty) = self.helper(helper, None, &[])?;
+        let (callee, ty) = self.helper(Helper::Poll, None, &[])?;
         let call = self.stoppable_call(ty, Callee::Pointer(callee), &[self.vmctx.into()], kind, offset)?;
         call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
         // It only reads what the guest can see: whoever changes that unwinds the frame.
@@ -89,7 +126,7 @@ impl<'c> Translator<'_, 'c, '_> {
         args: &[BasicMetadataValueEnum<'c>],
         kind: PointKind,
         offset: u32,
-    ) -> Result<inkwell::values::CallSiteValue<'c>> {
+    ) -> Result<CallSiteValue<'c>> {
         if !self.unit.options.checkpoints {
             return Ok(match callee {
                 Callee::Pointer(callee) => self.builder.build_indirect_call(ty, callee, args, "")?,
@@ -247,6 +284,6 @@ impl<'c> Translator<'_, 'c, '_> {
 /// What is called.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Callee<'c> {
-    Function(inkwell::values::FunctionValue<'c>),
+    Function(FunctionValue<'c>),
     Pointer(PointerValue<'c>),
 }
