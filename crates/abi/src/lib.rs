@@ -16,10 +16,11 @@
 //!
 //! # Stopping
 //!
-//! Where a request may be found (a *poll*), and where a callee may have found one (a *call*), compiled code has a landing
-//! pad. The runtime stops a thread by a forced unwind; each pad appends a [`record`] to the capture area that
-//! [`vmctx::CAPTURE`] points into, and lets the unwind go on. Before a frame's pads run the runtime sees to it that there
-//! is room for [`MAX_CAPTURED`] bytes.
+//! Where a callee may have found a request (a *call*), compiled code has a landing pad. The runtime stops a thread by a
+//! forced unwind; each pad appends a [`record`] to the capture area that [`vmctx::CAPTURE`] points into, and lets the unwind
+//! go on. Code that finds a request itself (a *poll*) appends its record and leaves for good ([`Helper::Leave`]); only code
+//! that is asked at every stable point has pads there, too, and goes on if nothing is to be done. There is always room for
+//! a record: [`MAX_CAPTURED`] bytes before the landing pads of a frame run, and while code runs.
 
 #![no_std]
 
@@ -29,7 +30,7 @@ mod trap_code;
 pub use trap_code::TrapCode;
 
 /// Changes with anything here.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A function's results are returned as values up to this number, unless one of several is a vector.
 pub const MAX_RETURNED: usize = 2;
@@ -122,8 +123,11 @@ pub mod table {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Helper {
-    /// `()`: a request is pending at a loop header or before a call that is made again. May unwind.
+    /// `()`: a request is pending at a loop header or before a call that is made again. May unwind. Code that is to stop
+    /// at every stable point calls this.
     Poll,
+    /// `()`: as [`Helper::Poll`], with the frame's record written already. Does not return.
+    Leave,
     /// `()`: at a function's entry, a request is pending or the stack is short. May unwind or trap.
     Entry,
     /// `(code: i32)`: ends the run with that [`TrapCode`]. Does not return.

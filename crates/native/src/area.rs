@@ -14,6 +14,8 @@ const PIECE: usize = 4 * MAX_CAPTURED;
 pub(crate) struct Area {
     /// Each with how many bytes were written.
     pieces: Vec<(Region, usize)>,
+    /// Frames whose records were written elsewhere, before.
+    left: Vec<RawFrame>,
 }
 
 impl Area {
@@ -39,30 +41,46 @@ impl Area {
         Ok(start)
     }
 
+    /// Takes the records between these addresses, of a frame of `instance` that was left.
+    ///
+    /// # Safety
+    /// Compiled code must have written whole records there.
+    pub(crate) unsafe fn take(&mut self, from: *const u8, to: *const u8, instance: *const Instance) {
+        // SAFETY: passed on.
+        unsafe { read(from, to as usize - from as usize, instance, &mut self.left) };
+    }
+
     /// The frames whose records were written, all of them of `instance`.
-    pub(crate) fn frames(&self, instance: *const Instance, frames: &mut Vec<RawFrame>) {
-        const KINDS: [(Point, PointKind); 4] = [
-            (Point::Entry, PointKind::Entry),
-            (Point::Loop, PointKind::Loop),
-            (Point::Call, PointKind::Call),
-            (Point::BeforeCall, PointKind::BeforeCall),
-        ];
+    pub(crate) fn frames(&mut self, instance: *const Instance, frames: &mut Vec<RawFrame>) {
+        frames.append(&mut self.left);
         for (piece, written) in &self.pieces {
-            let mut at = 0;
-            while at < *written {
-                // SAFETY: landing pads wrote whole records, one behind the other, up to there.
-                let (func, kind, offset, slots) = unsafe {
-                    let header = piece.base().add(at);
-                    let field = |offset: u64| header.add(offset as usize).cast::<u32>().read();
-                    let count = field(record::SLOTS) as usize;
-                    let first = header.add(record::SIZE as usize).cast::<u64>();
-                    let slots = std::slice::from_raw_parts(first, count);
-                    (field(record::FUNC), field(record::KIND), field(record::OFFSET), slots)
-                };
-                let kind = KINDS[kind as usize & 3].1;
-                frames.push(RawFrame { instance, func, kind, offset, slots: slots.into() });
-                at += record::SIZE as usize + 8 * slots.len();
-            }
+            // SAFETY: landing pads wrote whole records, one behind the other, up to there.
+            unsafe { read(piece.base(), *written, instance, frames) };
         }
+    }
+}
+
+/// Reads records of frames of `instance`, one behind the other.
+unsafe fn read(first: *const u8, len: usize, instance: *const Instance, frames: &mut Vec<RawFrame>) {
+    const KINDS: [(Point, PointKind); 4] = [
+        (Point::Entry, PointKind::Entry),
+        (Point::Loop, PointKind::Loop),
+        (Point::Call, PointKind::Call),
+        (Point::BeforeCall, PointKind::BeforeCall),
+    ];
+    let mut at = 0;
+    while at < len {
+        // SAFETY: the caller vouches for the records.
+        let (func, kind, offset, slots) = unsafe {
+            let header = first.add(at);
+            let field = |offset: u64| header.add(offset as usize).cast::<u32>().read();
+            let count = field(record::SLOTS) as usize;
+            let first = header.add(record::SIZE as usize).cast::<u64>();
+            let slots = std::slice::from_raw_parts(first, count);
+            (field(record::FUNC), field(record::KIND), field(record::OFFSET), slots)
+        };
+        let kind = KINDS[kind as usize & 3].1;
+        frames.push(RawFrame { instance, func, kind, offset, slots: slots.into() });
+        at += record::SIZE as usize + 8 * slots.len();
     }
 }

@@ -79,7 +79,8 @@ fn go_on_after(env: &mut ExecEnv, mut ended: Ended) -> Result<Vec<u64>, Trap> {
             Ended::Captured => {}
         }
         let frames = std::mem::take(&mut env.captured);
-        if checkpoint(env, &frames) == AfterCheckpoint::Stop {
+        let only_left = std::mem::take(&mut env.goes_on);
+        if !only_left && checkpoint(env, &frames) == AfterCheckpoint::Stop {
             return Err(Trap::Stopped);
         }
         // SAFETY: just captured, in this store.

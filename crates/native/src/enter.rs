@@ -5,6 +5,7 @@ use crate::signals;
 use std::arch::global_asm;
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::atomic::Ordering;
 use wayfarer_interp::mixed::Ended;
 use wayfarer_runtime::{ExecEnv, Trap, TrapCode, VmContext, VmCtx, native_stack};
 
@@ -88,6 +89,10 @@ pub(crate) unsafe fn run(
     // SAFETY: the environment outlives the run.
     let env = unsafe { &mut *level.env };
     env.native = level.below;
+    if status != RETURNED {
+        // SAFETY: the context lives as long as its instance.
+        unsafe { (*level.vmctx).capture.store(env.left.base(), Ordering::Relaxed) };
+    }
     if first {
         vm.leave();
     }

@@ -19,6 +19,7 @@ pub(crate) fn table() -> *const *const () {
     static TABLE: Addresses = Addresses({
         let mut table = [std::ptr::null(); Helper::COUNT];
         table[Helper::Poll as usize] = poll as *const ();
+        table[Helper::Leave as usize] = leave as *const ();
         table[Helper::Entry as usize] = entry as *const ();
         table[Helper::Trap as usize] = trap as *const ();
         table[Helper::Call as usize] = call as *const ();
@@ -94,6 +95,22 @@ unsafe extern "C-unwind" fn poll(vmctx: *mut VmCtx) {
     unsafe {
         let env: *mut ExecEnv = env(vmctx);
         serve(&mut *env).take(env);
+    }
+}
+
+unsafe extern "C-unwind" fn leave(vmctx: *mut VmCtx) {
+    // SAFETY: called by compiled code at a stable point, with the frame's record written.
+    unsafe {
+        let env: *mut ExecEnv = env(vmctx);
+        let action = match serve(&mut *env) {
+            // Nothing else is to be done, but there is no way back.
+            Action::Return => {
+                (*env).goes_on = true;
+                Action::Capture
+            }
+            action => action,
+        };
+        action.take(env);
     }
 }
 

@@ -40,8 +40,12 @@ const CFA_BIAS: usize = if cfg!(target_arch = "s390x") { 160 } else { 0 };
 /// # Safety
 /// The run must be innermost, and between its frames and this call nothing may have a destructor.
 pub(crate) unsafe fn capture(level: *mut Level) -> ! {
-    // SAFETY: the level and its exception outlive the unwind, which `stop` ends.
+    // SAFETY: the level and its exception outlive the unwind, which `stop` ends. Code that left wrote a record.
     unsafe {
+        let (vm, env) = (&*(*level).vmctx, &*(*level).env);
+        let left = env.left.base();
+        (*level).area.take(left, vm.capture.load(Ordering::Relaxed), vm.instance);
+        vm.capture.store(left, Ordering::Relaxed);
         _Unwind_ForcedUnwind(&raw mut (*level).exception, stop, level.cast());
         // It only returns if the stack cannot be walked: a table is missing. There is nothing left to go back to.
         std::process::abort()

@@ -37,6 +37,10 @@ pub struct ExecEnv {
     pub frames_used: usize,
     /// Results of compiled functions that return more than fit into registers.
     pub results: Region,
+    /// Where compiled code writes the state of a frame that it leaves.
+    pub left: Region,
+    /// A thread that is captured is not wanted for a checkpoint, it just has to be continued.
+    pub goes_on: bool,
     /// Frames of a thread that is being captured, innermost first.
     pub captured: Vec<RawFrame>,
     /// The innermost run of compiled code, for the engine; null outside.
@@ -73,6 +77,8 @@ impl ExecEnv {
             values_used: 0,
             frames_used: STAGGER,
             results: Region::zeroed(MAX_RESULTS * 16)?,
+            left: Region::zeroed(wayfarer_abi::MAX_CAPTURED)?,
+            goes_on: false,
             captured: Vec::new(),
             native: std::ptr::null_mut(),
             host_stack: Vec::new(),

@@ -140,6 +140,7 @@ impl VmContext {
             Err(_) => return None,
         }
         vm.results.store(env.results.base().cast(), Ordering::Relaxed);
+        vm.capture.store(env.left.base(), Ordering::Relaxed);
         if let Some(limit) = &self.limit {
             limit.set(stack_limit as u64);
         }

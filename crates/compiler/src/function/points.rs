@@ -82,7 +82,7 @@ impl<'c> Translator<'_, 'c, '_> {
         Ok(value.into_int_value())
     }
 
-    /// At a loop header or before a call that is made again: on if no request is pending, or once it was served.
+    /// At a loop header or before a call that is made again: on if no request is pending.
     pub(super) fn poll(&mut self, kind: PointKind, offset: u32) -> Result<()> {
         if !self.unit.options.checkpoints {
             return Ok(());
@@ -90,21 +90,44 @@ impl<'c> Translator<'_, 'c, '_> {
         let limit = self.limit()?;
         // All ones; no address is negative.
         let zero = limit.get_type().const_zero();
-        let stop = self.builder.build_int_compare(IntPredicate::SLT, limit, zero, "")?;
-        let (slow, on) = (self.block("poll"), self.block(""));
-        let branch = self.builder.build_conditional_branch(stop, slow, on)?;
-        self.unit.mark_unlikely(branch);
+        let pending = self.builder.build_int_compare(IntPredicate::SLT, limit, zero, "")?;
+        let slow = self.block("poll");
+        self.branch_unlikely(pending, slow)?;
+        let on = self.here()?;
         self.builder.position_at_end(slow);
+        match self.unit.options.precise {
+            true => {
+                self.stop_and_return(kind, offset)?;
+                self.builder.build_unconditional_branch(on)?;
+            }
+            false => self.leave(kind, offset)?,
+        }
+        self.builder.position_at_end(on);
+        Ok(())
+    }
+
+    /// Saves the frame's state, and leaves: what is done with the request, this frame is not continued. So what is live
+    /// here costs nothing where no request is pending.
+    fn leave(&mut self, kind: PointKind, offset: u32) -> Result<()> {
+        self.save_frame(kind, offset)?;
+        let (helper, ty) = self.helper(Helper::Leave, None, &[])?;
+        let call = self.builder.build_indirect_call(ty, helper, &[self.vmctx.into()], "")?;
+        for attribute in [self.unit.attributes.cold, self.unit.attributes.noreturn] {
+            call.add_attribute(AttributeLoc::Function, attribute);
+        }
+        self.builder.build_unreachable()?;
+        Ok(())
+    }
+
+    /// Has the request served, and goes on if that is all.
+    fn stop_and_return(&mut self, kind: PointKind, offset: u32) -> Result<()> {
         let (callee, ty) = self.helper(Helper::Poll, None, &[])?;
         let call = self.stoppable_call(ty, Callee::Pointer(callee), &[self.vmctx.into()], kind, offset)?;
         call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
         // It only reads what the guest can see: whoever changes that unwinds the frame.
         call.add_attribute(AttributeLoc::Function, self.unit.attributes.only_reads);
         // Without anything in it the block would go, and what was in registers come back from memory on the other way, too.
-        self.barrier()?;
-        self.builder.build_unconditional_branch(on)?;
-        self.builder.position_at_end(on);
-        Ok(())
+        self.barrier()
     }
 
     /// The offset of the function's entry as a stable point.
@@ -160,6 +183,14 @@ impl<'c> Translator<'_, 'c, '_> {
             true,
             "",
         )?;
+        self.save_frame(kind, offset)?;
+        self.builder.build_resume(exception)?;
+        self.builder.position_at_end(here);
+        Ok(pad)
+    }
+
+    /// Appends the frame's record to the capture area.
+    fn save_frame(&mut self, kind: PointKind, offset: u32) -> Result<()> {
         let point = self.points.find(kind, offset).ok_or_else(|| {
             internal(format!("function {}: {kind:?} at {offset} is no stable point", self.index))
         })?;
@@ -198,9 +229,7 @@ impl<'c> Translator<'_, 'c, '_> {
         self.store_slots(room, &values)?;
         let next = self.offset_pointer(room, 8 * u64::from(slots))?;
         self.store_context(capture, next.into())?;
-        self.builder.build_resume(exception)?;
-        self.builder.position_at_end(here);
-        Ok(pad)
+        Ok(())
     }
 
     /// Stores values to slots, from the first on.
