@@ -40,6 +40,8 @@ pub struct WASMModuleInstanceCommon {
     instance: *const Instance,
     pub(crate) module: wasm_module_t,
     exception: Mutex<Exception>,
+    /// Whether there is an exception: looked at after every call of a native function.
+    raised: AtomicBool,
     terminated: AtomicBool,
     /// Status given to `proc_exit`.
     pub(crate) exit_code: AtomicU32,
@@ -91,6 +93,7 @@ impl WASMModuleInstanceCommon {
             store: parts.store,
             instance: parts.instance,
             module: parts.module,
+            raised: AtomicBool::new(false),
             exception: Mutex::new(Exception {
                 set: false,
                 text: Box::new(UnsafeCell::new([0; EXCEPTION_LEN])),
@@ -158,11 +161,15 @@ impl WASMModuleInstanceCommon {
         buffer[..n].copy_from_slice(&full[..n]);
         buffer[n] = 0;
         exception.set = true;
+        self.raised.store(true, Ordering::Release);
     }
 
     /// Removes the exception, and with it a request to terminate.
     pub(crate) fn clear_exception(&self) {
-        self.exception.lock().unwrap_or_else(PoisonError::into_inner).set = false;
+        let mut exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
+        exception.set = false;
+        self.raised.store(false, Ordering::Release);
+        drop(exception);
         if self.terminated.swap(false, Ordering::AcqRel) {
             self.store.control().clear_terminate();
         }
@@ -170,12 +177,18 @@ impl WASMModuleInstanceCommon {
 
     /// The exception with its prefix, as it stands in its buffer.
     pub(crate) fn exception_ptr(&self) -> Option<*const c_char> {
+        if !self.raised.load(Ordering::Acquire) {
+            return None;
+        }
         let exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
         exception.set.then(|| exception.text.get().cast_const().cast())
     }
 
     /// The exception without its prefix.
     pub(crate) fn exception(&self) -> Option<String> {
+        if !self.raised.load(Ordering::Acquire) {
+            return None;
+        }
         let exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
         if !exception.set {
             return None;

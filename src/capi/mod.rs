@@ -41,6 +41,7 @@ pub(crate) mod native_call;
 pub mod natives;
 pub mod package;
 pub(crate) mod pool;
+mod register_call;
 pub(crate) mod signature;
 pub(crate) mod text_values;
 pub mod types;

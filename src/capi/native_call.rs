@@ -9,6 +9,7 @@ use wayfarer_guest::GuestMemory;
 use wayfarer_module::{FuncType, ValType};
 
 use super::natives::Native;
+use super::register_call::{self, Registers};
 use super::signature::{self, Param};
 use super::vector_call;
 
@@ -39,7 +40,7 @@ pub(crate) union Cell {
 }
 
 impl Cell {
-    const ZERO: Cell = Cell { v128: [0; 2] };
+    pub(crate) const ZERO: Cell = Cell { v128: [0; 2] };
 
     /// The bits as a slot of this type (not for references).
     fn bits(self, ty: ValType) -> u64 {
@@ -72,6 +73,8 @@ unsafe impl Sync for NativeCall {}
 enum How {
     /// `void f(exec_env, uint64_t *args)`
     Raw,
+    /// `ret f(exec_env, args...)` with all of it in registers.
+    Registers,
     /// `ret f(exec_env, args...)`
     Ffi(Cif),
     /// The same with vectors among parameters or result, which libffi does not know.
@@ -110,6 +113,8 @@ impl NativeCall {
                 return Err(LinkError::Vector);
             }
             How::Vector
+        } else if register_call::possible(ty) {
+            How::Registers
         } else {
             How::Ffi(cif(&params, ty))
         };
@@ -138,6 +143,15 @@ impl NativeCall {
         slots: &mut [u64],
         again: &std::cell::Cell<bool>,
     ) -> Result<(), &'static str> {
+        if let How::Registers = self.how {
+            let registers = self.registers(memory, references, slots)?;
+            // SAFETY: passed on; `new` checked that it is possible.
+            let cell = unsafe { register_call::call(self.func, exec_env, &registers, &self.ty) };
+            if let (Some(&ty), false) = (self.ty.results.first(), again.get()) {
+                slots[0] = self.result(references, ty, cell);
+            }
+            return Ok(());
+        }
         let args = self.arguments(memory, references, slots)?;
         let mut results: SmallVec<[Cell; 4]> = SmallVec::from_elem(Cell::ZERO, self.ty.results.len());
         match &self.how {
@@ -145,6 +159,7 @@ impl NativeCall {
             How::Raw => unsafe { self.call_raw(exec_env, &args, &mut results) },
             // SAFETY: passed on; the cif was made for these parameters and results.
             How::Ffi(cif) => unsafe { self.call_ffi(cif, exec_env, args, &mut results) },
+            How::Registers => {}
             // SAFETY: passed on; `new` checked that it is possible.
             How::Vector => unsafe { vector_call::call(self.func, exec_env, &self.ty, &args, &mut results) },
         }
@@ -153,23 +168,43 @@ impl NativeCall {
         }
         let mut at = 0;
         for (&ty, cell) in self.ty.results.iter().zip(results) {
-            // SAFETY: every bit pattern is a value of every member.
-            let value = unsafe {
-                match ty {
-                    ValType::V128 => {
-                        slots[at..at + 2].copy_from_slice(&vector_slots(cell.v128));
-                        at += 2;
-                        continue;
-                    }
-                    ValType::ExternRef => references.object_slot(cell.pointer),
-                    ValType::FuncRef => references.func_slot(cell.u32),
-                    _ => cell.bits(ty),
-                }
-            };
-            slots[at] = value;
-            at += 1;
+            if ty == ValType::V128 {
+                // SAFETY: every bit pattern is a value of every member.
+                slots[at..at + 2].copy_from_slice(&vector_slots(unsafe { cell.v128 }));
+                at += 2;
+            } else {
+                slots[at] = self.result(references, ty, cell);
+                at += 1;
+            }
         }
         Ok(())
+    }
+
+    /// The slot for a result that is no vector.
+    fn result(&self, references: &dyn References, ty: ValType, cell: Cell) -> u64 {
+        // SAFETY: every bit pattern is a value of every member.
+        unsafe {
+            match ty {
+                ValType::ExternRef => references.object_slot(cell.pointer),
+                ValType::FuncRef => references.func_slot(cell.u32),
+                _ => cell.bits(ty),
+            }
+        }
+    }
+
+    /// The arguments in the registers where they are passed.
+    fn registers(
+        &self,
+        memory: &GuestMemory<'_>,
+        references: &dyn References,
+        slots: &[u64],
+    ) -> Result<Registers, &'static str> {
+        let mut registers = Registers::default();
+        for (at, (&ty, &param)) in self.ty.params.iter().zip(&self.params).enumerate() {
+            let cell = argument(memory, references, ty, param, &slots[at..])?;
+            registers.add(ty, cell);
+        }
+        Ok(registers)
     }
 
     /// The arguments as C has them, addresses checked and converted.
@@ -182,23 +217,7 @@ impl NativeCall {
         let mut cells = SmallVec::new();
         let mut at = 0;
         for (&ty, &param) in self.ty.params.iter().zip(&self.params) {
-            let slot = slots[at];
-            let address = u64::from(slot as u32);
-            let mut cell = Cell::ZERO;
-            match param {
-                Param::Pointer => cell.pointer = buffer(memory, address, 1)?,
-                // The signature parser saw to it that the length is the next parameter.
-                Param::Buffer => cell.pointer = buffer(memory, address, u64::from(slots[at + 1] as u32))?,
-                Param::Str => cell.pointer = string(memory, address)?,
-                Param::Value => match ty {
-                    ValType::I32 | ValType::F32 => cell.u32 = slot as u32,
-                    ValType::I64 | ValType::F64 => cell.u64 = slot,
-                    ValType::V128 => cell.v128 = vector_slots([slot, slots[at + 1]]),
-                    ValType::ExternRef => cell.pointer = references.object(slot),
-                    ValType::FuncRef => cell.u32 = references.func_index(slot),
-                },
-            }
-            cells.push(cell);
+            cells.push(argument(memory, references, ty, param, &slots[at..])?);
             at += ty.slots() as usize;
         }
         Ok(cells)
@@ -262,6 +281,33 @@ impl NativeCall {
             }
         }
     }
+}
+
+/// An argument as C has it, from its slot, which is the first of `slots`; an address checked and converted.
+fn argument(
+    memory: &GuestMemory<'_>,
+    references: &dyn References,
+    ty: ValType,
+    param: Param,
+    slots: &[u64],
+) -> Result<Cell, &'static str> {
+    let slot = slots[0];
+    let address = u64::from(slot as u32);
+    let mut cell = Cell::ZERO;
+    match param {
+        Param::Pointer => cell.pointer = buffer(memory, address, 1)?,
+        // The signature parser saw to it that the length is the next parameter.
+        Param::Buffer => cell.pointer = buffer(memory, address, u64::from(slots[1] as u32))?,
+        Param::Str => cell.pointer = string(memory, address)?,
+        Param::Value => match ty {
+            ValType::I32 | ValType::F32 => cell.u32 = slot as u32,
+            ValType::I64 | ValType::F64 => cell.u64 = slot,
+            ValType::V128 => cell.v128 = vector_slots([slot, slots[1]]),
+            ValType::ExternRef => cell.pointer = references.object(slot),
+            ValType::FuncRef => cell.u32 = references.func_index(slot),
+        },
+    }
+    Ok(cell)
 }
 
 /// A vector between its two slots, low half first, and the 16 bytes that C sees, which are in the order they have in

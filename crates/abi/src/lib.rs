@@ -76,6 +76,8 @@ pub mod vmctx {
     pub const CODE: u64 = 56;
     /// Where the next record of a captured frame goes.
     pub const CAPTURE: u64 = 64;
+    /// Where the stack pointer was in a function that goes to [`crate::Helper::LeaveEntry`].
+    pub const STACK: u64 = 72;
     /// Size of the fixed part.
     pub const SIZE: u64 = 128;
 
@@ -128,8 +130,10 @@ pub enum Helper {
     Poll,
     /// `()`: as [`Helper::Poll`], with the frame's record written already. Does not return.
     Leave,
-    /// `()`: at a function's entry, a request is pending or the stack is short. May unwind or trap.
+    /// `()`: at a function's entry, a request is pending or the stack is short. May unwind or trap. As [`Helper::Poll`].
     Entry,
+    /// `() -> ptr`: as [`Helper::Entry`], with the frame's record written already. Does not return.
+    LeaveEntry,
     /// `(code: i32)`: ends the run with that [`TrapCode`]. Does not return.
     Trap,
     /// `(func: ptr, slots: ptr) -> i32`: calls any function. 1: it was interrupted and has to be called again after a

@@ -42,7 +42,7 @@ impl Engine for Interpreter {
     unsafe fn call(&self, env: &mut ExecEnv, func: *const Func, args: &[u64]) -> Result<Vec<u64>, Trap> {
         // SAFETY: the caller passes a function of the environment's store.
         let callee = unsafe { &*func };
-        let results = env.store().runtime().types.get(callee.ty).result_slots() as usize;
+        let results = callee.result_slots as usize;
         if callee.code.is_null() {
             // SAFETY: as above.
             return unsafe { call_host(env, callee, args, results) };

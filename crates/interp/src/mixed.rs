@@ -64,8 +64,7 @@ pub unsafe fn call(
     if native_stack::is_used_up() {
         return Err(Ended::Trap(TrapCode::NativeStackOverflow.into()));
     }
-    let ty = env.store().runtime().types.get(func.ty);
-    let (params, results) = (ty.param_slots() as usize, ty.result_slots() as usize);
+    let (params, results) = (func.param_slots as usize, func.result_slots as usize);
     let mut ctx = context(env);
     ctx.state.ctx = &raw mut ctx;
     (ctx.tier, ctx.request) = (Some(tier), &raw const ALWAYS);

@@ -26,7 +26,7 @@ impl Engine for NativeEngine {
             // SAFETY: passed on.
             return unsafe { Interpreter.call(env, func, args) };
         }
-        let results = env.store().runtime().types.get(callee.ty).result_slots() as usize;
+        let results = callee.result_slots as usize;
         if callee.code.is_null() {
             // SAFETY: passed on.
             return unsafe { call_host(env, callee, args, results) };

@@ -21,6 +21,7 @@ pub(crate) fn table() -> *const *const () {
         table[Helper::Poll as usize] = poll as *const ();
         table[Helper::Leave as usize] = leave as *const ();
         table[Helper::Entry as usize] = entry as *const ();
+        table[Helper::LeaveEntry as usize] = leave_entry as *const ();
         table[Helper::Trap as usize] = trap as *const ();
         table[Helper::Call as usize] = call as *const ();
         table[Helper::Interpret as usize] = interpret as *const ();
@@ -114,6 +115,19 @@ unsafe extern "C-unwind" fn leave(vmctx: *mut VmCtx) {
     }
 }
 
+unsafe extern "C-unwind" fn leave_entry(vmctx: *mut VmCtx) -> *const u64 {
+    // SAFETY: called by compiled code at a function's entry, with the frame's record written.
+    unsafe {
+        // Not the stack pointer here: the function's frame is gone.
+        if (*vmctx).stack.load(Ordering::Relaxed) < native_stack::limit() {
+            let env: *mut ExecEnv = env(vmctx);
+            Action::trap(&*env, TrapCode::NativeStackOverflow.into()).take(env);
+        }
+        leave(vmctx);
+    }
+    std::ptr::null()
+}
+
 /// Serves a request.
 fn serve(env: &mut ExecEnv) -> Action {
     let store = env.store().clone();
@@ -180,7 +194,7 @@ unsafe fn call_any(
         // SAFETY: the level is the run's; the slots are the function's until it returns.
         let called = unsafe {
             (*level).in_host = true;
-            let slots = std::slice::from_raw_parts_mut(slots, env.store().runtime().types.slots(func.ty));
+            let slots = std::slice::from_raw_parts_mut(slots, func.slots());
             let called = wayfarer_runtime::func::call_host(env, func, instance(vmctx), slots);
             (*level).in_host = false;
             called

@@ -22,6 +22,10 @@ pub struct Func {
     pub vmctx: *mut crate::VmCtx,
     /// Its compiled code, null if there is none.
     pub native: *const (),
+    /// Slots of its parameters.
+    pub param_slots: u32,
+    /// Slots of its results.
+    pub result_slots: u32,
     /// The instance whose function this is: the importing one for a host function that was given as an import, null for
     /// a host function made on its own.
     pub instance: *const Instance,
@@ -51,6 +55,13 @@ pub struct HostFunc {
 
 /// Signature of a host function's implementation: caller, argument and result slots.
 pub type HostCall = dyn Fn(&mut Caller<'_>, &mut [u64]) -> Result<(), HostError> + Send + Sync;
+
+impl Func {
+    /// Slots that arguments and results need, which take the same place.
+    pub fn slots(&self) -> usize {
+        self.param_slots.max(self.result_slots) as usize
+    }
+}
 
 impl fmt::Debug for HostFunc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

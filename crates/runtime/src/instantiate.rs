@@ -113,11 +113,14 @@ impl Store {
         let address: *const Instance = instance.as_ptr();
         let first = module.num_imported_funcs;
         let mut own_funcs: Box<[Func]> = (first..module.funcs.len() as u32)
-            .map(|index| Func {
+            .map(|index| (index, module.func_type(index)))
+            .map(|(index, ty)| Func {
                 ty: loaded.types[module.funcs[index as usize].ty as usize],
                 index,
                 vmctx: std::ptr::null_mut(),
                 native: std::ptr::null(),
+                param_slots: ty.param_slots(),
+                result_slots: ty.result_slots(),
                 instance: address,
                 code: loaded.code.code(index),
                 host: None,

@@ -182,6 +182,8 @@ impl Store {
             index: u32::MAX,
             vmctx: std::ptr::null_mut(),
             native: std::ptr::null(),
+            param_slots: ty.param_slots(),
+            result_slots: ty.result_slots(),
             instance: std::ptr::null(),
             code: std::ptr::null(),
             host: Some(Box::new(host)),

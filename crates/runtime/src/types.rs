@@ -39,13 +39,6 @@ impl TypeRegistry {
         id
     }
 
-    /// Slots of the parameters or of the results of a type, whichever are more.
-    pub fn slots(&self, id: TypeId) -> usize {
-        let types = self.types();
-        let ty = &types.list[id.0 as usize];
-        ty.param_slots().max(ty.result_slots()) as usize
-    }
-
     /// The type with this id.
     pub fn get(&self, id: TypeId) -> Arc<FuncType> {
         self.types().list[id.0 as usize].clone()

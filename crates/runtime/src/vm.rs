@@ -46,7 +46,9 @@ pub struct VmCtx {
     code: *const (),
     /// Where the next record of a captured frame goes.
     pub capture: AtomicPtr<u8>,
-    reserved: [u64; 7],
+    /// Where the stack pointer was in a function that found a request at its entry.
+    pub stack: AtomicUsize,
+    reserved: [u64; 6],
 }
 
 /// An instance's context: the fixed part and the lists behind it, at a fixed address.
@@ -109,7 +111,8 @@ impl VmContext {
             env: AtomicPtr::default(),
             code: ptr::null(),
             capture: AtomicPtr::default(),
-            reserved: [0; 7],
+            stack: AtomicUsize::default(),
+            reserved: [0; 6],
         };
         // SAFETY: the first words are the header's, and aligned for it.
         unsafe { words.as_mut_ptr().cast::<VmCtx>().write(header) };
@@ -178,6 +181,7 @@ mod tests {
         assert_eq!(offset_of!(VmCtx, env) as u64, vmctx::ENV);
         assert_eq!(offset_of!(VmCtx, code) as u64, vmctx::CODE);
         assert_eq!(offset_of!(VmCtx, capture) as u64, vmctx::CAPTURE);
+        assert_eq!(offset_of!(VmCtx, stack) as u64, vmctx::STACK);
         assert_eq!(size_of::<VmCtx>() as u64, vmctx::SIZE);
         assert_eq!(offset_of!(Func, ty) as u64, func::TYPE);
         assert_eq!(offset_of!(Func, vmctx) as u64, func::VMCTX);

@@ -14,13 +14,14 @@ use wayfarer_module::{FuncType, PointKind, ValType, stable_points};
 pub(crate) fn compile(unit: &Unit<'_, '_>, index: u32) -> Result<()> {
     let (mut t, entry) = start(unit, unit.func(index), index)?;
     let polls = t.shape.calls || unit.options.precise;
+    let leaves = polls && t.leaves_at_polls();
     if polls {
         t.entry_poll()?;
     }
     t.open_body()?;
     t.translate(t.body_start())?;
     t.finish(entry)?;
-    if polls { compile_stopped(unit, index) } else { Ok(()) }
+    if leaves { compile_stopped(unit, index) } else { Ok(()) }
 }
 
 /// Begins a function with the parameters of local function `index`: all locals have the values they have at its entry.

@@ -36,30 +36,46 @@ impl<'c> Translator<'_, 'c, '_> {
         self.branch_unlikely(stop, slow)?;
         let on = self.here()?;
         self.builder.position_at_end(slow);
-        let call = self.call_with_same_arguments(self.unit.stopped(self.index))?;
-        call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
+        if self.leaves_at_polls() {
+            self.leave_at_entry(stack)?;
+        } else {
+            self.stop_and_return(Helper::Entry, PointKind::Entry, self.points_offset()?)?;
+            self.builder.build_unconditional_branch(on)?;
+        }
         self.builder.position_at_end(on);
         Ok(())
     }
 
-    /// Calls a function of this one's type in tail position with what this one was called with, and returns what it does.
-    fn call_with_same_arguments(&mut self, callee: FunctionValue<'c>) -> Result<CallSiteValue<'c>> {
+    /// Whether a frame that finds a request is left for good.
+    pub(super) fn leaves_at_polls(&self) -> bool {
+        self.unit.options.checkpoints && !self.unit.options.precise
+    }
+
+    /// Has [`Unit::stopped`] save the frame's state, which is what the function was called with, and leave.
+    fn leave_at_entry(&mut self, stack: IntValue<'c>) -> Result<()> {
+        let place = self.offset_pointer(self.vmctx, vmctx::STACK)?;
+        self.store_context(place, stack.into())?;
         let args: Vec<BasicMetadataValueEnum<'c>> = self.func.get_param_iter().map(Into::into).collect();
-        let call = self.builder.build_call(callee, &args, "")?;
+        let call = self.builder.build_call(self.unit.stopped(self.index), &args, "")?;
         self.unit.mark_guest_call(call);
+        call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
         call.set_tail_call_kind(LLVMTailCallKind::LLVMTailCallKindTail);
         let value = call.try_as_basic_value().basic();
         self.builder.build_return(value.as_ref().map(|value| value as &dyn BasicValue<'c>))?;
-        Ok(call)
+        Ok(())
     }
 
-    /// The body of [`Unit::stopped`]: serves what a function found pending at its entry, and calls it again.
+    /// The body of [`Unit::stopped`]. It never returns, but LLVM is not told: what does not return is not called in tail
+    /// position. So there are results, from nowhere.
     pub(super) fn stopped_at_entry(&mut self) -> Result<()> {
-        let (callee, ty) = self.helper(Helper::Entry, None, &[])?;
-        let offset = self.points_offset()?;
-        self.stoppable_call(ty, Callee::Pointer(callee), &[self.vmctx.into()], PointKind::Entry, offset)?;
-        self.call_with_same_arguments(self.unit.func(self.index))?;
-        Ok(())
+        self.save_frame(PointKind::Entry, self.points_offset()?)?;
+        let (helper, ty) = self.helper(Helper::LeaveEntry, Some(self.unit.types.ptr.into()), &[])?;
+        let call = self.builder.build_indirect_call(ty, helper, &[self.vmctx.into()], "")?;
+        let nowhere =
+            call.try_as_basic_value().basic().ok_or_else(|| internal("no value"))?.into_pointer_value();
+        let results = self.unit.module.func_type(self.index).results.clone();
+        let results = self.load_slots(nowhere, &results)?;
+        self.return_values(&results)
     }
 
     /// Where the stack is, or about where: at some place in this function. The compiler must not know that it is asked
@@ -95,12 +111,11 @@ impl<'c> Translator<'_, 'c, '_> {
         self.branch_unlikely(pending, slow)?;
         let on = self.here()?;
         self.builder.position_at_end(slow);
-        match self.unit.options.precise {
-            true => {
-                self.stop_and_return(kind, offset)?;
-                self.builder.build_unconditional_branch(on)?;
-            }
-            false => self.leave(kind, offset)?,
+        if self.leaves_at_polls() {
+            self.leave(kind, offset)?;
+        } else {
+            self.stop_and_return(Helper::Poll, kind, offset)?;
+            self.builder.build_unconditional_branch(on)?;
         }
         self.builder.position_at_end(on);
         Ok(())
@@ -120,8 +135,8 @@ impl<'c> Translator<'_, 'c, '_> {
     }
 
     /// Has the request served, and goes on if that is all.
-    fn stop_and_return(&mut self, kind: PointKind, offset: u32) -> Result<()> {
-        let (callee, ty) = self.helper(Helper::Poll, None, &[])?;
+    fn stop_and_return(&mut self, helper: Helper, kind: PointKind, offset: u32) -> Result<()> {
+        let (callee, ty) = self.helper(helper, None, &[])?;
         let call = self.stoppable_call(ty, Callee::Pointer(callee), &[self.vmctx.into()], kind, offset)?;
         call.add_attribute(AttributeLoc::Function, self.unit.attributes.cold);
         // It only reads what the guest can see: whoever changes that unwinds the frame.
