@@ -17,6 +17,7 @@ use crate::support::{Ran, command, run};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Guests that travel in every combination of engines, one of each kind of state: loops, calls, vectors, memory, files.
 const THOROUGH: &[&str] = &["loops", "recursion", "v128_locals", "heap", "files"];
@@ -239,4 +240,53 @@ fn from_architecture_to_architecture() {
     // Guests of fewer stable points than stations are the exception.
     assert!(complete * 2 > journeys, "{complete} of {journeys}");
     assert!(others_complete * 3 > others, "{others_complete} of {others}");
+}
+
+/// What CPython does on its way.
+const SCRIPT: &str = "\
+import hashlib
+digest, table = hashlib.sha256(), {}
+with open('/data/notes.txt', 'w+') as notes:
+    for i in range(2000):
+        table[i * i % 977] = f'{i / 7:.6f}'
+        digest.update(table[i * i % 977].encode())
+        if i % 400 == 0:
+            print(i, len(table), digest.hexdigest()[:16], file=notes)
+            print(i, 3 ** i % 10 ** 9 + 7, flush=True)
+    notes.seek(0)
+    print(notes.read(), sorted(table)[-5:], sum(map(float, table.values())))
+";
+
+/// Longest way of CPython between two stops (stable points); it passes five million in all.
+const CPYTHON_STRIDE: u64 = 1_500_000;
+
+#[test]
+#[ignore = "compiles CPython for each architecture, which takes minutes: WAYFARER_TEST_CROSS=full make test-cross"]
+fn cpython_from_architecture_to_architecture() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let data = tempfile::tempdir().expect("a temporary folder");
+    fs::write(data.path().join("script.py"), SCRIPT).expect("it can be written to");
+    let bytes = fs::read(guests::built().join("python.wasm")).expect("CPython was fetched");
+    let mut guest = Arc::into_inner(guests::from_text("python", "(module)", "")).expect("just made");
+    guest.module = guests::parse(bytes);
+    guest.args = ["-B", "/data/script.py"].map(str::to_owned).to_vec();
+    guest.env = vec!["PYTHONHASHSEED=0".to_owned()];
+    guest.dir = Some(data.path().to_owned());
+    let input = tempfile::tempfile().expect("a temporary file");
+
+    let here = Station::here();
+    let undisturbed = Luggage::new(&guest, home.path(), &input).iwasm(&here, Form::Compiled, Vec::new());
+    assert_eq!((undisturbed.status, &*undisturbed.stderr), (Some(0), ""));
+    assert!(undisturbed.stdout.contains("1600 "), "{}", undisturbed.stdout);
+    let mut random = Random::named("across cpython");
+    for round in 0..2 {
+        let stations = Station::round_trip(round);
+        let mut legs: Vec<(&Station, Form)> = stations.iter().map(|s| (s, Form::Compiled)).collect();
+        if round > 0 {
+            legs[round].1 = Form::Interpreted;
+        }
+        let strides: Vec<u64> = legs[1..].iter().map(|_| 1 + random.below(CPYTHON_STRIDE)).collect();
+        let luggage = Luggage::new(&guest, home.path(), &input);
+        assert_eq!(journey(&luggage, &legs, &strides, &undisturbed.stdout), strides.len());
+    }
 }

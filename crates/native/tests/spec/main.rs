@@ -26,13 +26,13 @@ type Compiled = HashMap<[u8; 32], Arc<[Vec<u8>]>>;
 /// A module's objects: each module comes twice at least, once in each mode.
 fn objects(module: &Module) -> Result<Arc<[Vec<u8>]>, String> {
     static COMPILED: LazyLock<Mutex<Compiled>> = LazyLock::new(Mutex::default);
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(objects) = compiled.get(&module.sha256) {
+    let compiled = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(objects) = compiled().get(&module.sha256) {
         return Ok(objects.clone());
     }
     let options = Options { threads: Some(1), ..Options::default() };
     let objects: Arc<[Vec<u8>]> = compile::objects(module, &options)?.into();
-    compiled.insert(module.sha256, objects.clone());
+    compiled().insert(module.sha256, objects.clone());
     Ok(objects)
 }
 
