@@ -177,7 +177,7 @@ fn count_cells(types: &[ValType]) -> usize {
 }
 
 /// Cells to slots. A value of several cells is there as memcpy puts it.
-fn to_slots(types: &[ValType], mut argv: &[u32], references: &References<'_>) -> SmallVec<[u64; 16]> {
+fn to_slots(types: &[ValType], mut argv: &[u32], references: &References<'_>) -> SmallVec<[u64; 8]> {
     let mut slots = SmallVec::new();
     for &ty in types {
         let (value, rest) = argv.split_at(cells(ty));
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn wasm_runtime_call_wasm_a(
         if args.len() != ty.params.len() {
             return false;
         }
-        let slots: SmallVec<[u64; 16]> =
+        let slots: SmallVec<[u64; 8]> =
             ty.params.iter().zip(args).map(|(&ty, arg)| slot_of(ty, arg, &references)).collect();
         let Ok(values) = call(env, func, &slots) else { return false };
         // SAFETY: as the caller promises.

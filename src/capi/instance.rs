@@ -213,7 +213,13 @@ impl WASMModuleInstanceCommon {
     }
 
     /// The trap that an exception set by a native function stands for.
+    #[inline]
     pub(crate) fn pending_trap(&self) -> Option<Trap> {
+        if self.raised.load(Ordering::Acquire) { self.trap_of_exception() } else { None }
+    }
+
+    #[cold]
+    fn trap_of_exception(&self) -> Option<Trap> {
         Some(match self.exception()?.as_str() {
             PROC_EXIT => Trap::Exit(self.exit_code.load(Ordering::Acquire)),
             TERMINATED => Trap::Code(TrapCode::Terminated),

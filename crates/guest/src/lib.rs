@@ -24,6 +24,7 @@ impl<'a> GuestMemory<'a> {
     ///
     /// # Safety
     /// For `'a`, `base..base + len` must stay mapped, readable and writable, and no Rust reference to it may exist.
+    #[inline]
     pub unsafe fn new(base: *mut u8, len: u64) -> Self {
         GuestMemory { base, len, life: PhantomData }
     }
@@ -34,6 +35,7 @@ impl<'a> GuestMemory<'a> {
     }
 
     /// Size in bytes.
+    #[inline]
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -47,6 +49,7 @@ impl<'a> GuestMemory<'a> {
     ///
     /// # Errors
     /// [`OutOfBounds`] unless the whole range is inside.
+    #[inline]
     pub fn range(&self, addr: u64, size: u64) -> Result<*mut u8, OutOfBounds> {
         match addr.checked_add(size) {
             // SAFETY: `addr <= len`, so the result is inside the mapping or one past its end.

@@ -58,6 +58,7 @@ pub type HostCall = dyn Fn(&mut Caller<'_>, &mut [u64]) -> Result<(), HostError>
 
 impl Func {
     /// Slots that arguments and results need, which take the same place.
+    #[inline]
     pub fn slots(&self) -> usize {
         self.param_slots.max(self.result_slots) as usize
     }

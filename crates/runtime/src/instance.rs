@@ -88,11 +88,13 @@ impl Instance {
     }
 
     /// Its module, as loaded.
+    #[inline]
     pub fn loaded(&self) -> &Arc<LoadedModule> {
         &self.loaded
     }
 
     /// What its compiled code sees of it, if it runs compiled code.
+    #[inline]
     pub fn vm(&self) -> Option<&VmContext> {
         self.vm.as_ref()
     }
@@ -158,6 +160,7 @@ impl Instance {
     }
 
     /// Memory 0, for host functions; empty if there is none.
+    #[inline]
     pub fn guest_memory(&self) -> GuestMemory<'_> {
         match self.memory(0) {
             // SAFETY: a memory stays mapped for the store's life and no Rust references into it are made.

@@ -86,11 +86,13 @@ impl Memory {
     }
 
     /// First byte; stays the same for the memory's life.
+    #[inline]
     pub fn base(&self) -> *mut u8 {
         self.region.base()
     }
 
     /// Size in bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
     }

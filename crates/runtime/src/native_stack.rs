@@ -15,6 +15,7 @@ thread_local! {
 }
 
 /// The lowest address that guest code may reach on this thread's stack.
+#[inline]
 pub fn limit() -> usize {
     LIMIT.with(|known| {
         if known.get() == 0 {
@@ -25,6 +26,7 @@ pub fn limit() -> usize {
 }
 
 /// Whether the stack is used up to there: then no guest code is to be entered.
+#[inline]
 pub fn is_used_up() -> bool {
     let here = 0u8;
     (&raw const here as usize) < limit()

@@ -100,6 +100,7 @@ impl Store {
     }
 
     /// Whether an instance in it runs compiled code.
+    #[inline]
     pub fn has_compiled(&self) -> bool {
         self.compiled.load(Ordering::Relaxed)
     }

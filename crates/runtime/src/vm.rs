@@ -127,12 +127,14 @@ impl VmContext {
     }
 
     /// The context, as compiled code takes it.
+    #[inline]
     pub fn as_ptr(&self) -> *mut VmCtx {
         self.words.as_ptr().cast::<VmCtx>().cast_mut()
     }
 
     /// Lets `env` run compiled code here, on a stack that may not reach below `stack_limit`: whether it did not already,
     /// so that whoever entered has to [`VmContext::leave`]. `None` if another environment does.
+    #[inline]
     pub fn enter(&self, env: &ExecEnv, stack_limit: usize) -> Option<bool> {
         // SAFETY: the header was written by `new`.
         let vm = unsafe { &*self.as_ptr() };
@@ -151,6 +153,7 @@ impl VmContext {
     }
 
     /// No environment runs compiled code here any more.
+    #[inline]
     pub fn leave(&self) {
         // SAFETY: as above.
         unsafe { &*self.as_ptr() }.env.store(ptr::null_mut(), Ordering::Release);
