@@ -72,9 +72,12 @@ pub(crate) fn everywhere(name: &str) {
             true => (points.clone(), prints.clone()),
             false => {
                 let (first, later) = effort().pair;
-                // Code that leaves its frames at each point counted is slow to come to a late one.
-                let later = if engines[0].counts() { later } else { later.div_ceil(4) };
-                (choose(polls, (first, later), &mut random), Prints::new())
+                // Code that leaves its frames at each point counted is slow to come to one.
+                let part = if engines[0].counts() { 1 } else { 4 };
+                (
+                    choose(polls, (first.div_ceil(part), later.div_ceil(part as usize)), &mut random),
+                    Prints::new(),
+                )
             }
         };
         let test = Test {
