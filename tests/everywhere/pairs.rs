@@ -73,7 +73,7 @@ pub(crate) fn everywhere(name: &str) {
             false => {
                 let (first, later) = effort().pair;
                 // Code that leaves its frames at each point counted is slow to come to one.
-                let part = if engines[0].counts() { 1 } else { 4 };
+                let part = if engines[0].counts() { 1 } else { 16 };
                 (
                     choose(polls, (first.div_ceil(part), later.div_ceil(part as usize)), &mut random),
                     Prints::new(),
