@@ -61,11 +61,20 @@ test-cross: setup
 BENCH := $(CARGO) build --quiet --release --manifest-path benches/Cargo.toml --target-dir
 BENCHES := $(or $(CARGO_TARGET_DIR),benches/target)
 
-bench:
+# Calls through the C API: a host in C.
+CALLS := benches/build/c
+
+bench: build
 	$(BENCH) $(BENCHES) --bin wayfarer-bench --bin compiled
 	$(BENCH) $(BENCHES)/with-polls --no-default-features --bin polls --bin checkpoint
 	$(BENCH) $(BENCHES)/without-polls --no-default-features --features no-polls --bin polls
 	$(BENCHES)/release/compiled
+	mkdir -p $(CALLS)
+	$(CC) -O2 -Iinclude benches/c/calls.c -o $(CALLS)/calls -L$(RELEASE) -liwasm -Wl,-rpath,$(abspath $(RELEASE))
+	wat2wasm benches/c/calls.wat -o $(CALLS)/calls.wasm
+	$(RELEASE)/wamrc -o $(CALLS)/calls.aot $(CALLS)/calls.wasm
+	$(CALLS)/calls $(CALLS)/calls.aot
+	$(CALLS)/calls $(CALLS)/calls.wasm
 	$(BENCHES)/release/wayfarer-bench
 	$(BENCHES)/with-polls/release/polls --without $(BENCHES)/without-polls/release/polls
 	$(BENCHES)/with-polls/release/checkpoint

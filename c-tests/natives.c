@@ -25,6 +25,33 @@ static int64_t many(wasm_exec_env_t env, int32_t a1, int64_t a2, float a3, doubl
     return (int64_t)total;
 }
 
+/* As many integers as are passed in registers, and one more. */
+static int32_t digits_3(wasm_exec_env_t env, int32_t a, int64_t b, int32_t c)
+{
+    (void)env;
+    return (int32_t)(a * 100 + b * 10 + c);
+}
+
+static int64_t digits_5(wasm_exec_env_t env, int32_t a, int64_t b, int32_t c, int64_t d, int32_t e)
+{
+    (void)env;
+    return a * 10000 + b * 1000 + c * 100 + d * 10 + e;
+}
+
+static int64_t digits_6(wasm_exec_env_t env, int32_t a, int64_t b, int32_t c, int64_t d, int32_t e, int64_t f)
+{
+    (void)env;
+    return a * 100000 + b * 10000 + c * 1000 + d * 100 + e * 10 + f;
+}
+
+static int32_t noted;
+
+static void note(wasm_exec_env_t env, int32_t value)
+{
+    (void)env;
+    noted = value;
+}
+
 static int32_t text_length(wasm_exec_env_t env, const char *text)
 {
     (void)env;
@@ -159,6 +186,10 @@ static NativeSymbol symbols[] = {
     { "wrong", (void *)one_byte, "(ii)i", NULL },
     { "sum", (void *)sum, "(iIfF)F", NULL },
     { "many", (void *)many, "(iIfFiIfFiIfFiIfFiIfF)I", NULL },
+    { "digits_3", (void *)digits_3, "(iIi)i", NULL },
+    { "digits_5", (void *)digits_5, "(iIiIi)I", NULL },
+    { "digits_6", (void *)digits_6, "(iIiIiI)I", NULL },
+    { "note", (void *)note, "(i)", NULL },
     { "underscored", (void *)underscored, "()i", NULL },
     { "text_length", (void *)text_length, "($)i", NULL },
     { "buffer_sum", (void *)buffer_sum, "(*~)i", NULL },
@@ -224,6 +255,17 @@ TEST(numbers)
     CHECK(check_call(&guest, "call_many", 0, argv));
     memcpy(&result, argv, 8);
     CHECK_INT(result, 2870);
+}
+
+TEST(integers)
+{
+    int64_t argument = 0x7fffffff00000000ll | (uint32_t)-1, result;
+    uint32_t argv[2];
+    memcpy(argv, &argument, 8);
+    CHECK(check_call(&guest, "call_digits", 2, argv));
+    memcpy(&result, argv, 8);
+    CHECK_INT(noted, -1);
+    CHECK_INT(result, (int64_t)(uint32_t)-123 + 12345 + 123456);
 }
 
 TEST(a_native_called_by_the_host)
@@ -292,7 +334,7 @@ TEST(references)
     CHECK(p == &object);
     CHECK(seen_pointer == &object);
     /* The function after 19 imports. */
-    CHECK_INT(call("call_func_index", 0), 19);
+    CHECK_INT(call("call_func_index", 0), 23);
 }
 
 TEST(attachments)
@@ -393,6 +435,7 @@ int main(void)
         return 2;
     }
     RUN(numbers);
+    RUN(integers);
     RUN(a_native_called_by_the_host);
     RUN(strings);
     RUN(buffers);

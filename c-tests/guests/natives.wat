@@ -20,6 +20,10 @@
   (import "raw" "raw_sum" (func $raw_sum (param i32 i64 f32 f64) (result f64)))
   (import "raw" "raw_text" (func $raw_text (param i32) (result i32)))
   (import "env" "late" (func $late (result i32)))
+  (import "env" "digits_3" (func $digits_3 (param i32 i64 i32) (result i32)))
+  (import "env" "digits_5" (func $digits_5 (param i32 i64 i32 i64 i32) (result i64)))
+  (import "env" "digits_6" (func $digits_6 (param i32 i64 i32 i64 i32 i64) (result i64)))
+  (import "env" "note" (func $note (param i32)))
   (memory (export "memory") 1)
   (data (i32.const 0) "zero\00")
   (data (i32.const 16) "hello\00")
@@ -54,5 +58,14 @@
     (call $raw_sum (local.get 0) (local.get 1) (local.get 2) (local.get 3)))
   (func (export "call_raw_text") (param i32) (result i32) (call $raw_text (local.get 0)))
   (func (export "call_late") (result i32) (call $late))
+  ;; Arguments with upper halves that are not theirs in a register, and a result below zero.
+  (func (export "call_digits") (param i64) (result i64)
+    (call $note (i32.wrap_i64 (local.get 0)))
+    (i64.add
+      (i64.extend_i32_u
+        (call $digits_3 (i32.wrap_i64 (local.get 0)) (i64.const -2) (i32.const -3)))
+      (i64.add
+        (call $digits_5 (i32.const 1) (i64.const 2) (i32.const 3) (i64.const 4) (i32.const 5))
+        (call $digits_6 (i32.const 1) (i64.const 2) (i32.const 3) (i64.const 4) (i32.const 5) (i64.const 6)))))
   (func (export "plus_one") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
 )

@@ -1,5 +1,6 @@
 //! Calls from the host into the guest.
 
+use std::borrow::Cow;
 use std::ffi::c_void;
 
 use smallvec::SmallVec;
@@ -39,6 +40,18 @@ pub(crate) fn call_as(
     args: &[u64],
     entry: Entry,
 ) -> Result<Vec<u64>, Failed> {
+    let mut slots = args.to_vec();
+    slots.resize(func.slots(), 0);
+    call_in_place(env, func, &mut slots, entry)?;
+    slots.truncate(func.result_slots as usize);
+    Ok(slots)
+}
+
+/// The same with arguments in `slots`, which results replace; there is room for both ([`Func::slots`]).
+///
+/// # Errors
+/// As [`call`].
+fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry) -> Result<(), Failed> {
     let instance = env.instance().ok_or(Failed)?;
     if instance.exception_ptr().is_some() {
         return Err(Failed);
@@ -47,10 +60,11 @@ pub(crate) fn call_as(
     // A call that a native function makes while the guest runs is part of the call that is in progress.
     let outermost = env.inspect(|exec_env| exec_env.depth == 0);
     if outermost {
+        let args = &slots[..func.param_slots as usize];
         match instance.restoring.call(instance.store(), func.index, args) {
             Replay::Run => {}
-            Replay::Done(results) => return Ok(results),
-            Replay::Continue(thread) => return go_on(env, instance, &thread),
+            Replay::Done(results) => return give(slots, &results),
+            Replay::Continue(thread) => return give(slots, &go_on(env, instance, &thread)?),
             Replay::Failed(why) | Replay::Astray(why) => {
                 instance.set_exception(&why);
                 return Err(Failed);
@@ -60,17 +74,26 @@ pub(crate) fn call_as(
     let result = env.run(|exec_env| {
         if outermost {
             exec_env.entry = entry;
-            instance.restoring.begin(entry, args);
+            instance.restoring.begin(entry, &slots[..func.param_slots as usize]);
             instance.driver.begin_call();
         }
         exec_env.instance = instance.engine_instance();
         // SAFETY: the function is of this store, and the callers here make the arguments from its type.
-        unsafe { engine.call(exec_env, func, args) }
+        unsafe { engine.call_in_place(exec_env, func, slots) }
     });
     // A call that this thread or exec env may not make was none.
     let made = result.is_ok();
     let ended = ended(instance, result);
-    if outermost && made { call_done(instance, func.index, ended) } else { ended }
+    if outermost && made {
+        call_done(instance, func.index, ended.map(|()| &slots[..func.result_slots as usize]));
+    }
+    ended
+}
+
+/// Puts results where the arguments were.
+fn give(slots: &mut [u64], results: &[u64]) -> Result<(), Failed> {
+    slots.get_mut(..results.len()).ok_or(Failed)?.copy_from_slice(results);
+    Ok(())
 }
 
 /// Goes on with the call that was in progress in a restored instance.
@@ -107,29 +130,22 @@ fn go_on(
             error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
         })
     });
-    call_done(instance, func, ended(instance, result))
+    let ended = ended(instance, result);
+    call_done(instance, func, ended.as_deref().map_err(|&failed| failed));
+    ended
 }
 
 /// What follows a call from the host.
-fn call_done(
-    instance: &WASMModuleInstanceCommon,
-    func: u32,
-    result: Result<Vec<u64>, Failed>,
-) -> Result<Vec<u64>, Failed> {
-    let outcome = match &result {
-        Ok(results) => Ok(&results[..]),
-        Err(Failed) => Err(instance.exception().unwrap_or_default()),
-    };
-    instance.restoring.end(func, outcome);
+fn call_done(instance: &WASMModuleInstanceCommon, func: u32, result: Result<&[u64], Failed>) {
+    instance.restoring.end(func, result.map_err(|Failed| instance.exception().unwrap_or_default()));
     instance.driver.end_call(instance.store());
-    result
 }
 
 /// How a run ended, on the instance.
-fn ended(
+fn ended<T>(
     instance: &WASMModuleInstanceCommon,
-    result: Result<Result<Vec<u64>, Trap>, &'static str>,
-) -> Result<Vec<u64>, Failed> {
+    result: Result<Result<T, Trap>, &'static str>,
+) -> Result<T, Failed> {
     match result {
         Ok(Ok(results)) => Ok(results),
         Ok(Err(trap)) => {
@@ -143,9 +159,13 @@ fn ended(
     }
 }
 
-/// The type of a function.
-pub(crate) fn type_of(env: &WASMExecEnv, func: &Func) -> Option<std::sync::Arc<FuncType>> {
-    Some(env.instance()?.store().runtime().types.get(func.ty))
+/// The type of a function of the instance's store.
+pub(crate) fn type_of<'a>(instance: &WASMModuleInstanceCommon, func: &'a Func) -> Cow<'a, FuncType> {
+    match func.declared_type() {
+        Some(ty) => Cow::Borrowed(ty),
+        // A host function that no module declares: the registry of types has a lock.
+        None => Cow::Owned(FuncType::clone(&instance.store().runtime().types.get(func.ty))),
+    }
 }
 
 /// The function behind a handle.
@@ -233,7 +253,7 @@ fn split(v: u64) -> [u32; 2] {
 /// `argv` is NULL or has cells for the parameters, and for the results.
 unsafe fn call_with_cells(env: &WASMExecEnv, func: &Func, argv: *mut u32) -> Result<(), Failed> {
     let instance = env.instance().ok_or(Failed)?;
-    let ty = type_of(env, func).ok_or(Failed)?;
+    let ty = type_of(instance, func);
     let (params, results) = (count_cells(&ty.params), count_cells(&ty.results));
     if argv.is_null() && params + results > 0 {
         instance.set_exception("the arguments conversion is failed");
@@ -241,10 +261,11 @@ unsafe fn call_with_cells(env: &WASMExecEnv, func: &Func, argv: *mut u32) -> Res
     }
     let references = References { instance: instance.engine_instance() };
     // SAFETY: as the caller promises.
-    let args = to_slots(&ty.params, unsafe { slice(argv, params) }, &references);
-    let values = call(env, func, &args)?;
+    let mut slots = to_slots(&ty.params, unsafe { slice(argv, params) }, &references);
+    slots.resize(func.slots(), 0);
+    call_in_place(env, func, &mut slots, Entry::Call)?;
     // SAFETY: as the caller promises. The host may not use the array during the call.
-    from_slots(&ty.results, &values, unsafe { slice_mut(argv, results) }, &references);
+    from_slots(&ty.results, &slots, unsafe { slice_mut(argv, results) }, &references);
     Ok(())
 }
 
@@ -259,7 +280,7 @@ pub(crate) unsafe fn give_results(
     argv: *mut u32,
 ) -> bool {
     let (Some(instance), Some(func)) = (env.instance(), func) else { return false };
-    let Some(ty) = type_of(env, func) else { return false };
+    let ty = type_of(instance, func);
     let cells = count_cells(&ty.results);
     if argv.is_null() && cells > 0 {
         instance.set_exception("the result conversion is failed");
@@ -311,7 +332,8 @@ pub unsafe extern "C" fn wasm_runtime_call_wasm_a(
         let (Some(env), Some(func)) = (unsafe { (exec_env.as_ref(), func_of(function)) }) else {
             return false;
         };
-        let (Some(instance), Some(ty)) = (env.instance(), type_of(env, func)) else { return false };
+        let Some(instance) = env.instance() else { return false };
+        let ty = type_of(instance, func);
         if num_args as usize != ty.params.len() {
             error!("The argument value number does not match the function declaration.");
             return false;
@@ -330,12 +352,15 @@ pub unsafe extern "C" fn wasm_runtime_call_wasm_a(
         if args.len() != ty.params.len() {
             return false;
         }
-        let slots: SmallVec<[u64; 8]> =
+        let mut slots: SmallVec<[u64; 8]> =
             ty.params.iter().zip(args).map(|(&ty, arg)| slot_of(ty, arg, &references)).collect();
-        let Ok(values) = call(env, func, &slots) else { return false };
+        slots.resize(func.slots(), 0);
+        if call_in_place(env, func, &mut slots, Entry::Call).is_err() {
+            return false;
+        }
         // SAFETY: as the caller promises.
         let results = unsafe { slice_mut(results, num_results as usize) };
-        for ((result, &ty), slot) in results.iter_mut().zip(&ty.results).zip(values) {
+        for ((result, &ty), slot) in results.iter_mut().zip(&ty.results).zip(slots) {
             *result = val_of(ty, slot, &references);
         }
         true

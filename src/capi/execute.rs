@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use wayfarer_module::{ExternKind, FuncType, ValType};
+use wayfarer_module::{ExternKind, ValType};
 use wayfarer_runtime::Func;
 use wayfarer_snapshot::view::Entry;
 
@@ -113,7 +113,7 @@ impl WASMModuleInstanceCommon {
         let Some(func) = self.exported_func(name) else {
             return self.fail(&format!("lookup function {name} failed"));
         };
-        let ty: std::sync::Arc<FuncType> = self.store().runtime().types.get(func.ty);
+        let ty = call::type_of(self, func);
         if args.len() != ty.params.len() {
             return self.fail("invalid input argument count");
         }

@@ -1,7 +1,7 @@
 //! What modules import and export, and of which types.
 
+use std::borrow::Cow;
 use std::ffi::{CString, c_char};
-use std::sync::Arc;
 
 use wayfarer_module::{ExternKind, FuncType, GlobalType, ImportType, MemoryType, Module, TableType};
 
@@ -318,10 +318,10 @@ pub unsafe extern "C" fn wasm_table_type_get_max_size(table_type: wasm_table_typ
 
 /// # Safety
 /// NULL, or handles that are alive.
-unsafe fn type_of(func: wasm_function_inst_t, inst: wasm_module_inst_t) -> Option<Arc<FuncType>> {
+unsafe fn type_of<'a>(func: wasm_function_inst_t, inst: wasm_module_inst_t) -> Option<Cow<'a, FuncType>> {
     // SAFETY: as the caller promises.
     let (func, inst) = unsafe { (func_of(func)?, inst.as_ref()?) };
-    Some(inst.store().runtime().types.get(func.ty))
+    Some(super::call::type_of(inst, func))
 }
 
 /// Number of parameters of a function.

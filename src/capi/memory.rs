@@ -116,7 +116,7 @@ impl WASMModuleInstanceCommon {
         let Some(env) = self.env() else { return 0 };
         let run = |name: &str, args: &[u64]| -> Option<u32> {
             let func = self.exported_func(name)?;
-            let ty = call::type_of(env, func)?;
+            let ty = call::type_of(self, func);
             let fits = ty.params.len() == args.len() && ty.results.len() == 1;
             let results = fits.then(|| call::call(env, func, args).ok())??;
             results.first().map(|&r| r as u32)

@@ -73,6 +73,8 @@ unsafe impl Sync for NativeCall {}
 enum How {
     /// `void f(exec_env, uint64_t *args)`
     Raw,
+    /// `ret f(exec_env, args...)` with all of it in registers for integers, and none of it an address or a reference.
+    Integers,
     /// `ret f(exec_env, args...)` with all of it in registers.
     Registers,
     /// `ret f(exec_env, args...)`
@@ -113,6 +115,8 @@ impl NativeCall {
                 return Err(LinkError::Vector);
             }
             How::Vector
+        } else if register_call::integers(ty) && params.iter().all(|&param| param == Param::Value) {
+            How::Integers
         } else if register_call::possible(ty) {
             How::Registers
         } else {
@@ -143,6 +147,14 @@ impl NativeCall {
         slots: &mut [u64],
         again: &std::cell::Cell<bool>,
     ) -> Result<(), &'static str> {
+        if let How::Integers = self.how {
+            // SAFETY: passed on; `new` checked that it is possible.
+            let result = unsafe { register_call::call_integers(self.func, exec_env, slots) };
+            if let (Some(&ty), false) = (self.ty.results.first(), again.get()) {
+                slots[0] = if ty == ValType::I32 { u64::from(result as u32) } else { result };
+            }
+            return Ok(());
+        }
         if let How::Registers = self.how {
             let registers = self.registers(memory, references, slots)?;
             // SAFETY: passed on; `new` checked that it is possible.
@@ -159,7 +171,7 @@ impl NativeCall {
             How::Raw => unsafe { self.call_raw(exec_env, &args, &mut results) },
             // SAFETY: passed on; the cif was made for these parameters and results.
             How::Ffi(cif) => unsafe { self.call_ffi(cif, exec_env, args, &mut results) },
-            How::Registers => {}
+            How::Integers | How::Registers => {}
             // SAFETY: passed on; `new` checked that it is possible.
             How::Vector => unsafe { vector_call::call(self.func, exec_env, &self.ty, &args, &mut results) },
         }

@@ -35,6 +35,12 @@ pub(crate) fn possible(ty: &FuncType) -> bool {
     known && !vectors && ty.results.len() <= 1 && floats <= FLOATS && ty.params.len() - floats <= INTS
 }
 
+/// Whether all that a function of this type takes and returns are numbers in registers for integers.
+pub(crate) fn integers(ty: &FuncType) -> bool {
+    let integers = ty.params.iter().chain(&ty.results).all(|&ty| matches!(ty, ValType::I32 | ValType::I64));
+    integers && possible(ty)
+}
+
 impl Registers {
     /// Adds an argument: one of a type for which it is [`possible`].
     pub(crate) fn add(&mut self, ty: ValType, cell: Cell) {
@@ -48,6 +54,22 @@ impl Registers {
             self.ints[self.int_count] = bits;
             self.int_count += 1;
         }
+    }
+}
+
+/// Calls a function with [`integers`] alone, which are the first of `slots`; returns the register of its result.
+///
+/// # Safety
+/// `func` is a function `result f(exec_env, args...)` of such a type, and `slots` has its arguments.
+#[inline]
+pub(crate) unsafe fn call_integers(func: *mut c_void, exec_env: *mut c_void, slots: &[u64]) -> u64 {
+    type Called = unsafe extern "C" fn(*mut c_void, u64, u64, u64, u64, u64) -> u64;
+    let arg = |at: usize| slots.get(at).copied().unwrap_or_default();
+    // SAFETY: the caller vouches for the function; see the module's comment for the registers that it ignores. The upper
+    // half of the register of a 32-bit argument means nothing (System V ABI for AMD64, 3.2.3; AAPCS64, 6.8.2).
+    unsafe {
+        let func = std::mem::transmute::<*mut c_void, Called>(func);
+        func(exec_env, arg(0), arg(1), arg(2), arg(3), arg(4))
     }
 }
 

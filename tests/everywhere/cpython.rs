@@ -339,7 +339,8 @@ mod compiled {
             let mut restore = None;
             for hop in 0.. {
                 let home: &Path = homes[(journey + hop) % 2].path();
-                let stop = format!("--checkpoint-every={}ms", 20 + random.below(250));
+                // Some of them to each journey: all of it takes a quarter of a second.
+                let stop = format!("--checkpoint-every={}ms", 10 + random.below(80));
                 let options = [format!("--checkpoint={image}"), stop, "--checkpoint-then=exit".to_owned()];
                 let options: Vec<String> = options.into_iter().chain(restore.take()).collect();
                 let ran = iwasm(&guest, home, data.as_ref(), &input, &options);

@@ -39,26 +39,32 @@ impl Engine for Interpreter {
         InterpModule::new(module, types)
     }
 
-    unsafe fn call(&self, env: &mut ExecEnv, func: *const Func, args: &[u64]) -> Result<Vec<u64>, Trap> {
+    unsafe fn call_in_place(
+        &self,
+        env: &mut ExecEnv,
+        func: *const Func,
+        slots: &mut [u64],
+    ) -> Result<(), Trap> {
         // SAFETY: the caller passes a function of the environment's store.
         let callee = unsafe { &*func };
-        let results = callee.result_slots as usize;
         if callee.code.is_null() {
             // SAFETY: as above.
-            return unsafe { call_host(env, callee, args, results) };
+            return unsafe { call_host(env, callee, slots) };
         }
         // Guest and host may call each other without end.
         if native_stack::is_used_up() {
             return Err(TrapCode::NativeStackOverflow.into());
         }
+        let (params, results) = (callee.param_slots as usize, callee.result_slots as usize);
         let mut ctx = context(env);
         ctx.state.ctx = &raw mut ctx;
         env.depth += 1;
         // SAFETY: the caller vouches for the arguments; the context is fresh.
-        let exit = unsafe { enter(&mut ctx, callee, args, results) };
+        let exit = unsafe { enter(&mut ctx, callee, &slots[..params], results) };
         env.depth -= 1;
         // SAFETY: the run is over.
-        unsafe { finish(&mut ctx, exit?, results) }
+        slots[..results].copy_from_slice(unsafe { finish(&mut ctx, exit?, results) }?);
+        Ok(())
     }
 
     fn resume(&self, env: &mut ExecEnv, thread: &Thread) -> Result<Vec<u64>, ResumeError> {
@@ -73,7 +79,7 @@ impl Engine for Interpreter {
         env.depth -= 1;
         let (exit, results) = ran?;
         // SAFETY: the run is over.
-        unsafe { finish(&mut ctx, exit, results) }.map_err(ResumeError::Trap)
+        unsafe { finish(&mut ctx, exit, results) }.map(<[u64]>::to_vec).map_err(ResumeError::Trap)
     }
 }
 
@@ -125,44 +131,36 @@ fn context(env: &mut ExecEnv) -> Ctx {
 }
 
 /// The results of a run, which are where its outermost frame was.
-unsafe fn finish(ctx: &mut Ctx, exit: Exit, results: usize) -> Result<Vec<u64>, Trap> {
+unsafe fn finish(ctx: &mut Ctx, exit: Exit, results: usize) -> Result<&[u64], Trap> {
     match exit {
         // SAFETY: a frame has room for its results.
-        Exit::Done => Ok(unsafe { std::slice::from_raw_parts(ctx.base, results) }.to_vec()),
+        Exit::Done => Ok(unsafe { std::slice::from_raw_parts(ctx.base, results) }),
         _ => Err(ctx.trap.take().unwrap_or(Trap::Code(TrapCode::Unreachable))),
     }
 }
 
-/// Calls a host function straight from the host.
+/// Calls a host function straight from the host: arguments are in `slots`, results replace them.
 ///
 /// # Errors
 /// Whatever ended the call.
 ///
 /// # Safety
-/// `func` must be a function of `env`'s store, and `args` must match its type.
-pub unsafe fn call_host(
-    env: &mut ExecEnv,
-    func: &Func,
-    args: &[u64],
-    results: usize,
-) -> Result<Vec<u64>, Trap> {
+/// `func` must be a function of `env`'s store, and `slots` must have [`Func::slots`], with arguments of its type.
+pub unsafe fn call_host(env: &mut ExecEnv, func: &Func, slots: &mut [u64]) -> Result<(), Trap> {
     let Some(host) = &func.host else {
         return Err(Trap::host("function has no code"));
     };
+    // It may be called several times.
+    let args = slots[..func.param_slots as usize].to_vec();
     let mut checkpoint = false;
     loop {
         // SAFETY: each is null or an instance of the store.
         let Some(instance) = (unsafe { func.instance.as_ref().or(env.instance.as_ref()) }) else {
             return Err(Trap::host("host function called without an instance"));
         };
-        let mut slots = args.to_vec();
-        slots.resize(args.len().max(results), 0);
-        let called = (host.call)(&mut Caller { env, instance }, &mut slots);
-        let ended = match called {
-            Ok(()) => {
-                slots.truncate(results);
-                Ok(slots)
-            }
+        slots[..args.len()].copy_from_slice(&args);
+        let ended = match (host.call)(&mut Caller { env, instance }, slots) {
+            Ok(()) => Ok(()),
             Err(HostError::Trap(trap)) => Err(trap),
             Err(HostError::Interrupted) => match env.store().control().poll() {
                 PollAction::Terminate => Err(TrapCode::Terminated.into()),

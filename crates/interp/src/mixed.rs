@@ -97,11 +97,11 @@ pub unsafe fn go_on(
     // SAFETY: passed on; the context is fresh.
     unsafe {
         let (exit, results) = resume::run(&mut ctx, frames.iter().rev())?;
-        Ok(ended(&mut ctx, exit, results))
+        Ok(ended(&mut ctx, exit, results).map(<[u64]>::to_vec))
     }
 }
 
-unsafe fn ended(ctx: &mut crate::exec::ctx::Ctx, exit: Exit, results: usize) -> Result<Vec<u64>, Ended> {
+unsafe fn ended(ctx: &mut crate::exec::ctx::Ctx, exit: Exit, results: usize) -> Result<&[u64], Ended> {
     match exit {
         Exit::Captured => Err(Ended::Captured),
         // SAFETY: passed on.

@@ -19,22 +19,24 @@ impl Engine for NativeEngine {
         Interpreter.prepare(module, types)
     }
 
-    unsafe fn call(&self, env: &mut ExecEnv, func: *const Func, args: &[u64]) -> Result<Vec<u64>, Trap> {
+    unsafe fn call_in_place(
+        &self,
+        env: &mut ExecEnv,
+        func: *const Func,
+        slots: &mut [u64],
+    ) -> Result<(), Trap> {
         // SAFETY: the caller passes a function of the environment's store.
         let callee = unsafe { &*func };
         if !env.store().has_compiled() {
             // SAFETY: passed on.
-            return unsafe { Interpreter.call(env, func, args) };
+            return unsafe { Interpreter.call_in_place(env, func, slots) };
         }
-        let results = callee.result_slots as usize;
         if callee.code.is_null() {
             // SAFETY: passed on.
-            return unsafe { call_host(env, callee, args, results) };
+            return unsafe { call_host(env, callee, slots) };
         }
-        let mut slots = args.to_vec();
-        slots.resize(args.len().max(results), 0);
         env.depth += 1;
-        // SAFETY: the caller vouches for function and arguments; the slots have room.
+        // SAFETY: the caller vouches for function and arguments, and that the slots have room.
         let ran = unsafe {
             match COMPILED.enter(env, callee, slots.as_mut_ptr()) {
                 Some(ran) => ran,
@@ -42,11 +44,10 @@ impl Engine for NativeEngine {
             }
         };
         let ended = match ran {
-            Ok(()) => {
-                slots.truncate(results);
-                Ok(slots)
+            Ok(()) => Ok(()),
+            Err(ended) => {
+                go_on_after(env, ended).map(|results| slots[..results.len()].copy_from_slice(&results))
             }
-            Err(ended) => go_on_after(env, ended),
         };
         env.depth -= 1;
         ended

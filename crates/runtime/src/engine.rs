@@ -15,15 +15,38 @@ pub trait Engine: Send + Sync + fmt::Debug {
     /// Prepares a module. May compile now or, function by function, when first called.
     fn prepare(&self, module: &Arc<Module>, types: &[TypeId]) -> Box<dyn ModuleCode>;
 
-    /// Calls a function of the store, guest or host, with one slot (v128: two) a parameter. Results come back the same
-    /// way.
+    /// Calls a function of the store, guest or host. Its arguments are the first of `slots`, one slot (v128: two) a
+    /// parameter; results replace them the same way. If it fails, what is in `slots` means nothing.
+    ///
+    /// # Safety
+    /// `func` must point to a function of `env`'s store, and `slots` must have [`Func::slots`], with arguments of its type.
+    ///
+    /// # Errors
+    /// Whatever ended the call; the environment can be used again.
+    unsafe fn call_in_place(
+        &self,
+        env: &mut ExecEnv,
+        func: *const Func,
+        slots: &mut [u64],
+    ) -> Result<(), Trap>;
+
+    /// The same with arguments and results apart.
     ///
     /// # Safety
     /// `func` must point to a function of `env`'s store, and `args` must match its type.
     ///
     /// # Errors
-    /// Whatever ended the call; the environment can be used again.
-    unsafe fn call(&self, env: &mut ExecEnv, func: *const Func, args: &[u64]) -> Result<Vec<u64>, Trap>;
+    /// As [`Engine::call_in_place`].
+    unsafe fn call(&self, env: &mut ExecEnv, func: *const Func, args: &[u64]) -> Result<Vec<u64>, Trap> {
+        // SAFETY: the caller passes a function of the environment's store.
+        let callee = unsafe { &*func };
+        let mut slots = args.to_vec();
+        slots.resize(callee.slots(), 0);
+        // SAFETY: passed on.
+        unsafe { self.call_in_place(env, func, &mut slots) }?;
+        slots.truncate(callee.result_slots as usize);
+        Ok(slots)
+    }
 
     /// Continues a captured thread and returns the results of its outermost frame.
     ///

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wayfarer_guest::GuestMemory;
+use wayfarer_module::FuncType;
 
 /// A function of the store. References to functions are pointers to these; they stay where they are for the store's
 /// life.
@@ -61,6 +62,14 @@ impl Func {
     #[inline]
     pub fn slots(&self) -> usize {
         self.param_slots.max(self.result_slots) as usize
+    }
+
+    /// Its type, as the module of its instance declares it. `None` for a host function without an instance.
+    #[inline]
+    pub fn declared_type(&self) -> Option<&FuncType> {
+        // SAFETY: null, or an instance that outlives the function.
+        let instance = unsafe { self.instance.as_ref() }?;
+        Some(instance.module().func_type(self.index))
     }
 }
 

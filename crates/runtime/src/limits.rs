@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 /// What a word holds while a request is pending: no stack pointer is above it.
 const REQUESTED: u64 = u64::MAX;
 
+/// What a cell says that nobody gave a limit yet: every stack is above it.
+const UNSET: u64 = 0;
+
 /// Where a word is, and what it holds without a request.
 #[derive(Debug)]
 pub(crate) struct Cell {
@@ -63,12 +66,13 @@ impl Limits {
             let free = ptr::null_mut();
             if cell.word.compare_exchange(free, word.cast_mut(), Ordering::SeqCst, Ordering::Relaxed).is_ok()
             {
+                cell.real.store(UNSET, Ordering::SeqCst);
                 return cell;
             }
         }
         let cell = Box::into_raw(Box::new(Cell {
             word: AtomicPtr::new(word.cast_mut()),
-            real: AtomicU64::new(0),
+            real: AtomicU64::new(UNSET),
             busy: AtomicU32::new(0),
             next: ptr::null(),
         }));
@@ -113,10 +117,14 @@ impl Limit {
         Limit { control: control.clone(), cell: control.limits().add(word) }
     }
 
-    /// Sets what the word holds without a request.
+    /// Sets what the word holds without a request. Only one thread at a time may.
     pub(crate) fn set(&self, limit: u64) {
         // SAFETY: cells live as long as `control`.
         let cell = unsafe { &*self.cell };
+        // The same thread again, as a rule. Then the word is right, with or without a request.
+        if cell.real.load(Ordering::Relaxed) == limit {
+            return;
+        }
         cell.real.store(limit, Ordering::SeqCst);
         cell.write(|_| limit);
         // A request that came in between may have been overwritten.
