@@ -66,6 +66,15 @@ impl Seen {
     }
 }
 
+/// What is said to the thread that asks for checkpoints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    /// The checkpoint was taken.
+    Visited,
+    /// The program ended.
+    Over,
+}
+
 /// One direction.
 struct Trial {
     guest: Arc<Guest>,
@@ -133,36 +142,30 @@ impl Trial {
         let mut machine = self.machine()?;
         let control = machine.store.control().clone();
         let (host, trial) = (machine.host.clone(), self.clone());
-        let (visited, again) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
         let visitor = {
-            let visited = visited.clone();
+            let tell = tell.clone();
             Visitor::new(&machine.store, move |store, thread| {
                 let thread = thread.map_err(|e| e.to_string())?;
                 let checkpoint = take(store, &host, thread.clone(), Compression::None)?;
                 let went_on = trial.go_on(&thread, checkpoint);
-                let _ = visited.send(());
+                let _ = tell.send(Progress::Visited);
                 went_on.map(|()| after)
             })
         };
-        let stop = Arc::new(Mutex::new(false));
-        let (stopped, mut random) = (stop.clone(), Random::new(random.next()));
+        let mut random = Random::new(random.next());
         let asking = std::thread::spawn(move || {
             let most = most.as_micros() as u64 + 1;
-            loop {
-                std::thread::sleep(Duration::from_micros(random.below(most)));
-                if *stopped.lock().unwrap_or_else(|e| e.into_inner()) {
-                    return;
-                }
+            // Until it is over, which it may be at any time.
+            while told.recv_timeout(Duration::from_micros(random.below(most))).is_err() {
                 control.request_checkpoint();
-                // Until it was visited, or is over.
-                if again.recv().is_err() {
+                if told.recv() != Ok(Progress::Visited) {
                     return;
                 }
             }
         });
         let ended = machine.run();
-        *stop.lock().unwrap_or_else(|e| e.into_inner()) = true;
-        let _ = visited.send(());
+        let _ = tell.send(Progress::Over);
         asking.join().map_err(|_| "asking panicked")?;
         match visitor.complaints().first() {
             Some(complaint) => Err(complaint.clone()),
@@ -177,9 +180,12 @@ fn check(guest: &Arc<Guest>, expected: &Ended, engines: [Engine; 2], count: usiz
     let name = format!("{} from {} to {}", guest.name, engines[0], engines[1]);
     let trial = Trial { guest: guest.clone(), engines, expected: expected.clone(), seen: Mutex::default() };
     let trial = Arc::new(trial);
+    // It may have to be compiled first.
+    let mut machine = trial.machine().unwrap_or_else(|why| panic!("{name}: {why}"));
     let started = Instant::now();
-    let undisturbed = trial.machine().unwrap_or_else(|why| panic!("{name}: {why}")).run();
+    let undisturbed = machine.run();
     let lasts = started.elapsed();
+    drop(machine);
     let ok = |result: Result<(), String>| result.unwrap_or_else(|why| panic!("{name}, {why}"));
     ok(trial.compare(&undisturbed, 0).map_err(|why| format!("undisturbed, {why}")));
     let mut random = Random::named(&name);

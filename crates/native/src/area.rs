@@ -9,6 +9,9 @@ use wayfarer_runtime::{Instance, RawFrame};
 /// Size of a piece (bytes).
 const PIECE: usize = 4 * MAX_CAPTURED;
 
+/// A piece is kept for the next capture unless more of it was written (bytes): that is memory in use.
+const KEPT: usize = 256 << 10;
+
 /// A capture area, in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Area {
@@ -33,9 +36,12 @@ impl Area {
         }
     }
 
-    /// Another piece, and where it starts.
-    pub(crate) fn extend(&mut self) -> io::Result<*mut u8> {
-        let piece = Region::zeroed(PIECE)?;
+    /// Another piece, and where it starts. It may be one that was `kept`.
+    pub(crate) fn extend(&mut self, kept: &mut Option<Region>) -> io::Result<*mut u8> {
+        let piece = match kept.take() {
+            Some(piece) => piece,
+            None => Region::zeroed(PIECE)?,
+        };
         let start = piece.base();
         self.pieces.push((piece, 0));
         Ok(start)
@@ -50,12 +56,20 @@ impl Area {
         unsafe { read(from, to as usize - from as usize, instance, &mut self.left) };
     }
 
-    /// The frames whose records were written, all of them of `instance`.
-    pub(crate) fn frames(&mut self, instance: *const Instance, frames: &mut Vec<RawFrame>) {
-        frames.append(&mut self.left);
-        for (piece, written) in &self.pieces {
+    /// The frames whose records were written, all of them of `instance`; a piece may be `kept`.
+    pub(crate) fn frames(
+        self,
+        instance: *const Instance,
+        frames: &mut Vec<RawFrame>,
+        kept: &mut Option<Region>,
+    ) {
+        frames.extend(self.left);
+        for (piece, written) in self.pieces {
             // SAFETY: landing pads wrote whole records, one behind the other, up to there.
-            unsafe { read(piece.base(), *written, instance, frames) };
+            unsafe { read(piece.base(), written, instance, frames) };
+            if written <= KEPT {
+                *kept = Some(piece);
+            }
         }
     }
 }

@@ -100,7 +100,8 @@ pub(crate) unsafe fn run(
         RETURNED => Ok(()),
         CAPTURED => {
             // SAFETY: a context's instance outlives it.
-            level.area.frames(unsafe { (*level.vmctx).instance }, &mut env.captured);
+            let instance = unsafe { (*level.vmctx).instance };
+            level.area.frames(instance, &mut env.captured, &mut env.kept);
             Err(Ended::Captured)
         }
         _ => Err(Ended::Trap(level.trap.take().unwrap_or(Trap::Code(TrapCode::Unreachable)))),

@@ -74,7 +74,7 @@ unsafe extern "C" fn stop(
         }
         if !area.has_room(vm.capture.load(Ordering::Relaxed)) {
             area.written(vm.capture.load(Ordering::Relaxed));
-            match area.extend() {
+            match area.extend(&mut (*(*level).env).kept) {
                 Ok(start) => vm.capture.store(start, Ordering::Relaxed),
                 // Neither forward nor back: the program's state is half here, half there.
                 Err(_) => std::process::abort(),

@@ -39,6 +39,8 @@ pub struct ExecEnv {
     pub results: Region,
     /// Where compiled code writes the state of a frame that it leaves.
     pub left: Region,
+    /// Address space that an engine captured frames in, for the next time.
+    pub kept: Option<Region>,
     /// A thread that is captured is not wanted for a checkpoint, it just has to be continued.
     pub goes_on: bool,
     /// Frames of a thread that is being captured, innermost first.
@@ -78,6 +80,7 @@ impl ExecEnv {
             frames_used: STAGGER,
             results: Region::zeroed(MAX_RESULTS * 16)?,
             left: Region::zeroed(wayfarer_abi::MAX_CAPTURED)?,
+            kept: None,
             goes_on: false,
             captured: Vec::new(),
             native: std::ptr::null_mut(),
