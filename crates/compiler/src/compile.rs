@@ -5,7 +5,7 @@ use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
 use crate::unit::Unit;
-use crate::{entries, frames, function, trial};
+use crate::{continuations, entries, frames, function, trial};
 use inkwell::context::Context;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::FileType;
@@ -13,17 +13,10 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wayfarer_abi::symbol;
-use wayfarer_module::{Module, PointKind, stable_points_where};
+use wayfarer_module::Module;
 
 /// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
 const PART: usize = 200_000;
-
-/// Functions larger than this (bytes) only get continuations for loops that are in no other loop: an inner one is soon
-/// left, or a continuation of the loop around it comes to it again.
-const LARGE_FUNCTION: usize = 400;
-
-/// The continuations of a function are together about as large as the function this often, or there is only one.
-const CONTINUATIONS: usize = 1;
 
 /// What came out.
 #[derive(Debug)]
@@ -75,7 +68,7 @@ pub fn compile(
     // Its own thread has its own machine; this one is asked what it is.
     let target = Target::new(options)?;
     let survey = Survey::of(module)?;
-    let parts = parts(module, options, &survey);
+    let parts = parts(module, options);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<Option<Result<Vec<u8>>>>> = Mutex::new(parts.iter().map(|_| None).collect());
     let work = || {
@@ -125,7 +118,7 @@ pub fn compile(
 }
 
 /// Splits the work. Neighbours stay together: they come from the same source file, and call each other.
-fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
+fn parts(module: &Module, options: &Options) -> Vec<Part> {
     let text = options.format != Format::Object;
     let limit = if text { usize::MAX } else { PART };
     let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
@@ -148,8 +141,8 @@ fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
     }
     let (mut loops, mut bytes) = (Vec::new(), 0);
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
-        for (offset, rest) in continuations(module, survey, func, size(func)) {
-            bytes += rest;
+        for (offset, size) in continuations::of(module, func, size(func)) {
+            bytes += size;
             loops.push((func, offset));
             if bytes > limit {
                 parts.push(Part::Continuations(std::mem::take(&mut loops)));
@@ -161,34 +154,6 @@ fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
         parts.push(Part::Continuations(loops));
     }
     parts
-}
-
-/// The loops of a function that get continuations, and about how large each is: what follows it in the function.
-fn continuations(module: &Module, survey: &Survey, func: u32, size: usize) -> Vec<(u32, usize)> {
-    if survey.has_tail_calls(func) {
-        return Vec::new();
-    }
-    let mut offsets = Vec::new();
-    let _ = stable_points_where(module, func, |kind, offset| {
-        if kind == PointKind::Loop {
-            offsets.push(offset);
-        }
-        false
-    });
-    let start = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.start - module.code_start);
-    let mut loops = function::long_loops(module, func);
-    loops.retain(|(offset, _, outermost)| offsets.contains(offset) && (*outermost || size <= LARGE_FUNCTION));
-    // The largest first: most of the time is spent there.
-    loops.sort_by_key(|&(offset, size, _)| (std::cmp::Reverse(size), offset));
-    let mut total = 0;
-    let sized = loops.into_iter().map(|(offset, ..)| (offset, size.saturating_sub(offset as usize - start)));
-    sized
-        .take_while(|&(_, rest)| {
-            let fits = total == 0 || total + rest <= CONTINUATIONS * size;
-            total += rest;
-            fits
-        })
-        .collect()
 }
 
 /// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.

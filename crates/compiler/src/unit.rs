@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::frames;
-use crate::function::Survey;
+use crate::function::{Source, Survey};
 use crate::isa::Isa;
 use crate::options::Options;
 use inkwell::AddressSpace;
@@ -16,6 +16,7 @@ use inkwell::types::{
 use inkwell::values::{CallSiteValue, FunctionValue, InstructionValue, MetadataValue};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use wayfarer_abi::{MAX_RETURNED, symbol};
 use wayfarer_module::{FuncType, Module, ValType};
 
@@ -95,6 +96,8 @@ pub(crate) struct Unit<'c, 'm> {
     pub(crate) survey: &'m Survey,
     funcs: RefCell<HashMap<u32, FunctionValue<'c>>>,
     stopped: RefCell<HashMap<u32, FunctionValue<'c>>>,
+    /// The function that was read last, by its index.
+    source: RefCell<Option<(u32, Rc<Source<'m>>)>>,
     personality: FunctionValue<'c>,
 }
 
@@ -130,6 +133,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             vectorized,
             funcs: RefCell::default(),
             stopped: RefCell::default(),
+            source: RefCell::default(),
             personality,
         }
     }
@@ -137,6 +141,17 @@ impl<'c, 'm> Unit<'c, 'm> {
     /// What landing pads name as their function's personality: the one for cleanups that libgcc has.
     pub(crate) fn personality(&self) -> FunctionValue<'c> {
         self.personality
+    }
+
+    /// The body of guest function `index`.
+    pub(crate) fn source(&self, index: u32) -> Result<Rc<Source<'m>>> {
+        let mut last = self.source.borrow_mut();
+        if let Some((_, source)) = last.as_ref().filter(|(read, _)| *read == index) {
+            return Ok(source.clone());
+        }
+        let source = Rc::new(Source::read(self.module, index, self.survey)?);
+        *last = Some((index, source.clone()));
+        Ok(source)
     }
 
     /// LLVM's type for a value.
