@@ -5,8 +5,10 @@ use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
 use crate::unit::Unit;
-use crate::{continuations, entries, frames, function, trial};
+use crate::trial::Trials;
+use crate::{continuations, entries, frames, function};
 use inkwell::context::Context;
+use inkwell::module::Linkage;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::FileType;
 use std::collections::HashSet;
@@ -69,13 +71,14 @@ pub fn compile(
     let target = Target::new(options)?;
     let survey = Survey::of(module)?;
     let parts = parts(module, options);
+    let trials = Trials::default();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<Option<Result<Vec<u8>>>>> = Mutex::new(parts.iter().map(|_| None).collect());
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = parts.get(at) else { return };
-            let result = compile_part(module, options, part, &survey);
+            let result = compile_part(module, options, part, &survey, &trials);
             let failed = result.is_err();
             results.lock().unwrap_or_else(|e| e.into_inner())[at] = Some(result);
             if failed {
@@ -157,10 +160,29 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
 }
 
 /// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
-fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Vec<u8>> {
+fn compile_part(
+    module: &Module,
+    options: &Options,
+    part: &Part,
+    survey: &Survey,
+    trials: &Trials,
+) -> Result<Vec<u8>> {
+    let target = Target::new(options)?;
+    let mut funcs = part.funcs();
+    let inlined = match part {
+        Part::Continuations(_) if options.opt_level >= 2 => survey.inlined(&funcs),
+        _ => HashSet::new(),
+    };
+    funcs.extend(&inlined);
+    let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
+        true => trials.vectorized(module, options, &target, survey, funcs)?,
+        false => HashSet::new(),
+    };
     let mut left_out = HashSet::new();
     loop {
-        let (object, large) = compile_without(module, options, part, survey, &left_out)?;
+        let context = Context::create();
+        let unit = Unit::new(&context, module, options, &target, survey, vectorized.clone());
+        let (object, large) = compile_without(&unit, part, &inlined, &left_out)?;
         let before = left_out.len();
         left_out.extend(large);
         if left_out.len() == before {
@@ -169,34 +191,28 @@ fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey
     }
 }
 
-/// Also gives what turned out to be too large.
+/// Compiles all but what is left out. `inlined` are functions of other parts that this one's may have copies of. Also gives
+/// what turned out to be too large.
 fn compile_without(
-    module: &Module,
-    options: &Options,
+    unit: &Unit<'_, '_>,
     part: &Part,
-    survey: &Survey,
+    inlined: &HashSet<u32>,
     left_out: &HashSet<String>,
 ) -> Result<(Vec<u8>, HashSet<String>)> {
-    let context = Context::create();
-    let target = Target::new(options)?;
-    let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trial::vectorized(module, options, &target, survey, &part.funcs())?,
-        false => HashSet::new(),
-    };
-    let unit = Unit::new(&context, module, options, &target, survey, vectorized);
+    let (module, options, target) = (unit.module, unit.options, unit.target);
     match part {
         Part::Functions { funcs, entries } => {
             for &func in funcs {
-                let tail_calls = !unit.tail_calls && survey.has_tail_calls(func);
+                let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
                 if tail_calls || left_out.contains(&symbol::func(func)) {
-                    entries::compile_interpreted(&unit, func)?;
+                    entries::compile_interpreted(unit, func)?;
                 } else {
-                    function::compile(&unit, func)?;
+                    function::compile(unit, func)?;
                 }
             }
             if *entries {
                 for index in 0..module.types.len() as u32 {
-                    entries::compile_entry(&unit, index)?;
+                    entries::compile_entry(unit, index)?;
                 }
             }
         }
@@ -205,14 +221,19 @@ fn compile_without(
                 if left_out.contains(&symbol::continuation(func, offset)) {
                     continue;
                 }
-                function::compile_continuation(&unit, func, offset)?;
+                function::compile_continuation(unit, func, offset)?;
+            }
+            // Only for inlining: they are defined elsewhere.
+            while let Some(func) = unit.undefined().into_iter().find(|func| inlined.contains(func)) {
+                function::compile(unit, func)?;
+                unit.func(func).set_linkage(Linkage::AvailableExternally);
             }
         }
     }
     unit.verify()?;
     let text = |unit: &Unit<'_, '_>| unit.llvm.print_to_string().to_bytes().to_vec();
     if options.format == Format::IrUnoptimized {
-        return Ok((text(&unit), HashSet::new()));
+        return Ok((text(unit), HashSet::new()));
     }
     let level = options.opt_level.min(3);
     let pass_options = PassBuilderOptions::create();
@@ -224,10 +245,10 @@ fn compile_without(
         .run_passes(&format!("default<O{level}>"), &target.machine, pass_options)
         .map_err(|e| CompileError::Llvm(e.to_string()))?;
     if options.format == Format::IrOptimized {
-        return Ok((text(&unit), HashSet::new()));
+        return Ok((text(unit), HashSet::new()));
     }
     let (object, heard) =
-        frames::listen(&context, || target.machine.write_to_memory_buffer(&unit.llvm, FileType::Object));
+        frames::listen(unit.context, || target.machine.write_to_memory_buffer(&unit.llvm, FileType::Object));
     if let Some(error) = heard.error {
         return Err(CompileError::Llvm(error));
     }

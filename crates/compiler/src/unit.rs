@@ -5,6 +5,7 @@ use crate::frames;
 use crate::function::{Source, Survey};
 use crate::isa::Isa;
 use crate::options::Options;
+use crate::target::Target;
 use inkwell::AddressSpace;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
@@ -78,6 +79,7 @@ pub(crate) struct Unit<'c, 'm> {
     pub(crate) llvm: LlvmModule<'c>,
     pub(crate) module: &'m Module,
     pub(crate) options: &'m Options,
+    pub(crate) target: &'m Target,
     pub(crate) types: Types<'c>,
     pub(crate) attributes: Attributes,
     pub(crate) metadata: Metadata<'c>,
@@ -106,7 +108,7 @@ impl<'c, 'm> Unit<'c, 'm> {
         context: &'c Context,
         module: &'m Module,
         options: &'m Options,
-        target: &crate::target::Target,
+        target: &'m Target,
         survey: &'m Survey,
         vectorized: HashSet<u32>,
     ) -> Unit<'c, 'm> {
@@ -121,6 +123,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             llvm,
             module,
             options,
+            target,
             types,
             attributes: attributes(context),
             metadata: metadata(context),
@@ -199,6 +202,15 @@ impl<'c, 'm> Unit<'c, 'm> {
             func.as_global_value().set_visibility(inkwell::GlobalVisibility::Hidden);
             func
         })
+    }
+
+    /// Guest functions that are declared and not defined here, in order.
+    pub(crate) fn undefined(&self) -> Vec<u32> {
+        let funcs = self.funcs.borrow();
+        let undefined = funcs.iter().filter(|(_, func)| func.count_basic_blocks() == 0);
+        let mut undefined: Vec<u32> = undefined.map(|(&index, _)| index).collect();
+        undefined.sort_unstable();
+        undefined
     }
 
     /// What guest function `index` calls, with its own arguments, when it finds a request at its entry.
