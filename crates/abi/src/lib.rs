@@ -14,6 +14,12 @@
 //! values, more (or a vector among several) in the thread's result area ([`vmctx::RESULTS`]), one or two slots each.
 //! How exactly is only known to the compiler: the runtime calls through an *entry* (see [`symbol::entry`]).
 //!
+//! # Going on
+//!
+//! A captured frame goes on interpreted. At a loop header it may do so in the loop's *continuation*: code of that loop
+//! alone, which ends where control leaves the loop. What the frame is by then is in the interpreter's frame: see
+//! [`symbol::continuation`].
+//!
 //! # Stopping
 //!
 //! Where a callee may have found a request (a *call*), compiled code has a landing pad. The runtime stops a thread by a
@@ -30,7 +36,7 @@ mod trap_code;
 pub use trap_code::TrapCode;
 
 /// Changes with anything here.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A function's results are returned as values up to this number, unless one of several is a vector.
 pub const MAX_RETURNED: usize = 2;
@@ -210,8 +216,14 @@ pub mod symbol {
         format!("t{index}")
     }
 
-    /// `extern "C" fn(vmctx, state, results)`: continues function `func` at the loop header at `offset`. `state` is as
-    /// captured, one slot or two each: live locals, then operands.
+    /// `extern "C" fn(vmctx, state, frame)`: continues function `func` at the loop header at `offset`. `state` is as
+    /// captured, one slot or two each: live locals, then operands; it has one slot at least.
+    ///
+    /// Afterwards its first slot says how it ended. 0: the function returned, its results are in the frame's first slots.
+    /// Otherwise control left the loop: it goes on at the instruction at this offset, which is the `end` of the loop or
+    /// of a block around it, the header of a loop around it (a stable point), or a call in tail position. The `frame` had
+    /// all locals in its first slots, and then all operands, and has them again: what the loop does not change is
+    /// not touched.
     pub fn continuation(func: u32, offset: u32) -> String {
         format!("c{func}.{offset}")
     }

@@ -5,25 +5,20 @@ use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
 use crate::unit::Unit;
-use crate::{entries, frames, function, trial};
+use crate::trial::Trials;
+use crate::{continuations, entries, frames, function};
 use inkwell::context::Context;
+use inkwell::module::Linkage;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::FileType;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wayfarer_abi::symbol;
-use wayfarer_module::{Module, PointKind, stable_points_where};
+use wayfarer_module::Module;
 
 /// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
 const PART: usize = 200_000;
-
-/// Functions larger than this (bytes) only get continuations for loops that are in no other loop: an inner one is soon
-/// left, or a continuation of the loop around it comes to it again.
-const LARGE_FUNCTION: usize = 400;
-
-/// The continuations of a function are together about as large as the function this often, or there is only one.
-const CONTINUATIONS: usize = 1;
 
 /// What came out.
 #[derive(Debug)]
@@ -75,14 +70,15 @@ pub fn compile(
     // Its own thread has its own machine; this one is asked what it is.
     let target = Target::new(options)?;
     let survey = Survey::of(module)?;
-    let parts = parts(module, options, &survey);
+    let parts = parts(module, options);
+    let trials = Trials::default();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<Option<Result<Vec<u8>>>>> = Mutex::new(parts.iter().map(|_| None).collect());
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = parts.get(at) else { return };
-            let result = compile_part(module, options, part, &survey);
+            let result = compile_part(module, options, part, &survey, &trials);
             let failed = result.is_err();
             results.lock().unwrap_or_else(|e| e.into_inner())[at] = Some(result);
             if failed {
@@ -125,7 +121,7 @@ pub fn compile(
 }
 
 /// Splits the work. Neighbours stay together: they come from the same source file, and call each other.
-fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
+fn parts(module: &Module, options: &Options) -> Vec<Part> {
     let text = options.format != Format::Object;
     let limit = if text { usize::MAX } else { PART };
     let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
@@ -148,8 +144,8 @@ fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
     }
     let (mut loops, mut bytes) = (Vec::new(), 0);
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
-        for (offset, rest) in continuations(module, survey, func, size(func)) {
-            bytes += rest;
+        for (offset, size) in continuations::of(module, func, size(func)) {
+            bytes += size;
             loops.push((func, offset));
             if bytes > limit {
                 parts.push(Part::Continuations(std::mem::take(&mut loops)));
@@ -163,39 +159,30 @@ fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
     parts
 }
 
-/// The loops of a function that get continuations, and about how large each is: what follows it in the function.
-fn continuations(module: &Module, survey: &Survey, func: u32, size: usize) -> Vec<(u32, usize)> {
-    if survey.has_tail_calls(func) {
-        return Vec::new();
-    }
-    let mut offsets = Vec::new();
-    let _ = stable_points_where(module, func, |kind, offset| {
-        if kind == PointKind::Loop {
-            offsets.push(offset);
-        }
-        false
-    });
-    let start = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.start - module.code_start);
-    let mut loops = function::long_loops(module, func);
-    loops.retain(|(offset, _, outermost)| offsets.contains(offset) && (*outermost || size <= LARGE_FUNCTION));
-    // The largest first: most of the time is spent there.
-    loops.sort_by_key(|&(offset, size, _)| (std::cmp::Reverse(size), offset));
-    let mut total = 0;
-    let sized = loops.into_iter().map(|(offset, ..)| (offset, size.saturating_sub(offset as usize - start)));
-    sized
-        .take_while(|&(_, rest)| {
-            let fits = total == 0 || total + rest <= CONTINUATIONS * size;
-            total += rest;
-            fits
-        })
-        .collect()
-}
-
 /// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
-fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Vec<u8>> {
+fn compile_part(
+    module: &Module,
+    options: &Options,
+    part: &Part,
+    survey: &Survey,
+    trials: &Trials,
+) -> Result<Vec<u8>> {
+    let target = Target::new(options)?;
+    let mut funcs = part.funcs();
+    let inlined = match part {
+        Part::Continuations(_) if options.opt_level >= 2 => survey.inlined(&funcs),
+        _ => HashSet::new(),
+    };
+    funcs.extend(&inlined);
+    let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
+        true => trials.vectorized(module, options, &target, survey, funcs)?,
+        false => HashSet::new(),
+    };
     let mut left_out = HashSet::new();
     loop {
-        let (object, large) = compile_without(module, options, part, survey, &left_out)?;
+        let context = Context::create();
+        let unit = Unit::new(&context, module, options, &target, survey, vectorized.clone());
+        let (object, large) = compile_without(&unit, part, &inlined, &left_out)?;
         let before = left_out.len();
         left_out.extend(large);
         if left_out.len() == before {
@@ -204,34 +191,28 @@ fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey
     }
 }
 
-/// Also gives what turned out to be too large.
+/// Compiles all but what is left out. `inlined` are functions of other parts that this one's may have copies of. Also gives
+/// what turned out to be too large.
 fn compile_without(
-    module: &Module,
-    options: &Options,
+    unit: &Unit<'_, '_>,
     part: &Part,
-    survey: &Survey,
+    inlined: &HashSet<u32>,
     left_out: &HashSet<String>,
 ) -> Result<(Vec<u8>, HashSet<String>)> {
-    let context = Context::create();
-    let target = Target::new(options)?;
-    let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trial::vectorized(module, options, &target, survey, &part.funcs())?,
-        false => HashSet::new(),
-    };
-    let unit = Unit::new(&context, module, options, &target, survey, vectorized);
+    let (module, options, target) = (unit.module, unit.options, unit.target);
     match part {
         Part::Functions { funcs, entries } => {
             for &func in funcs {
-                let tail_calls = !unit.tail_calls && survey.has_tail_calls(func);
+                let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
                 if tail_calls || left_out.contains(&symbol::func(func)) {
-                    entries::compile_interpreted(&unit, func)?;
+                    entries::compile_interpreted(unit, func)?;
                 } else {
-                    function::compile(&unit, func)?;
+                    function::compile(unit, func)?;
                 }
             }
             if *entries {
                 for index in 0..module.types.len() as u32 {
-                    entries::compile_entry(&unit, index)?;
+                    entries::compile_entry(unit, index)?;
                 }
             }
         }
@@ -240,14 +221,19 @@ fn compile_without(
                 if left_out.contains(&symbol::continuation(func, offset)) {
                     continue;
                 }
-                function::compile_continuation(&unit, func, offset)?;
+                function::compile_continuation(unit, func, offset)?;
+            }
+            // Only for inlining: they are defined elsewhere.
+            while let Some(func) = unit.undefined().into_iter().find(|func| inlined.contains(func)) {
+                function::compile(unit, func)?;
+                unit.func(func).set_linkage(Linkage::AvailableExternally);
             }
         }
     }
     unit.verify()?;
     let text = |unit: &Unit<'_, '_>| unit.llvm.print_to_string().to_bytes().to_vec();
     if options.format == Format::IrUnoptimized {
-        return Ok((text(&unit), HashSet::new()));
+        return Ok((text(unit), HashSet::new()));
     }
     let level = options.opt_level.min(3);
     let pass_options = PassBuilderOptions::create();
@@ -259,10 +245,10 @@ fn compile_without(
         .run_passes(&format!("default<O{level}>"), &target.machine, pass_options)
         .map_err(|e| CompileError::Llvm(e.to_string()))?;
     if options.format == Format::IrOptimized {
-        return Ok((text(&unit), HashSet::new()));
+        return Ok((text(unit), HashSet::new()));
     }
     let (object, heard) =
-        frames::listen(&context, || target.machine.write_to_memory_buffer(&unit.llvm, FileType::Object));
+        frames::listen(unit.context, || target.machine.write_to_memory_buffer(&unit.llvm, FileType::Object));
     if let Some(error) = heard.error {
         return Err(CompileError::Llvm(error));
     }

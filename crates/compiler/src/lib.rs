@@ -10,6 +10,7 @@
 
 mod artifact;
 mod compile;
+mod continuations;
 mod entries;
 pub mod error;
 mod features;

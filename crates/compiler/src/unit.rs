@@ -2,9 +2,10 @@
 
 use crate::error::Result;
 use crate::frames;
-use crate::function::Survey;
+use crate::function::{Source, Survey};
 use crate::isa::Isa;
 use crate::options::Options;
+use crate::target::Target;
 use inkwell::AddressSpace;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
@@ -16,6 +17,7 @@ use inkwell::types::{
 use inkwell::values::{CallSiteValue, FunctionValue, InstructionValue, MetadataValue};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use wayfarer_abi::{MAX_RETURNED, symbol};
 use wayfarer_module::{FuncType, Module, ValType};
 
@@ -77,6 +79,7 @@ pub(crate) struct Unit<'c, 'm> {
     pub(crate) llvm: LlvmModule<'c>,
     pub(crate) module: &'m Module,
     pub(crate) options: &'m Options,
+    pub(crate) target: &'m Target,
     pub(crate) types: Types<'c>,
     pub(crate) attributes: Attributes,
     pub(crate) metadata: Metadata<'c>,
@@ -95,6 +98,8 @@ pub(crate) struct Unit<'c, 'm> {
     pub(crate) survey: &'m Survey,
     funcs: RefCell<HashMap<u32, FunctionValue<'c>>>,
     stopped: RefCell<HashMap<u32, FunctionValue<'c>>>,
+    /// The function that was read last, by its index.
+    source: RefCell<Option<(u32, Rc<Source<'m>>)>>,
     personality: FunctionValue<'c>,
 }
 
@@ -103,7 +108,7 @@ impl<'c, 'm> Unit<'c, 'm> {
         context: &'c Context,
         module: &'m Module,
         options: &'m Options,
-        target: &crate::target::Target,
+        target: &'m Target,
         survey: &'m Survey,
         vectorized: HashSet<u32>,
     ) -> Unit<'c, 'm> {
@@ -118,6 +123,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             llvm,
             module,
             options,
+            target,
             types,
             attributes: attributes(context),
             metadata: metadata(context),
@@ -130,6 +136,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             vectorized,
             funcs: RefCell::default(),
             stopped: RefCell::default(),
+            source: RefCell::default(),
             personality,
         }
     }
@@ -137,6 +144,17 @@ impl<'c, 'm> Unit<'c, 'm> {
     /// What landing pads name as their function's personality: the one for cleanups that libgcc has.
     pub(crate) fn personality(&self) -> FunctionValue<'c> {
         self.personality
+    }
+
+    /// The body of guest function `index`.
+    pub(crate) fn source(&self, index: u32) -> Result<Rc<Source<'m>>> {
+        let mut last = self.source.borrow_mut();
+        if let Some((_, source)) = last.as_ref().filter(|(read, _)| *read == index) {
+            return Ok(source.clone());
+        }
+        let source = Rc::new(Source::read(self.module, index, self.survey)?);
+        *last = Some((index, source.clone()));
+        Ok(source)
     }
 
     /// LLVM's type for a value.
@@ -184,6 +202,15 @@ impl<'c, 'm> Unit<'c, 'm> {
             func.as_global_value().set_visibility(inkwell::GlobalVisibility::Hidden);
             func
         })
+    }
+
+    /// Guest functions that are declared and not defined here, in order.
+    pub(crate) fn undefined(&self) -> Vec<u32> {
+        let funcs = self.funcs.borrow();
+        let undefined = funcs.iter().filter(|(_, func)| func.count_basic_blocks() == 0);
+        let mut undefined: Vec<u32> = undefined.map(|(&index, _)| index).collect();
+        undefined.sort_unstable();
+        undefined
     }
 
     /// What guest function `index` calls, with its own arguments, when it finds a request at its entry.

@@ -89,6 +89,7 @@ pub(crate) unsafe fn frame(
         local_slots: 0,
         loops: Box::default(),
         calls: Box::default(),
+        ends: Box::default(),
     };
     let (translated, site) = match kind {
         // Where nothing but the parameters is needed, the function may not even be translated yet.

@@ -74,6 +74,8 @@ pub(crate) struct Translated {
     pub(crate) loops: Box<[Site]>,
     /// Calls, by position.
     pub(crate) calls: Box<[Site]>,
+    /// Where control goes on behind loops, and behind blocks with loops in them: offset of the `end`, and the word behind.
+    pub(crate) ends: Box<[(u32, u32)]>,
 }
 
 impl Translated {
@@ -90,6 +92,15 @@ impl Translated {
     /// The call whose instruction is at this word.
     pub(crate) fn call_at(&self, word: u32) -> Option<&Site> {
         self.calls.binary_search_by_key(&word, |s| s.word).ok().map(|i| &self.calls[i])
+    }
+
+    /// Where control goes on that compiled code left a loop with, by offset: the word, and whether it is a loop header.
+    pub(crate) fn going_on(&self, offset: u32) -> Option<(u32, bool)> {
+        if let Ok(at) = self.ends.binary_search_by_key(&offset, |&(offset, _)| offset) {
+            return Some((self.ends[at].1, false));
+        }
+        let at = |kind| self.site(kind, offset).map(|site| (site.word, kind == PointKind::Loop));
+        at(PointKind::Loop).or_else(|| at(PointKind::BeforeCall))
     }
 
     /// The site of a stable point that is not `Entry`. Code order is offset order, so both searches are binary.

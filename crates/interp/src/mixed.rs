@@ -2,7 +2,8 @@
 //!
 //! In such a run every poll takes the slow path, and there a frame that stands at a function's entry, or at a loop header
 //! that there is a continuation for, becomes a compiled one. That costs the interpreter nothing when there is no compiled
-//! code, and hot loops are soon out of it when there is.
+//! code, and hot loops are soon out of it when there is. A continuation is that of one loop: what comes behind the loop is
+//! interpreted, once, up to the next header, which may be that of the loop around it.
 
 use crate::exec::dispatch::Exit;
 use crate::{context, enter, finish, resume};
@@ -24,6 +25,15 @@ pub enum Ended {
     Captured,
 }
 
+/// How a continuation ended by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Done {
+    /// The function returned.
+    Returned,
+    /// It left the loop, and goes on at the instruction at this offset.
+    Left(u32),
+}
+
 /// Compiled code, as the interpreter asks for it.
 pub trait Tier: Send + Sync + std::fmt::Debug {
     /// Calls a function's compiled code with its arguments in `slots`, which its results replace. `None` if it has none.
@@ -32,20 +42,20 @@ pub trait Tier: Send + Sync + std::fmt::Debug {
     /// `func` must be a guest function of `env`'s store, and the slots must have room for arguments and results.
     unsafe fn enter(&self, env: &mut ExecEnv, func: &Func, slots: *mut u64) -> Option<Result<(), Ended>>;
 
-    /// Whether there may be continuations for the instance's functions.
-    fn has_continuations(&self, instance: &Instance) -> bool;
+    /// Whether there is a continuation for the loop header at this offset of a function.
+    fn has_continuation(&self, instance: &Instance, func: u32, offset: u32) -> bool;
 
-    /// Goes on with a frame that stands at a loop header, and puts the function's results to `results`. `None` if there is
-    /// no code for that.
+    /// Goes on with a frame that stands at a loop header, and puts into `slots`, which is the interpreter's of the same
+    /// frame, either the function's results or what the loop changed. `None` if that cannot be done.
     ///
     /// # Safety
-    /// As for [`Tier::enter`].
+    /// As for [`Tier::enter`], for a frame's slots.
     unsafe fn go_on(
         &self,
         env: &mut ExecEnv,
         frame: &mut RawFrame,
-        results: *mut u64,
-    ) -> Option<Result<(), Ended>>;
+        slots: *mut u64,
+    ) -> Option<Result<Done, Ended>>;
 }
 
 /// Interprets a function, with its arguments in `slots`, which its results replace.

@@ -1,7 +1,7 @@
 //! Compiled code as the interpreter asks for it.
 
 use crate::enter;
-use wayfarer_interp::mixed::{Ended, Tier};
+use wayfarer_interp::mixed::{Done, Ended, Tier};
 use wayfarer_runtime::{ExecEnv, Func, Instance, RawFrame};
 
 /// Enters compiled code.
@@ -24,22 +24,32 @@ impl Tier for Compiled {
         unsafe { enter::run(env, vm, guard(instance), entry, func.native.cast_mut().cast(), slots) }
     }
 
-    fn has_continuations(&self, instance: &Instance) -> bool {
-        instance.vm().is_some()
+    fn has_continuation(&self, instance: &Instance, func: u32, offset: u32) -> bool {
+        let native = instance.vm().and(instance.loaded().native.as_ref());
+        native.is_some_and(|native| native.continuation(func, offset).is_some())
     }
 
     unsafe fn go_on(
         &self,
         env: &mut ExecEnv,
         frame: &mut RawFrame,
-        results: *mut u64,
-    ) -> Option<Result<(), Ended>> {
+        slots: *mut u64,
+    ) -> Option<Result<Done, Ended>> {
         // SAFETY: a frame's instance outlives it.
         let instance = unsafe { &*frame.instance };
         let (vm, native) = (instance.vm()?, instance.loaded().native.as_ref()?);
         let code = native.continuation(frame.func, frame.offset)?;
-        // SAFETY: the continuation is the one for where the frame stands, and its state is what the stable point saves.
-        unsafe { enter::run(env, vm, guard(instance), code, frame.slots.as_mut_ptr(), results) }
+        if frame.slots.is_empty() {
+            // It says there how it ended.
+            frame.slots = Box::new([0]);
+        }
+        // SAFETY: the continuation is the one for where the frame stands, its state is what the stable point saves, and the
+        // slots are the same frame's.
+        let ran = unsafe { enter::run(env, vm, guard(instance), code, frame.slots.as_mut_ptr(), slots) }?;
+        Some(ran.map(|()| match frame.slots[0] {
+            0 => Done::Returned,
+            offset => Done::Left(offset as u32),
+        }))
     }
 }
 

@@ -19,7 +19,8 @@ pub trait NativeCode: Send + Sync + fmt::Debug {
     /// `extern "C" fn(vmctx, code, slots)`: calls code of type `ty` (an index of the module's types).
     fn entry(&self, ty: u32) -> *const ();
 
-    /// `extern "C" fn(vmctx, state, results)`: goes on at a loop header of a function, if there is code for that.
+    /// `extern "C" fn(vmctx, state, frame)`: goes on at a loop header of a function, if there is code for that. See
+    /// `wayfarer_abi::symbol::continuation`.
     fn continuation(&self, func: u32, offset: u32) -> Option<*const ()>;
 
     /// The helper functions that the code calls, by `wayfarer_abi::Helper`.

@@ -18,7 +18,8 @@ use wayfarer_runtime::{
 use wayfarer_snapshot::view::Thread;
 use wayfarer_snapshot::{Compression, Image, Info, Reason, WriteOptions, save_to_vec};
 
-/// Programs that count, and an `n` that takes longer than they are watched.
+/// Programs that count, and an `n` that takes longer than they are watched. For mandelbrot so much longer that the rows
+/// in that time are as much work each.
 const PROGRAMS: [(&str, i32); 13] = [
     ("binary_trees", 1_000_000),
     ("bytecode_vm", 100_000_000),
@@ -29,7 +30,7 @@ const PROGRAMS: [(&str, i32); 13] = [
     ("hash_table", 2_000_000_000),
     ("indirect_calls", 2_000_000_000),
     ("jacobi_2d", 100_000_000),
-    ("mandelbrot", 30_000),
+    ("mandelbrot", 300_000),
     ("nbody", 2_000_000_000),
     ("quick_sort", 1_000_000),
     ("sha256", 100_000_000),

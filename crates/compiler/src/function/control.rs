@@ -22,7 +22,6 @@ pub(super) struct Block<'c> {
     pub(super) kind: BlockKind<'c>,
     /// Operands below the block's parameters.
     pub(super) height: usize,
-    pub(super) ty: FuncType,
     /// Where it ends. A loop's is only reached by falling through.
     pub(super) end: Target<'c>,
 }
@@ -41,8 +40,9 @@ pub(super) enum BlockKind<'c> {
         /// Times it may repeat without a poll, if it is strip-mined.
         strip: Option<super::loops::Strip<'c>>,
     },
-    /// A loop that a continuation starts in the middle of: where it starts over, from its header.
-    Entered { offset: u32, again: Target<'c> },
+    /// A block or loop around the loop that a continuation is of. Branches to it, which `end` stands for, leave the
+    /// continuation: it goes on at the instruction at this offset.
+    Around { offset: u32 },
 }
 
 impl<'c> Translator<'_, 'c, '_> {
@@ -85,24 +85,29 @@ impl<'c> Translator<'_, 'c, '_> {
                 Ok(())
             }
             Operator::LocalGet { local_index } => {
-                let (ty, place) = self.locals[*local_index as usize];
+                let (ty, place) = self.variable(*local_index)?;
                 let value = self.builder.build_load(self.local_type(ty), place, "")?;
                 self.push(value);
                 Ok(())
             }
             Operator::LocalSet { local_index } => {
                 let value = self.pop()?;
-                self.builder.build_store(self.locals[*local_index as usize].1, value)?;
+                let (_, place) = self.variable(*local_index)?;
+                self.builder.build_store(place, value)?;
                 Ok(())
             }
             Operator::LocalTee { local_index } => {
                 let value = *self.stack.last().ok_or_else(|| internal("the operand stack is empty"))?;
-                self.builder.build_store(self.locals[*local_index as usize].1, value)?;
+                let (_, place) = self.variable(*local_index)?;
+                self.builder.build_store(place, value)?;
                 Ok(())
             }
             Operator::Call { function_index } => self.call(*function_index),
             Operator::CallIndirect { type_index, table_index } => {
                 self.call_indirect(*type_index, *table_index)
+            }
+            Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } if self.leaving.is_some() => {
+                self.leave_before_call()
             }
             Operator::ReturnCall { function_index } => self.return_call(*function_index),
             Operator::ReturnCallIndirect { type_index, table_index } => {
@@ -173,7 +178,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let ty = self.block_type(ty)?;
         let end = self.target("end", &ty.results)?;
         let height = self.stack.len() - ty.params.len();
-        self.blocks.push(Block { kind: BlockKind::Block, height, ty, end });
+        self.blocks.push(Block { kind: BlockKind::Block, height, end });
         Ok(())
     }
 
@@ -187,7 +192,7 @@ impl<'c> Translator<'_, 'c, '_> {
         self.builder.build_conditional_branch(condition, then, otherwise)?;
         self.builder.position_at_end(then);
         let params = self.stack[height..].to_vec();
-        self.blocks.push(Block { kind: BlockKind::If { otherwise, params }, height, ty, end });
+        self.blocks.push(Block { kind: BlockKind::If { otherwise, params }, height, end });
         Ok(())
     }
 
@@ -218,12 +223,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let latch = self.target("latch", &ty.params)?;
         let end = self.target("end", &ty.results)?;
         let strip = strip.map(|strip| strip.with_outer(outer));
-        self.blocks.push(Block {
-            kind: BlockKind::Loop { offset: self.offset, latch, strip },
-            height,
-            ty,
-            end,
-        });
+        self.blocks.push(Block { kind: BlockKind::Loop { offset: self.offset, latch, strip }, height, end });
         // The header's values get their second source when the latch is built.
         self.loop_headers.push(header);
         Ok(())
@@ -236,9 +236,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let block = self.blocks.last_mut().ok_or_else(|| internal("else without if"))?;
         let kind = std::mem::replace(&mut block.kind, BlockKind::Block);
         let BlockKind::If { otherwise, params } = kind else {
-            // Of an `if` that a continuation starts inside of, the other half is not there.
-            self.reachable = false;
-            return Ok(());
+            return Err(internal("else without if"));
         };
         self.stack.truncate(block.height);
         self.stack.extend(params);
@@ -262,7 +260,7 @@ impl<'c> Translator<'_, 'c, '_> {
             self.fall_through()?;
         }
         let block = self.blocks.pop().ok_or_else(|| internal("end without a block"))?;
-        let Block { kind, height, ty, mut end } = block;
+        let Block { kind, height, mut end } = block;
         match kind {
             BlockKind::Block => {}
             BlockKind::If { otherwise, params } => {
@@ -278,43 +276,14 @@ impl<'c> Translator<'_, 'c, '_> {
                 let header = self.loop_headers.pop().ok_or_else(|| internal("loop without a header"))?;
                 self.stack.truncate(height);
                 self.close_loop(offset, &header, &latch, strip.as_ref())?;
-                if let Some(after) = self.after_loop.remove(&self.blocks.len()) {
-                    // The second time round, from the header (see `Entered`): on with the first.
-                    return self.join_entered(end, after, height);
-                }
             }
-            BlockKind::Entered { offset, again } => {
-                if again.used {
-                    self.after_loop.insert(self.blocks.len(), end);
-                    self.stack.truncate(height);
-                    self.continue_at(&again, height);
-                    self.poll(PointKind::Loop, offset)?;
-                    self.reachable = true;
-                    self.rewind = Some(offset);
-                    return Ok(());
-                }
-                self.discard(&again)?;
-            }
+            BlockKind::Around { .. } => return Err(internal("a continuation outside its loop")),
         }
-        self.finish_block(&end, height, &ty)
-    }
-
-    /// Both ways out of a loop that was entered in the middle lead to `after`.
-    fn join_entered(&mut self, end: Target<'c>, mut after: Target<'c>, height: usize) -> Result<()> {
-        if end.used {
-            self.continue_at(&end, height);
-            self.bring(&after)?;
-            self.builder.build_unconditional_branch(after.block)?;
-            after.used = true;
-        } else {
-            self.discard(&end)?;
-        }
-        let ty = FuncType { params: Box::default(), results: Box::default() };
-        self.finish_block(&after, height, &ty)
+        self.finish_block(&end, height)
     }
 
     /// Goes on behind a block.
-    fn finish_block(&mut self, end: &Target<'c>, height: usize, _ty: &FuncType) -> Result<()> {
+    fn finish_block(&mut self, end: &Target<'c>, height: usize) -> Result<()> {
         self.reachable = end.used;
         if end.used {
             self.continue_at(end, height);
@@ -326,7 +295,7 @@ impl<'c> Translator<'_, 'c, '_> {
     }
 
     /// A block that nothing leads to.
-    fn discard(&mut self, target: &Target<'c>) -> Result<()> {
+    pub(super) fn discard(&mut self, target: &Target<'c>) -> Result<()> {
         self.builder.position_at_end(target.block);
         self.builder.build_unreachable()?;
         Ok(())
@@ -364,7 +333,7 @@ impl<'c> Translator<'_, 'c, '_> {
             }
             None => {
                 let precise = self.unit.options.precise;
-                if precise || !self.shape.loops.get(&offset).is_some_and(|info| info.needs_no_poll()) {
+                if precise || !self.source.shape.loops.get(&offset).is_some_and(|info| info.needs_no_poll()) {
                     self.poll(PointKind::Loop, offset)?;
                 }
                 self.bring(header)?;
@@ -377,8 +346,10 @@ impl<'c> Translator<'_, 'c, '_> {
 
     /// Variables of the locals that are live at a loop's header.
     fn carried(&self, offset: u32) -> Result<Vec<PointerValue<'c>>> {
-        let point = self.points.find(PointKind::Loop, offset).ok_or_else(|| internal("no such loop"))?;
-        Ok(self.locals.iter().zip(&point.live).filter(|(_, live)| **live).map(|(local, _)| local.1).collect())
+        let points = &self.source.points;
+        let point = points.find(PointKind::Loop, offset).ok_or_else(|| internal("no such loop"))?;
+        let is_live = |local: u32| point.live.get(local as usize) == Some(&true);
+        Ok(self.variables.iter().filter(|(local, _)| is_live(**local)).map(|(_, place)| *place).collect())
     }
 
     /// Where a branch to the block at this depth leads; it is used from now on.
@@ -388,7 +359,6 @@ impl<'c> Translator<'_, 'c, '_> {
         let block = &mut self.blocks[at];
         let target = match &mut block.kind {
             BlockKind::Loop { latch, .. } => latch,
-            BlockKind::Entered { again, .. } => again,
             _ => &mut block.end,
         };
         target.used = true;

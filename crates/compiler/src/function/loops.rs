@@ -72,7 +72,8 @@ impl<'c> Translator<'_, 'c, '_> {
     /// How the loop at `offset` is strip-mined, if it is. Before it is entered.
     pub(super) fn strip(&mut self, offset: u32) -> Result<Option<Strip<'c>>> {
         let options = self.unit.options;
-        let Some(info) = self.shape.loops.get(&offset) else { return Ok(None) };
+        let source = self.source.clone();
+        let Some(info) = source.shape.loops.get(&offset) else { return Ok(None) };
         let vectorized = self.unit.vectorized.contains(&offset);
         // Of a loop that does little else, the poll would be a large part; counting is cheaper.
         let little = info.is_plain() && !info.loads && info.size <= LITTLE;
@@ -90,7 +91,7 @@ impl<'c> Translator<'_, 'c, '_> {
         self.builder.build_store(done, self.i64(0))?;
         let mut inductions = Vec::with_capacity(steps.len());
         for (local, step) in steps {
-            let (ty, place) = self.locals[local as usize];
+            let (ty, place) = self.variable(local)?;
             let first = self.builder.build_load(self.local_type(ty), place, "")?.into_int_value();
             inductions.push((place, first, step));
         }
@@ -100,6 +101,6 @@ impl<'c> Translator<'_, 'c, '_> {
 
     /// Whether the loop at `offset` is one that LLVM may vectorize.
     pub(super) fn is_plain(&self, offset: u32) -> bool {
-        self.shape.loops.get(&offset).is_some_and(|info| info.is_plain())
+        self.source.shape.loops.get(&offset).is_some_and(|info| info.is_plain())
     }
 }

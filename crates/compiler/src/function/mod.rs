@@ -1,11 +1,13 @@
 //! A function's body to LLVM: one walk over the validated instructions, with the operand stack as a list of LLVM values.
 //!
 //! - `control`: blocks, loops, branches; `calls`; `points`: polls, landing pads, what they save
+//! - `body`: a function as it is called; `continuation`: one of its loops, as it is continued there
 //! - `numeric`, `float`, `memory`, `tables`, `simd`: everything else, by kind
 
 mod body;
 mod build;
 mod calls;
+mod continuation;
 mod control;
 mod float;
 mod float_ops;
@@ -17,21 +19,24 @@ mod outside;
 mod points;
 mod shape;
 mod simd;
+mod source;
 mod tables;
 mod used;
 
 use crate::error::{Result, internal};
 use crate::unit::Unit;
-pub(crate) use body::{compile, compile_continuation};
+pub(crate) use body::compile;
+pub(crate) use continuation::compile_continuation;
 use control::Block;
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::values::{BasicValueEnum, FunctionValue, PointerValue};
-pub(crate) use shape::{Survey, long_loops};
+pub(crate) use shape::{LongLoop, Survey, long_loops};
+pub(crate) use source::Source;
 use std::collections::HashMap;
+use std::rc::Rc;
 use wasmparser::Operator;
 use wayfarer_abi::TrapCode;
-use wayfarer_module::{FuncPoints, ValType};
 
 /// A function being compiled.
 pub(crate) struct Translator<'u, 'c, 'm> {
@@ -46,8 +51,9 @@ pub(crate) struct Translator<'u, 'c, 'm> {
     vmctx: PointerValue<'c>,
     /// First byte of memory 0, loaded once.
     memory_base: Option<PointerValue<'c>>,
-    /// Locals by index: type, and the variable that holds it (LLVM makes values of them).
-    locals: Vec<(ValType, PointerValue<'c>)>,
+    /// The variables that hold locals (LLVM makes values of them): of those that were asked for, see
+    /// [`Translator::variable`].
+    variables: HashMap<u32, PointerValue<'c>>,
     /// The operand stack. Types are those of [`Unit::value_type`].
     stack: Vec<BasicValueEnum<'c>>,
     /// Blocks that are open, outermost first; the first is the function's body.
@@ -58,23 +64,16 @@ pub(crate) struct Translator<'u, 'c, 'm> {
     reachable: bool,
     /// Offset of the current instruction relative to the start of the code section.
     offset: u32,
-    /// What must be saved where.
-    points: FuncPoints,
-    /// What is known of the body before it is translated.
-    shape: shape::Shape,
+    /// The function's body.
+    source: Rc<Source<'m>>,
     /// The function's first block: variables are made there.
     allocas: BasicBlock<'c>,
     /// Headers of the loops that are open, outermost first.
     loop_headers: Vec<control::Target<'c>>,
-    /// Of loops that a continuation entered in the middle and that are now translated from their header: where the part
-    /// that was entered ended. By the number of blocks around the loop.
-    after_loop: HashMap<usize, control::Target<'c>>,
-    /// The next instruction is not the following one, but the one at this offset.
-    rewind: Option<u32>,
     /// Loads in the loop that is being translated, if it is one that LLVM may vectorize.
     plain_loads: Option<Vec<BasicValueEnum<'c>>>,
-    /// A continuation's results go here.
-    results: Option<PointerValue<'c>>,
+    /// In a continuation: how it is left.
+    leaving: Option<continuation::Leaving<'c>>,
     /// Blocks that trap, one for each reason.
     traps: HashMap<TrapCode, BasicBlock<'c>>,
 }

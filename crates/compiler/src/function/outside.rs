@@ -1,12 +1,13 @@
 //! Functions that are no guest functions: between the runtime and compiled code.
 
-use super::{Translator, shape};
+use super::{Source, Translator};
 use crate::error::Result;
 use crate::unit::Unit;
 use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, FunctionValue, PointerValue};
 use std::collections::HashMap;
+use std::rc::Rc;
 use wayfarer_abi::Helper;
-use wayfarer_module::{FuncPoints, FuncType};
+use wayfarer_module::FuncType;
 
 impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
     /// Builds `func`, which has no guest code.
@@ -15,9 +16,8 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
         func: FunctionValue<'c>,
         vmctx: PointerValue<'c>,
     ) -> Result<Translator<'u, 'c, 'm>> {
-        let points = FuncPoints { locals: Box::default(), points: Box::default() };
         let allocas = unit.context.append_basic_block(func, "entry");
-        let t = Translator::with(unit, func, u32::MAX, vmctx, points, shape::Shape::default(), allocas);
+        let t = Translator::with(unit, func, u32::MAX, vmctx, Rc::default(), allocas);
         t.builder.position_at_end(allocas);
         Ok(t)
     }
@@ -58,14 +58,12 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
         self.return_values(&results)
     }
 
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn with(
         unit: &'u Unit<'c, 'm>,
         func: FunctionValue<'c>,
         index: u32,
         vmctx: PointerValue<'c>,
-        points: FuncPoints,
-        shape: shape::Shape,
+        source: Rc<Source<'m>>,
         allocas: inkwell::basic_block::BasicBlock<'c>,
     ) -> Translator<'u, 'c, 'm> {
         Translator {
@@ -75,20 +73,17 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
             index,
             vmctx,
             memory_base: None,
-            locals: Vec::new(),
+            variables: HashMap::new(),
             stack: Vec::new(),
             blocks: Vec::new(),
             skipped: 0,
             reachable: true,
             offset: 0,
-            points,
-            shape,
+            source,
             allocas,
             loop_headers: Vec::new(),
-            after_loop: HashMap::new(),
-            rewind: None,
             plain_loads: None,
-            results: None,
+            leaving: None,
             traps: HashMap::new(),
         }
     }

@@ -206,18 +206,19 @@ impl<'c> Translator<'_, 'c, '_> {
 
     /// Appends the frame's record to the capture area.
     fn save_frame(&mut self, kind: PointKind, offset: u32) -> Result<()> {
-        let point = self.points.find(kind, offset).ok_or_else(|| {
+        let source = self.source.clone();
+        let point = source.points.find(kind, offset).ok_or_else(|| {
             internal(format!("function {}: {kind:?} at {offset} is no stable point", self.index))
         })?;
         if point.stack.len() != self.stack.len() {
             return Err(internal(format!("function {}: another stack at {kind:?} {offset}", self.index)));
         }
-        let live: Vec<usize> = (0..self.locals.len()).filter(|&local| point.live[local]).collect();
-        let slots = live.iter().map(|&local| self.locals[local].0.slots()).sum::<u32>()
-            + point.stack.iter().map(|ty| ty.slots()).sum::<u32>();
+        let live: Vec<u32> = (0..).zip(&point.live).filter(|(_, live)| **live).map(|(at, _)| at).collect();
+        let mut slots = point.stack.iter().map(|ty| ty.slots()).sum::<u32>();
         let mut values = Vec::with_capacity(live.len() + self.stack.len());
         for local in live {
-            let (ty, place) = self.locals[local];
+            let (ty, place) = self.variable(local)?;
+            slots += ty.slots();
             values.push(self.builder.build_load(self.local_type(ty), place, "")?);
         }
         values.extend(&self.stack);

@@ -2,7 +2,7 @@
 
 use super::loops::STRIP;
 use crate::error::{Result, internal};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 use wayfarer_module::Module;
 
@@ -15,6 +15,8 @@ pub(super) struct Shape {
     pub(super) calls: bool,
     /// Whether it contains a call in tail position.
     pub(super) tail_calls: bool,
+    /// Functions that it calls directly.
+    callees: BTreeSet<u32>,
     /// Loops by offset.
     pub(super) loops: HashMap<u32, LoopInfo>,
 }
@@ -24,14 +26,16 @@ pub(super) struct Shape {
 pub(super) struct LoopInfo {
     /// Number of instructions in it.
     pub(super) size: u32,
+    /// Offset of its `end`.
+    pub(super) end: u32,
     /// No loop in it, no call.
     pub(super) innermost: bool,
     /// No block in it, and no branch but back to its header.
     pub(super) straight: bool,
     /// No loop around it.
     pub(super) outermost: bool,
-    /// Locals that are written in it, as often as they are.
-    written: Vec<u32>,
+    /// Locals that are written in it, and by how many instructions.
+    written: HashMap<u32, u32>,
     /// Locals that it adds a constant to, each time round.
     steps: Vec<(u32, i64)>,
     /// Whether it loads from memory.
@@ -50,10 +54,11 @@ impl LoopInfo {
     fn new(outermost: bool, constants: HashMap<u32, i64>) -> LoopInfo {
         LoopInfo {
             size: 0,
+            end: 0,
             innermost: true,
             straight: true,
             outermost,
-            written: Vec::new(),
+            written: HashMap::new(),
             steps: Vec::new(),
             loads: false,
             polled: false,
@@ -65,9 +70,14 @@ impl LoopInfo {
 
     /// Whether it needs no poll: it is soon over, or what it calls polls.
     pub(super) fn needs_no_poll(&self) -> bool {
+        self.polled || self.is_short()
+    }
+
+    /// Whether it is soon over.
+    fn is_short(&self) -> bool {
         let short =
             self.repeats.is_some_and(|times| times.saturating_mul(self.size.into()) < u64::from(STRIP));
-        self.polled || short && self.is_plain()
+        short && self.is_plain()
     }
 
     /// Finds out how often it is repeated, from its last instructions before the branch to its header.
@@ -97,7 +107,7 @@ impl LoopInfo {
 
     /// Notes that the loop writes a local; `before` are the last instructions.
     fn write(&mut self, local: u32, before: &[Operator<'_>; 3]) {
-        self.written.push(local);
+        *self.written.entry(local).or_default() += 1;
         let step = match before {
             [Operator::LocalGet { local_index }, constant, operation] if *local_index == local => {
                 match (constant, operation) {
@@ -115,8 +125,12 @@ impl LoopInfo {
 
     /// Locals that change in no other way than by a constant each time round, and that constant.
     pub(super) fn inductions(&self) -> impl Iterator<Item = (u32, i64)> {
-        let once = |local| self.written.iter().filter(|&&written| written == local).count() == 1;
-        self.steps.iter().copied().filter(move |&(local, _)| once(local))
+        self.steps.iter().copied().filter(|(local, _)| self.written.get(local) == Some(&1))
+    }
+
+    /// Locals that are written in it, and by how many instructions.
+    pub(super) fn written(&self) -> &HashMap<u32, u32> {
+        &self.written
     }
 }
 
@@ -183,11 +197,12 @@ impl Shape {
                 }
                 Operator::End => {
                     constants.clear();
-                    if let Some(Some((offset, info))) = open.pop() {
+                    if let Some(Some((header, mut info))) = open.pop() {
+                        info.end = offset;
                         if let Some((_, outer)) = open.iter_mut().rev().flatten().next() {
                             outer.size += info.size;
                         }
-                        shape.loops.insert(offset, info);
+                        shape.loops.insert(header, info);
                     }
                 }
                 Operator::Br { relative_depth } => {
@@ -215,6 +230,9 @@ impl Shape {
                 }
                 Operator::Call { .. } | Operator::CallIndirect { .. } => {
                     shape.calls = true;
+                    if let Operator::Call { function_index } = operator {
+                        shape.callees.insert(function_index);
+                    }
                     let polls =
                         matches!(operator, Operator::Call { function_index } if polls.polls(function_index));
                     if let Some(Some((_, info))) = open.last_mut() {
@@ -285,7 +303,12 @@ pub(crate) struct Survey {
     tail_calls: Vec<bool>,
     /// Which have a loop that LLVM may vectorize.
     plain_loops: Vec<bool>,
+    /// Functions that LLVM may inline, among those that each calls.
+    small_callees: Vec<Box<[u32]>>,
 }
+
+/// Largest body (bytes) of a function that LLVM may inline, about.
+const INLINED: usize = 200;
 
 impl Survey {
     /// Reads all bodies.
@@ -296,6 +319,11 @@ impl Survey {
             survey.calls.push(shape.calls);
             survey.tail_calls.push(shape.tail_calls);
             survey.plain_loops.push(shape.loops.values().any(LoopInfo::is_plain));
+            let small = |callee: &u32| {
+                let body = module.funcs[*callee as usize].body.as_ref();
+                body.is_some_and(|body| body.len() <= INLINED)
+            };
+            survey.small_callees.push(shape.callees.into_iter().filter(small).collect());
         }
         Ok(survey)
     }
@@ -319,6 +347,19 @@ impl Survey {
         self.tail_calls.contains(&true)
     }
 
+    /// The functions that LLVM may inline into these, and into those in turn.
+    pub(crate) fn inlined(&self, funcs: &[u32]) -> HashSet<u32> {
+        let mut inlined = HashSet::new();
+        let mut work = funcs.to_vec();
+        while let Some(func) = work.pop() {
+            let at = func.checked_sub(self.imported).and_then(|at| self.small_callees.get(at as usize));
+            let possible = at.into_iter().flatten().filter(|&&callee| !self.has_tail_calls(callee));
+            let new = possible.filter(|&&callee| inlined.insert(callee));
+            work.extend(new);
+        }
+        inlined
+    }
+
     /// Whether a function has a loop that LLVM may vectorize.
     pub(crate) fn has_plain_loops(&self, func: u32) -> bool {
         self.at(&self.plain_loops, func)
@@ -335,9 +376,23 @@ pub(super) fn skip_locals(reader: &mut BinaryReader<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Loops of a function that may run long: offset, number of instructions, and whether no other loop is around it.
-pub(crate) fn long_loops(module: &Module, func: u32) -> Vec<(u32, u32, bool)> {
+/// A loop that may run long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LongLoop {
+    pub(crate) offset: u32,
+    /// Number of bytes in it.
+    pub(crate) size: usize,
+    /// No other loop is around it.
+    pub(crate) outermost: bool,
+}
+
+/// Loops of a function that may run long.
+pub(crate) fn long_loops(module: &Module, func: u32) -> Vec<LongLoop> {
     let shape = Shape::of(module, func, &Survey::default()).unwrap_or_default();
-    let long = shape.loops.iter().filter(|(_, info)| !info.needs_no_poll());
-    long.map(|(&offset, info)| (offset, info.size, info.outermost)).collect()
+    let long = shape.loops.iter().filter(|(_, info)| !info.is_short());
+    long.map(|(&offset, info)| {
+        let size = info.end.saturating_sub(offset) as usize;
+        LongLoop { offset, size, outermost: info.outermost }
+    })
+    .collect()
 }

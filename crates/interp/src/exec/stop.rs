@@ -4,16 +4,33 @@ use super::call::leave_with_results;
 use super::ctx::Ctx;
 use super::dispatch::Exit;
 use crate::capture;
-use crate::mixed::{Ended, Tier};
+use crate::mixed::{Done, Ended, Tier};
 use std::sync::atomic::Ordering;
 use wayfarer_module::PointKind;
-use wayfarer_runtime::{AfterCheckpoint, CaptureError, PollAction, Trap, TrapCode};
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, ExecEnv, PollAction, Trap, TrapCode};
 
 /// Serves a request at a stable point of the innermost frame: the state's instruction is a loop header, a function's
 /// entry or a call. Goes on there unless the request ends the run.
 #[cold]
 #[inline(never)]
-pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
+pub(crate) unsafe fn poll(ctx: *mut Ctx, mut kind: PointKind) -> Exit {
+    loop {
+        // SAFETY: passed on.
+        match unsafe { serve(ctx, kind) } {
+            Served::Exit(exit) => return exit,
+            Served::AtLoop => kind = PointKind::Loop,
+        }
+    }
+}
+
+/// What came of a poll.
+enum Served {
+    Exit(Exit),
+    /// In between the frame ran compiled, up to the header of another loop: a stable point.
+    AtLoop,
+}
+
+unsafe fn serve(ctx: *mut Ctx, kind: PointKind) -> Served {
     // SAFETY: the context and its environment outlive the run; the state describes the innermost frame.
     unsafe {
         let s = (*ctx).state;
@@ -25,19 +42,21 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
             if !armed || kind == PointKind::Entry {
                 match promote(ctx, tier, kind) {
                     None if armed => {}
-                    exit => return exit.unwrap_or(Exit::Next),
+                    served => return served.unwrap_or(Served::Exit(Exit::Next)),
                 }
             }
         }
-        match store.control().poll() {
+        Served::Exit(match store.control().poll() {
             PollAction::Continue => match (*ctx).tier {
-                Some(tier) if kind != PointKind::Entry => promote(ctx, tier, kind).unwrap_or(Exit::Next),
+                Some(tier) if kind != PointKind::Entry => {
+                    return promote(ctx, tier, kind).unwrap_or(Served::Exit(Exit::Next));
+                }
                 _ => Exit::Next,
             },
             PollAction::Terminate => s.trap(TrapCode::Terminated),
             PollAction::Checkpoint => {
                 let Some(checkpointer) = store.checkpointer() else {
-                    return Exit::Next;
+                    return Served::Exit(Exit::Next);
                 };
                 let env = &mut *(*s.ctx).env;
                 let thread = match env.host_stack.last() {
@@ -45,7 +64,7 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
                     None if (*ctx).tier.is_some() => {
                         // There may be compiled frames below: whoever runs the outermost takes the checkpoint.
                         capture::frames(&s, kind, &mut env.captured);
-                        return Exit::Captured;
+                        return Served::Exit(Exit::Captured);
                     }
                     None => {
                         let mut frames = Vec::new();
@@ -58,51 +77,105 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
                     AfterCheckpoint::Stop => s.end(Trap::Stopped),
                 }
             }
-        }
+        })
     }
 }
 
 /// Has compiled code take the innermost frame's place, if there is any for the point at which it stands.
-unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Option<Exit> {
-    // SAFETY: as for `poll`; what compiled code is given are the slots of the frame that it replaces, or a copy.
+unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Option<Served> {
+    // SAFETY: passed on.
+    unsafe {
+        match kind {
+            PointKind::Entry => enter(ctx, tier),
+            PointKind::Loop => go_on(ctx, tier),
+            _ => None,
+        }
+    }
+}
+
+/// At a function's entry.
+unsafe fn enter(ctx: *mut Ctx, tier: &'static dyn Tier) -> Option<Served> {
+    // SAFETY: as for `poll`; what compiled code is given are the slots of the frame that it replaces.
     unsafe {
         let s = (*ctx).state;
-        let env = &mut *(*ctx).env;
-        let func = (*(*ctx).top.sub(1)).func;
-        let instance = &*(*ctx).instance;
-        let module = &(*func).module().module;
-        let ty = module.func_type((*func).index);
+        let func = &*(*(*ctx).top.sub(1)).func;
+        let ty = func.module().module.func_type(func.index);
         let slots = ty.param_slots().max(ty.result_slots()) as usize;
         if s.fp.wrapping_add(slots) > (*ctx).stack_end {
-            return Some(s.trap(TrapCode::StackOverflow));
+            return Some(Served::Exit(s.trap(TrapCode::StackOverflow)));
         }
+        let callee = &*(&*(*ctx).instance).funcs()[func.index as usize];
+        let ran = above(ctx, slots, |env| tier.enter(env, callee, s.fp))?;
+        Some(Served::Exit(match ran {
+            Ok(()) => leave_with_results(ctx, s.fp, slots),
+            Err(ended) => end(ctx, ended),
+        }))
+    }
+}
+
+/// At a loop header.
+unsafe fn go_on(ctx: *mut Ctx, tier: &'static dyn Tier) -> Option<Served> {
+    // SAFETY: as for `poll`; compiled code is given a copy of the frame's state and the frame itself, which nothing else
+    // writes to meanwhile.
+    unsafe {
+        let mut s = (*ctx).state;
+        let func = &*(*(*ctx).top.sub(1)).func;
+        // A frame that runs was translated.
+        let translated = func.translated().ok()?;
+        let header = translated.loop_at(s.ip.offset_from(translated.code.as_ptr()) as u32)?.offset;
+        let instance = &*(*ctx).instance;
+        if !tier.has_continuation(instance, func.index, header) {
+            return None;
+        }
+        let mut frame = capture::frame(func, instance, PointKind::Loop, s.ip, s.fp);
+        let slots = translated.frame_slots as usize;
+        let ran = above(ctx, slots, |env| tier.go_on(env, &mut frame, s.fp))?;
+        Some(match ran {
+            Ok(Done::Returned) => Served::Exit(leave_with_results(ctx, s.fp, slots)),
+            Ok(Done::Left(offset)) => {
+                let Some((word, is_loop)) = translated.going_on(offset) else {
+                    debug_assert!(false, "compiled code left a loop for {offset}");
+                    return Some(Served::Exit(s.trap(TrapCode::Unreachable)));
+                };
+                s.ip = translated.code.as_ptr().add(word as usize);
+                s.reload_memory();
+                (*ctx).state = s;
+                if is_loop { Served::AtLoop } else { Served::Exit(Exit::Next) }
+            }
+            Err(ended) => Served::Exit(end(ctx, ended)),
+        })
+    }
+}
+
+/// Runs compiled code in the innermost frame's place: what it calls has its frames above this many slots.
+unsafe fn above<T>(ctx: *mut Ctx, slots: usize, run: impl FnOnce(&mut ExecEnv) -> T) -> T {
+    // SAFETY: as for `poll`.
+    unsafe {
+        let env = &mut *(*ctx).env;
         let saved = (env.values_used, env.frames_used);
-        env.values_used = s.fp.add(slots).offset_from(env.values.base().cast()) as usize;
+        env.values_used = (*ctx).state.fp.add(slots).offset_from(env.values.base().cast()) as usize;
         env.frames_used = (*ctx).top.byte_offset_from(env.frames.base()) as usize;
-        let ran = match kind {
-            PointKind::Entry => {
-                let callee = &*instance.funcs()[(*func).index as usize];
-                tier.enter(env, callee, s.fp)
-            }
-            PointKind::Loop if tier.has_continuations(instance) => {
-                let mut frame = capture::frame(&*func, instance, kind, s.ip, s.fp);
-                tier.go_on(env, &mut frame, s.fp)
-            }
-            _ => None,
-        };
+        let ran = run(env);
         let env = &mut *(*ctx).env;
         (env.values_used, env.frames_used) = saved;
-        Some(match ran? {
-            Ok(()) => leave_with_results(ctx, s.fp, slots),
-            Err(Ended::Trap(trap)) => s.end(trap),
-            Err(Ended::Captured) => {
+        ran
+    }
+}
+
+/// The run of compiled code in the innermost frame's place did not return.
+unsafe fn end(ctx: *mut Ctx, ended: Ended) -> Exit {
+    // SAFETY: as for `poll`.
+    unsafe {
+        match ended {
+            Ended::Trap(trap) => (*ctx).state.end(trap),
+            Ended::Captured => {
                 // The frame itself was captured as the compiled one that it had become.
                 let record = (*ctx).top.sub(1);
                 (*ctx).top = record;
                 capture::callers(ctx, &*record, &mut (*(*ctx).env).captured);
                 Exit::Captured
             }
-        })
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Block {
     len: usize,
     /// Slot of its first parameter or result.
     height: u32,
+    /// Whether it is a loop, or there is one in it.
+    loops: bool,
 }
 
 impl Block {
@@ -106,7 +108,13 @@ impl Translator<'_> {
         let len = self.stack.len() - ty.params.len();
         let height = self.stack.get(len).map_or(self.height, |entry| u32::from(entry.slot));
         let label = self.label();
-        if kind == BlockKind::Loop {
+        let loops = kind == BlockKind::Loop;
+        if loops {
+            self.blocks
+                .iter_mut()
+                .rev()
+                .take_while(|block| !block.loops)
+                .for_each(|block| block.loops = true);
             // A loop that opens right inside another gets a place of its own: a stop must say at which one it is.
             let here = self.code.here() as u32;
             if self.loops.last().is_some_and(|outer| outer.word == here) {
@@ -118,7 +126,7 @@ impl Translator<'_> {
             let elsewhere = self.elsewhere(&self.stack);
             self.loops.push(Site { word, return_word: word, offset: self.offset, elsewhere });
         }
-        self.blocks.push(Block { kind, label, ty, len, height });
+        self.blocks.push(Block { kind, label, ty, len, height, loops });
     }
 
     fn otherwise(&mut self) {
@@ -156,6 +164,11 @@ impl Translator<'_> {
         }
         self.reset(&block, false);
         self.forget();
+        if block.loops {
+            // Control may come here from compiled code: nothing behind depends on what was before.
+            self.step = None;
+            self.ends.push((self.offset, self.code.here() as u32));
+        }
     }
 
     /// The stack as it is at the start (with the parameters) or at the end (with the results) of a block.

@@ -103,6 +103,8 @@ struct Translator<'a> {
     step: Option<Step>,
     loops: Vec<Site>,
     calls: Vec<Site>,
+    /// See [`Translated::ends`].
+    ends: Vec<(u32, u32)>,
     /// Offset of the current instruction in the code section.
     offset: u32,
 }
@@ -171,6 +173,7 @@ fn translate(
         step: None,
         loops: Vec::new(),
         calls: Vec::new(),
+        ends: Vec::new(),
         offset: 0,
     };
     let results = FuncType { params: Box::default(), results: ty.results.clone() };
@@ -191,6 +194,7 @@ fn translate(
         local_slots: slots,
         loops: t.loops.into(),
         calls: t.calls.into(),
+        ends: t.ends.into(),
     })
 }
 
