@@ -40,6 +40,8 @@ pub(super) enum BlockKind<'c> {
         latch: Target<'c>,
         /// Times it may repeat without a poll, if it is strip-mined.
         strip: Option<super::loops::Strip<'c>>,
+        /// What its end is told by, in place of its own condition.
+        count: Option<super::loops::Count<'c>>,
     },
     /// A loop that a continuation starts in the middle of: where it starts over, from its header.
     Entered { offset: u32, again: Target<'c> },
@@ -208,6 +210,7 @@ impl<'c> Translator<'_, 'c, '_> {
         if let Some(strip) = &strip {
             strip.start(self)?;
         }
+        let count = self.count(self.offset)?;
         if self.is_plain(self.offset) {
             self.plain_loads = Some(Vec::new());
         }
@@ -219,7 +222,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let end = self.target("end", &ty.results)?;
         let strip = strip.map(|strip| strip.with_outer(outer));
         self.blocks.push(Block {
-            kind: BlockKind::Loop { offset: self.offset, latch, strip },
+            kind: BlockKind::Loop { offset: self.offset, latch, strip, count },
             height,
             ty,
             end,
@@ -274,7 +277,7 @@ impl<'c> Translator<'_, 'c, '_> {
                 self.builder.build_unconditional_branch(end.block)?;
                 end.used = true;
             }
-            BlockKind::Loop { offset, latch, strip } => {
+            BlockKind::Loop { offset, latch, strip, .. } => {
                 let header = self.loop_headers.pop().ok_or_else(|| internal("loop without a header"))?;
                 self.stack.truncate(height);
                 self.close_loop(offset, &header, &latch, strip.as_ref())?;
@@ -404,7 +407,12 @@ impl<'c> Translator<'_, 'c, '_> {
 
     fn branch_if(&mut self, depth: u32) -> Result<()> {
         let condition = self.pop_int()?;
-        let condition = self.is_true(condition)?;
+        let condition = match self.blocks.last() {
+            Some(Block { kind: BlockKind::Loop { count: Some(count), .. }, .. }) if depth == 0 => {
+                count.clone().step(self)?
+            }
+            _ => self.is_true(condition)?,
+        };
         let target = self.branch_target(depth)?;
         self.bring(&target)?;
         let next = self.block("");

@@ -68,7 +68,41 @@ impl<'c> Strip<'c> {
     }
 }
 
+/// Of a loop whose number of repetitions is known: how often it was executed.
+#[derive(Clone, Debug)]
+pub(super) struct Count<'c> {
+    done: PointerValue<'c>,
+    times: u64,
+}
+
+impl<'c> Count<'c> {
+    /// Whether it is executed once more.
+    pub(super) fn step(&self, t: &mut Translator<'_, 'c, '_>) -> Result<IntValue<'c>> {
+        let done = t.builder.build_load(t.unit.types.i64, self.done, "")?.into_int_value();
+        let done = t.builder.build_int_nuw_add(done, t.i64(1), "")?;
+        t.builder.build_store(self.done, done)?;
+        Ok(t.builder.build_int_compare(IntPredicate::NE, done, t.i64(self.times), "")?)
+    }
+}
+
 impl<'c> Translator<'_, 'c, '_> {
+    /// Counts the loop at `offset`, if that is what LLVM needs to know how often it is executed. Before it is entered.
+    pub(super) fn count(&mut self, offset: u32) -> Result<Option<Count<'c>>> {
+        let options = self.unit.options;
+        let Some(info) = self.shape.loops.get(&offset) else { return Ok(None) };
+        // Of others there are continuations, which start with any number of repetitions left.
+        let whole = !options.checkpoints || info.needs_no_poll();
+        let Some(times) = info.hidden_repeats().filter(|_| whole && !options.precise) else {
+            return Ok(None);
+        };
+        let here = self.here()?;
+        self.builder.position_at_end(self.allocas);
+        let done = self.builder.build_alloca(self.unit.types.i64, "count")?;
+        self.builder.position_at_end(here);
+        self.builder.build_store(done, self.i64(0))?;
+        Ok(Some(Count { done, times }))
+    }
+
     /// How the loop at `offset` is strip-mined, if it is. Before it is entered.
     pub(super) fn strip(&mut self, offset: u32) -> Result<Option<Strip<'c>>> {
         let options = self.unit.options;
@@ -76,8 +110,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let vectorized = self.unit.vectorized.contains(&offset);
         // Of a loop that does little else, the poll would be a large part; counting is cheaper.
         let little = info.is_plain() && !info.loads && info.size <= LITTLE;
-        let little = little && !info.needs_no_poll();
-        if !options.checkpoints || options.precise || !(vectorized || little) {
+        if !options.checkpoints || options.precise || info.needs_no_poll() || !(vectorized || little) {
             return Ok(None);
         }
         let steps: Vec<_> = if vectorized { info.inductions().collect() } else { Vec::new() };

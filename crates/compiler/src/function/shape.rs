@@ -24,15 +24,18 @@ pub(super) struct Shape {
 pub(super) struct LoopInfo {
     /// Number of instructions in it.
     pub(super) size: u32,
+    /// How many instructions each time round executes at most, if that is known: loops in it are counted as often as they
+    /// repeat.
+    work: Option<u64>,
     /// No loop in it, no call.
     pub(super) innermost: bool,
-    /// No block in it, and no branch but back to its header.
+    /// No block in it, and no branch but one, back to its header.
     pub(super) straight: bool,
     /// No loop around it.
     pub(super) outermost: bool,
     /// Locals that are written in it, as often as they are.
     written: Vec<u32>,
-    /// Locals that it adds a constant to, each time round.
+    /// Locals that it adds a constant to, each time round before the branch to its header.
     steps: Vec<(u32, i64)>,
     /// Whether it loads from memory.
     pub(super) loads: bool,
@@ -42,14 +45,15 @@ pub(super) struct LoopInfo {
     continued: bool,
     /// Values of locals when it is entered, where they are constants.
     constants: HashMap<u32, i64>,
-    /// How often it is repeated at most, if that is a constant.
-    repeats: Option<u64>,
+    /// How often it is executed each time it is entered, unless it is left by another way, if that is a constant.
+    repeats: Option<Repeats>,
 }
 
 impl LoopInfo {
     fn new(outermost: bool, constants: HashMap<u32, i64>) -> LoopInfo {
         LoopInfo {
             size: 0,
+            work: Some(0),
             innermost: true,
             straight: true,
             outermost,
@@ -65,13 +69,34 @@ impl LoopInfo {
 
     /// Whether it needs no poll: it is soon over, or what it calls polls.
     pub(super) fn needs_no_poll(&self) -> bool {
-        let short =
-            self.repeats.is_some_and(|times| times.saturating_mul(self.size.into()) < u64::from(STRIP));
-        self.polled || short && self.is_plain()
+        self.polled || self.total_work().is_some_and(|work| work < u64::from(STRIP))
     }
 
-    /// Finds out how often it is repeated, from its last instructions before the branch to its header.
-    fn count(&mut self, before: &[Operator<'_>; 3]) {
+    /// How many instructions it executes at most each time it is entered, if that is known.
+    fn total_work(&self) -> Option<u64> {
+        self.work?.checked_mul(self.repeats?.times)
+    }
+
+    /// How often it is executed, if LLVM would not find that out: see [`Repeats::wraps`].
+    pub(super) fn hidden_repeats(&self) -> Option<u64> {
+        self.repeats.filter(|repeats| repeats.wraps && self.is_plain()).map(|repeats| repeats.times)
+    }
+
+    /// Notes a branch to its header, `before` are the last instructions if it is one that ends the loop otherwise.
+    fn continues(&mut self, before: Option<&[Operator<'_>; 3]>) {
+        if self.continued {
+            // What is done each time round, and how often, is not that simple.
+            self.straight = false;
+            self.repeats = None;
+            self.steps.clear();
+            return;
+        }
+        self.repeats = before.and_then(|before| self.count(before));
+        self.continued = true;
+    }
+
+    /// Finds out how often it is executed, from the last instructions before the only branch to its header.
+    fn count(&self, before: &[Operator<'_>; 3]) -> Option<Repeats> {
         let (local, until) = match before {
             [_, _, Operator::LocalTee { local_index }] => (*local_index, Until::Equal(0)),
             [Operator::LocalTee { local_index }, Operator::I32Const { value }, comparison] => {
@@ -79,15 +104,14 @@ impl LoopInfo {
                 let until = match comparison {
                     Operator::I32Ne => Until::Equal(value),
                     Operator::I32LtU | Operator::I32LtS if value > 0 => Until::AtLeast(value),
-                    _ => return,
+                    _ => return None,
                 };
                 (*local_index, until)
             }
-            _ => return,
+            _ => return None,
         };
-        let step = self.inductions().find(|&(induction, _)| induction == local).map(|(_, step)| step);
-        let (Some(step), Some(&first)) = (step, self.constants.get(&local)) else { return };
-        self.repeats = until.repeats(first, step);
+        let (_, step) = self.inductions().find(|&(induction, _)| induction == local)?;
+        until.repeats(*self.constants.get(&local)?, step)
     }
 
     /// Whether LLVM may vectorize it.
@@ -98,6 +122,9 @@ impl LoopInfo {
     /// Notes that the loop writes a local; `before` are the last instructions.
     fn write(&mut self, local: u32, before: &[Operator<'_>; 3]) {
         self.written.push(local);
+        if self.continued {
+            return;
+        }
         let step = match before {
             [Operator::LocalGet { local_index }, constant, operation] if *local_index == local => {
                 match (constant, operation) {
@@ -120,6 +147,15 @@ impl LoopInfo {
     }
 }
 
+/// How often a loop is executed.
+#[derive(Clone, Copy, Debug)]
+struct Repeats {
+    times: u64,
+    /// Whether the induction that ends it counts from negative to not negative numbers. LLVM takes it for an unsigned one,
+    /// which overflows there.
+    wraps: bool,
+}
+
 /// When a loop ends, by one of its inductions.
 #[derive(Clone, Copy, Debug)]
 enum Until {
@@ -129,18 +165,19 @@ enum Until {
 
 impl Until {
     /// How often an induction changes until then; `None` if it is not that simple.
-    fn repeats(self, first: i64, step: i64) -> Option<u64> {
-        match self {
+    fn repeats(self, first: i64, step: i64) -> Option<Repeats> {
+        let times = match self {
             Until::Equal(last) => {
                 let way = last.checked_sub(first)?;
                 let times = way.checked_div(step)?;
-                (way % step == 0 && times > 0).then_some(times as u64)
+                (way % step == 0 && times > 0).then_some(times as u64)?
             }
             Until::AtLeast(last) => {
                 let fits = first >= 0 && step > 0 && last.checked_add(step)? <= i64::from(i32::MAX);
-                fits.then(|| ((last - first).max(0) / step) as u64 + 1)
+                fits.then(|| ((last - first).max(1) as u64).div_ceil(step as u64))?
             }
-        }
+        };
+        Some(Repeats { times, wraps: step > 0 && first < 0 })
     }
 }
 
@@ -166,6 +203,7 @@ impl Shape {
             let innermost = open.iter_mut().rev().flatten().next();
             if let Some((_, info)) = innermost {
                 info.size += 1;
+                info.work = info.work.map(|work| work + 1);
             }
             match operator {
                 Operator::Else => constants.clear(),
@@ -186,6 +224,7 @@ impl Shape {
                     if let Some(Some((offset, info))) = open.pop() {
                         if let Some((_, outer)) = open.iter_mut().rev().flatten().next() {
                             outer.size += info.size;
+                            outer.work = outer.work.zip(info.total_work()).map(|(a, b)| a.saturating_add(b));
                         }
                         shape.loops.insert(offset, info);
                     }
@@ -203,11 +242,10 @@ impl Shape {
                 Operator::Return | Operator::Unreachable => {
                     open.iter_mut().flatten().for_each(|(_, info)| info.straight = false);
                 }
-                Operator::BrIf { relative_depth: 0 } => {
+                Operator::BrIf { relative_depth: 0 } if matches!(open.last(), Some(Some(_))) => {
                     if let Some(Some((_, info))) = open.last_mut() {
-                        info.count(&before);
+                        info.continues(Some(&before));
                     }
-                    continues(&mut open, 0);
                 }
                 Operator::BrIf { relative_depth } => {
                     continues(&mut open, relative_depth);
@@ -220,11 +258,14 @@ impl Shape {
                     if let Some(Some((_, info))) = open.last_mut() {
                         info.polled |= polls && !info.continued;
                     }
-                    open.iter_mut().flatten().for_each(|(_, info)| info.innermost = false);
+                    open.iter_mut().flatten().for_each(|(_, info)| (info.innermost, info.work) = (false, None));
                 }
                 Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => {
                     (shape.calls, shape.tail_calls) = (true, true);
-                    open.iter_mut().flatten().for_each(|(_, info)| info.innermost = false);
+                    open.iter_mut().flatten().for_each(|(_, info)| (info.innermost, info.work) = (false, None));
+                }
+                ref other if may_take_long(other) => {
+                    open.iter_mut().flatten().for_each(|(_, info)| info.work = None);
                 }
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     open.iter_mut().flatten().for_each(|(_, info)| info.write(local_index, &before));
@@ -249,8 +290,23 @@ impl Shape {
 fn continues(open: &mut [Option<(u32, LoopInfo)>], depth: u32) {
     let at = open.len().checked_sub(depth as usize + 1);
     if let Some(Some((_, info))) = at.and_then(|at| open.get_mut(at)) {
-        info.continued = true;
+        info.continues(None);
     }
+}
+
+/// Whether one instruction may be a lot of work: on as many bytes, or elements, as it is told.
+fn may_take_long(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableInit { .. }
+            | Operator::TableGrow { .. }
+    )
 }
 
 /// Whether an instruction loads a scalar or a vector from linear memory.
