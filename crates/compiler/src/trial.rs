@@ -23,8 +23,9 @@ pub(crate) fn header_name(offset: u32) -> String {
     format!("loop.{offset}")
 }
 
-/// What LLVM's vectorizer calls the block before what is left of a loop that it vectorized.
-const REST: &str = "scalar.ph";
+/// What LLVM's vectorizer calls the block before what is left of a loop that it vectorized; and if it vectorized that, too,
+/// with shorter vectors, the one before what is left then.
+const RESTS: [&str; 2] = ["scalar.ph", "vec.epilog.scalar.ph"];
 
 /// The loops of these functions that LLVM vectorizes, by offset.
 pub(crate) fn vectorized(
@@ -51,7 +52,8 @@ pub(crate) fn vectorized(
     unit.llvm.run_passes(PASSES, &target.machine, passes).map_err(|e| CompileError::Llvm(e.to_string()))?;
     for func in funcs {
         for block in unit.func(func).get_basic_blocks() {
-            if block.get_name().to_bytes().starts_with(REST.as_bytes()) {
+            let name = block.get_name().to_bytes();
+            if RESTS.iter().any(|rest| name.starts_with(rest.as_bytes())) {
                 found.extend(successors(block).into_iter().filter_map(offset_of));
             }
         }

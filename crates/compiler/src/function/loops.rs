@@ -23,6 +23,9 @@ pub(super) struct Strip<'c> {
     /// Locals that change by a constant each time round: variable, value before the loop, and the constant. Each strip
     /// starts with what they must be by then, so that LLVM sees them as it would without strips.
     inductions: Vec<(PointerValue<'c>, IntValue<'c>, i64)>,
+    /// Whether LLVM vectorizes the loop. If it would not without polls, it must not think that it should with strips,
+    /// because of what it then knows of their length.
+    vectorized: bool,
     /// Where each strip starts.
     outer: Option<Target<'c>>,
 }
@@ -44,6 +47,9 @@ impl<'c> Strip<'c> {
 
     /// Whether another repetition is left before a poll.
     pub(super) fn step(&self, t: &mut Translator<'_, 'c, '_>) -> Result<IntValue<'c>> {
+        if !self.vectorized {
+            t.barrier()?;
+        }
         let left = t.builder.build_load(t.unit.types.i32, self.left, "")?.into_int_value();
         let left = t.builder.build_int_sub(left, t.i32(1), "")?;
         t.builder.build_store(self.left, left)?;
@@ -128,7 +134,7 @@ impl<'c> Translator<'_, 'c, '_> {
             inductions.push((place, first, step));
         }
         let times = (STRIP / size.max(1)).clamp(64, 1 << 16);
-        Ok(Some(Strip { left, times, done, inductions, outer: None }))
+        Ok(Some(Strip { left, times, done, inductions, vectorized, outer: None }))
     }
 
     /// Whether the loop at `offset` is one that LLVM may vectorize.
