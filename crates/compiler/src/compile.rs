@@ -214,11 +214,11 @@ fn compile_without(
 ) -> Result<(Vec<u8>, HashSet<String>)> {
     let context = Context::create();
     let target = Target::new(options)?;
-    let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trial::vectorized(module, options, &target, survey, &part.funcs())?,
-        false => HashSet::new(),
+    let found = match options.checkpoints && !options.precise && options.opt_level >= 2 {
+        true => trial::run(module, options, &target, survey, &part.funcs())?,
+        false => trial::Found::default(),
     };
-    let unit = Unit::new(&context, module, options, &target, survey, vectorized);
+    let unit = Unit::new(&context, module, options, &target, survey, found);
     match part {
         Part::Functions { funcs, entries } => {
             for &func in funcs {

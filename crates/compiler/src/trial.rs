@@ -1,4 +1,4 @@
-//! Which loops LLVM would vectorize. A poll keeps it from that, and what lets it vectorize nevertheless (see
+//! Which loops LLVM would vectorize or unroll. A poll keeps it from that, and what lets it do so nevertheless (see
 //! `function::loops`) makes other loops slower: so functions with loops that come into question are first compiled without
 //! polls, up to that point.
 
@@ -13,10 +13,11 @@ use inkwell::passes::PassBuilderOptions;
 use std::collections::HashSet;
 use wayfarer_module::Module;
 
-/// What LLVM does before it vectorizes, as far as it matters for that.
+/// What LLVM does before it vectorizes and unrolls, as far as it matters for that.
 const PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
     loop-mssa(loop-simplifycfg,licm,loop-rotate,licm),simplifycfg,instcombine<no-verify-fixpoint>,loop(indvars,loop-deletion),\
-    sroa,gvn,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),loop-simplify,lcssa,loop-vectorize)";
+    sroa,gvn,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),loop-simplify,lcssa,loop-vectorize,\
+    loop-unroll<O3>)";
 
 /// Name of the block that a loop starts with.
 pub(crate) fn header_name(offset: u32) -> String {
@@ -27,22 +28,34 @@ pub(crate) fn header_name(offset: u32) -> String {
 /// with shorter vectors, the one before what is left then.
 const RESTS: [&str; 2] = ["scalar.ph", "vec.epilog.scalar.ph"];
 
-/// The loops of these functions that LLVM vectorizes, by offset.
-pub(crate) fn vectorized(
+/// What LLVM calls the blocks of what is left of a loop, besides the loop's own name, if it was unrolled by a number that
+/// does not divide that of its repetitions, or may not.
+const UNROLLED: [&str; 2] = [".epil", ".prol"];
+
+/// What LLVM does to loops without polls. Loops are known by their offsets.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) vectorized: HashSet<u32>,
+    /// Those that are repeated one does not know how often before. (Of others, LLVM unrolls loops with polls as well.)
+    pub(crate) unrolled: HashSet<u32>,
+}
+
+/// Finds out about the loops of these functions.
+pub(crate) fn run(
     module: &Module,
     options: &Options,
     target: &Target,
     survey: &Survey,
     funcs: &[u32],
-) -> Result<HashSet<u32>> {
-    let mut found = HashSet::new();
+) -> Result<Found> {
+    let mut found = Found::default();
     let funcs: Vec<u32> = funcs.iter().copied().filter(|&func| survey.has_plain_loops(func)).collect();
     if funcs.is_empty() {
         return Ok(found);
     }
     let context = Context::create();
     let options = Options { checkpoints: false, ..options.clone() };
-    let unit = Unit::new(&context, module, &options, target, survey, HashSet::new());
+    let unit = Unit::new(&context, module, &options, target, survey, Found::default());
     for &func in &funcs {
         function::compile(&unit, func)?;
     }
@@ -54,11 +67,19 @@ pub(crate) fn vectorized(
         for block in unit.func(func).get_basic_blocks() {
             let name = block.get_name().to_bytes();
             if RESTS.iter().any(|rest| name.starts_with(rest.as_bytes())) {
-                found.extend(successors(block).into_iter().filter_map(offset_of));
+                found.vectorized.extend(successors(block).into_iter().filter_map(offset_of));
             }
+            found.unrolled.extend(unrolled(&String::from_utf8_lossy(name)));
         }
     }
     Ok(found)
+}
+
+/// The loop that a block with this name is what is left of, after it was unrolled.
+fn unrolled(name: &str) -> Option<u32> {
+    let name = name.strip_prefix("loop.")?;
+    let end = UNROLLED.iter().find_map(|rest| name.find(rest))?;
+    name[..end].parse().ok()
 }
 
 fn successors(block: BasicBlock<'_>) -> Vec<BasicBlock<'_>> {

@@ -5,6 +5,7 @@ use crate::frames;
 use crate::function::Survey;
 use crate::isa::Isa;
 use crate::options::Options;
+use crate::trial::Found;
 use inkwell::AddressSpace;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
@@ -15,7 +16,7 @@ use inkwell::types::{
 };
 use inkwell::values::{CallSiteValue, FunctionValue, InstructionValue, MetadataValue};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use wayfarer_abi::{MAX_RETURNED, symbol};
 use wayfarer_module::{FuncType, Module, ValType};
 
@@ -89,8 +90,8 @@ pub(crate) struct Unit<'c, 'm> {
     /// Whether calls in tail position can be made in constant stack space whatever their types.
     pub(crate) tail_calls: bool,
     cpu: (String, String),
-    /// Offsets of loops that LLVM vectorizes unless there are polls in them.
-    pub(crate) vectorized: HashSet<u32>,
+    /// What LLVM does to loops unless there are polls in them.
+    pub(crate) trial: Found,
     /// What is known of the module's functions.
     pub(crate) survey: &'m Survey,
     funcs: RefCell<HashMap<u32, FunctionValue<'c>>>,
@@ -105,7 +106,7 @@ impl<'c, 'm> Unit<'c, 'm> {
         options: &'m Options,
         target: &crate::target::Target,
         survey: &'m Survey,
-        vectorized: HashSet<u32>,
+        trial: Found,
     ) -> Unit<'c, 'm> {
         let llvm = context.create_module("wasm");
         llvm.set_triple(&target.machine.get_triple());
@@ -127,7 +128,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             tail_calls: target.arch.tail_calls(),
             cpu: (target.cpu.clone(), target.features.clone()),
             survey,
-            vectorized,
+            trial,
             funcs: RefCell::default(),
             stopped: RefCell::default(),
             personality,

@@ -354,11 +354,13 @@ impl<'c> Translator<'_, 'c, '_> {
         self.continue_at(latch, height);
         match strip {
             Some(strip) => {
-                let block = self.block("strip.end");
-                let left = strip.step(self)?;
-                self.bring(header)?;
-                self.builder.build_conditional_branch(left, header.block, block)?;
-                self.builder.position_at_end(block);
+                if !strip.is_counted() {
+                    let block = self.block("strip.end");
+                    let left = strip.step(self)?;
+                    self.bring(header)?;
+                    self.builder.build_conditional_branch(left, header.block, block)?;
+                    self.builder.position_at_end(block);
+                }
                 self.poll(PointKind::Loop, offset)?;
                 strip.end(self)?;
                 let outer = strip.outer()?;
@@ -407,11 +409,9 @@ impl<'c> Translator<'_, 'c, '_> {
 
     fn branch_if(&mut self, depth: u32) -> Result<()> {
         let condition = self.pop_int()?;
-        let condition = match self.blocks.last() {
-            Some(Block { kind: BlockKind::Loop { count: Some(count), .. }, .. }) if depth == 0 => {
-                count.clone().step(self)?
-            }
-            _ => self.is_true(condition)?,
+        let condition = match self.repeat(depth)? {
+            Some(condition) => condition,
+            None => self.is_true(condition)?,
         };
         let target = self.branch_target(depth)?;
         self.bring(&target)?;
@@ -419,6 +419,19 @@ impl<'c> Translator<'_, 'c, '_> {
         self.builder.build_conditional_branch(condition, target.block, next)?;
         self.builder.position_at_end(next);
         Ok(())
+    }
+
+    /// If this is the branch back of a loop that is counted: whether it is taken.
+    fn repeat(&mut self, depth: u32) -> Result<Option<IntValue<'c>>> {
+        let Some(Block { kind: BlockKind::Loop { strip, count, .. }, .. }) = self.blocks.last() else {
+            return Ok(None);
+        };
+        match (strip.clone(), count.clone()) {
+            _ if depth != 0 => Ok(None),
+            (Some(strip), _) => strip.repeat(self),
+            (None, Some(count)) => count.step(self).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 
     fn branch_table(&mut self, targets: &BrTable<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ mod body;
 mod build;
 mod calls;
 mod control;
+mod counted;
 mod float;
 mod float_ops;
 mod keep;

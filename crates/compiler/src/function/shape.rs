@@ -1,5 +1,6 @@
 //! What is known of a body before it is translated.
 
+use super::counted::{Repeats, Test, WINDOW, Window};
 use super::loops::STRIP;
 use crate::error::{Result, internal};
 use std::collections::HashMap;
@@ -47,6 +48,8 @@ pub(super) struct LoopInfo {
     constants: HashMap<u32, i64>,
     /// How often it is executed each time it is entered, unless it is left by another way, if that is a constant.
     repeats: Option<Repeats>,
+    /// What it is repeated for.
+    test: Option<Test>,
 }
 
 impl LoopInfo {
@@ -64,6 +67,7 @@ impl LoopInfo {
             continued: false,
             constants,
             repeats: None,
+            test: None,
         }
     }
 
@@ -83,35 +87,25 @@ impl LoopInfo {
     }
 
     /// Notes a branch to its header, `before` are the last instructions if it is one that ends the loop otherwise.
-    fn continues(&mut self, before: Option<&[Operator<'_>; 3]>) {
+    fn continues(&mut self, before: Option<&Window<'_>>) {
         if self.continued {
             // What is done each time round, and how often, is not that simple.
             self.straight = false;
-            self.repeats = None;
+            (self.repeats, self.test) = (None, None);
             self.steps.clear();
             return;
         }
-        self.repeats = before.and_then(|before| self.count(before));
+        let step_of = |local| self.inductions().find(|&(other, _)| other == local).map(|(_, step)| step);
+        let written = |local| self.written.contains(&local);
+        self.test = before.and_then(|before| Test::of(before, self.is_plain(), step_of, written));
+        self.repeats = self.test.and_then(|test| test.repeats(&self.constants));
         self.continued = true;
     }
 
-    /// Finds out how often it is executed, from the last instructions before the only branch to its header.
-    fn count(&self, before: &[Operator<'_>; 3]) -> Option<Repeats> {
-        let (local, until) = match before {
-            [_, _, Operator::LocalTee { local_index }] => (*local_index, Until::Equal(0)),
-            [Operator::LocalTee { local_index }, Operator::I32Const { value }, comparison] => {
-                let value = i64::from(*value);
-                let until = match comparison {
-                    Operator::I32Ne => Until::Equal(value),
-                    Operator::I32LtU | Operator::I32LtS if value > 0 => Until::AtLeast(value),
-                    _ => return None,
-                };
-                (*local_index, until)
-            }
-            _ => return None,
-        };
-        let (_, step) = self.inductions().find(|&(induction, _)| induction == local)?;
-        until.repeats(*self.constants.get(&local)?, step)
+    /// What it is repeated for, if that says how often.
+    pub(super) fn counted(&self) -> Option<Test> {
+        let induction = |test: &Test| self.inductions().any(|(local, _)| local == test.local);
+        self.test.filter(|test| self.is_plain() && test.can_estimate() && induction(test))
     }
 
     /// Whether LLVM may vectorize it.
@@ -120,13 +114,13 @@ impl LoopInfo {
     }
 
     /// Notes that the loop writes a local; `before` are the last instructions.
-    fn write(&mut self, local: u32, before: &[Operator<'_>; 3]) {
+    fn write(&mut self, local: u32, before: &Window<'_>) {
         self.written.push(local);
         if self.continued {
             return;
         }
         let step = match before {
-            [Operator::LocalGet { local_index }, constant, operation] if *local_index == local => {
+            [.., Operator::LocalGet { local_index }, constant, operation] if *local_index == local => {
                 match (constant, operation) {
                     (Operator::I32Const { value }, Operator::I32Add) => i64::from(*value),
                     (Operator::I32Const { value }, Operator::I32Sub) => -i64::from(*value),
@@ -147,40 +141,6 @@ impl LoopInfo {
     }
 }
 
-/// How often a loop is executed.
-#[derive(Clone, Copy, Debug)]
-struct Repeats {
-    times: u64,
-    /// Whether the induction that ends it counts from negative to not negative numbers. LLVM takes it for an unsigned one,
-    /// which overflows there.
-    wraps: bool,
-}
-
-/// When a loop ends, by one of its inductions.
-#[derive(Clone, Copy, Debug)]
-enum Until {
-    Equal(i64),
-    AtLeast(i64),
-}
-
-impl Until {
-    /// How often an induction changes until then; `None` if it is not that simple.
-    fn repeats(self, first: i64, step: i64) -> Option<Repeats> {
-        let times = match self {
-            Until::Equal(last) => {
-                let way = last.checked_sub(first)?;
-                let times = way.checked_div(step)?;
-                (way % step == 0 && times > 0).then_some(times as u64)?
-            }
-            Until::AtLeast(last) => {
-                let fits = first >= 0 && step > 0 && last.checked_add(step)? <= i64::from(i32::MAX);
-                fits.then(|| ((last - first).max(1) as u64).div_ceil(step as u64))?
-            }
-        };
-        Some(Repeats { times, wraps: step > 0 && first < 0 })
-    }
-}
-
 impl Shape {
     /// Reads a body. `polls`: which functions poll at their entry.
     pub(super) fn of(module: &Module, func: u32, polls: &Survey) -> Result<Shape> {
@@ -194,7 +154,7 @@ impl Shape {
         // Open blocks: a loop's offset and what was seen of it.
         let mut open: Vec<Option<(u32, LoopInfo)>> = Vec::new();
         let mut operators = OperatorsReader::new(reader);
-        let mut before = [Operator::Nop, Operator::Nop, Operator::Nop];
+        let mut before = [const { Operator::Nop }; WINDOW];
         // Locals that hold constants, whichever way led here.
         let mut constants: HashMap<u32, i64> = HashMap::new();
         while !operators.eof() {
@@ -269,7 +229,7 @@ impl Shape {
                 }
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     open.iter_mut().flatten().for_each(|(_, info)| info.write(local_index, &before));
-                    match before[2] {
+                    match before[WINDOW - 1] {
                         Operator::I32Const { value } => constants.insert(local_index, value.into()),
                         _ => constants.remove(&local_index),
                     };
@@ -280,7 +240,7 @@ impl Shape {
                 _ => {}
             }
             before.rotate_left(1);
-            before[2] = operator;
+            before[WINDOW - 1] = operator;
         }
         Ok(shape)
     }
