@@ -5,7 +5,7 @@ use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
 use crate::unit::Unit;
-use crate::{entries, frames, function, trial};
+use crate::{entries, frames, function, promote, trial};
 use inkwell::context::Context;
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::FileType;
@@ -258,6 +258,9 @@ fn compile_without(
     unit.llvm
         .run_passes(&format!("default<O{level}>"), &target.machine, pass_options)
         .map_err(|e| CompileError::Llvm(e.to_string()))?;
+    if level >= 2 {
+        promote::run(&unit.llvm, &target);
+    }
     if options.format == Format::IrOptimized {
         return Ok((text(&unit), HashSet::new()));
     }
