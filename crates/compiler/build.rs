@@ -13,16 +13,17 @@ fn main() {
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     });
     let include_dir = include_dir.expect("llvm-config-19, of Debian's llvm-19-dev, or LLVM_SYS_191_PREFIX");
-    println!("cargo:rerun-if-changed=src/features.cpp");
+    let files = ["src/features.cpp", "src/promote.cpp"];
+    files.iter().for_each(|file| println!("cargo:rerun-if-changed={file}"));
     println!("cargo:rerun-if-env-changed=LLVM_SYS_191_PREFIX");
     cc::Build::new()
         .cpp(true)
-        .file("src/features.cpp")
+        .files(files)
         .std("c++17")
         // As LLVM is built.
         .flag("-fno-rtti")
         .flag("-fno-exceptions")
         .flag(format!("-isystem{include_dir}"))
         .warnings(true)
-        .compile("wayfarer_features");
+        .compile("wayfarer_llvm");
 }

@@ -4,9 +4,9 @@ use crate::error::{CompileError, Result, internal};
 use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
+use crate::trial::{Found, Trials};
 use crate::unit::Unit;
-use crate::trial::Trials;
-use crate::{continuations, entries, frames, function};
+use crate::{continuations, entries, frames, function, promote};
 use inkwell::context::Context;
 use inkwell::module::Linkage;
 use inkwell::passes::PassBuilderOptions;
@@ -174,14 +174,14 @@ fn compile_part(
         _ => HashSet::new(),
     };
     funcs.extend(&inlined);
-    let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trials.vectorized(module, options, &target, survey, funcs)?,
-        false => HashSet::new(),
+    let found = match options.checkpoints && !options.precise && options.opt_level >= 2 {
+        true => trials.run(module, options, &target, survey, funcs)?,
+        false => Found::default(),
     };
     let mut left_out = HashSet::new();
     loop {
         let context = Context::create();
-        let unit = Unit::new(&context, module, options, &target, survey, vectorized.clone());
+        let unit = Unit::new(&context, module, options, &target, survey, found.clone());
         let (object, large) = compile_without(&unit, part, &inlined, &left_out)?;
         let before = left_out.len();
         left_out.extend(large);
@@ -244,6 +244,9 @@ fn compile_without(
     unit.llvm
         .run_passes(&format!("default<O{level}>"), &target.machine, pass_options)
         .map_err(|e| CompileError::Llvm(e.to_string()))?;
+    if level >= 2 {
+        promote::run(&unit.llvm, target);
+    }
     if options.format == Format::IrOptimized {
         return Ok((text(unit), HashSet::new()));
     }

@@ -5,7 +5,7 @@
 //! - `target`: LLVM's machine for it, `isa`: what that can do; `unit`: one LLVM module, its types, attributes and declarations
 //! - `function`: a function's body, instruction by instruction; `entries`: how the runtime calls it
 //! - `compile`: a whole module to object files; `artifact`: and those to an `.aot` file; `features`: what that needs;
-//!   `frames`: what is too large for a stack
+//!   `frames`: what is too large for a stack; `promote`: what LLVM's pipeline lacks
 //! - [`ffi`]: the functions of the shared object
 
 mod artifact;
@@ -19,6 +19,7 @@ mod frames;
 mod function;
 mod isa;
 pub mod options;
+mod promote;
 mod target;
 mod trial;
 mod unit;

@@ -1,4 +1,4 @@
-//! Which loops LLVM would vectorize. A poll keeps it from that, and what lets it vectorize nevertheless (see
+//! Which loops LLVM would vectorize or unroll. A poll keeps it from that, and what lets it do so nevertheless (see
 //! `function::loops`) makes other loops slower: so functions with loops that come into question are first compiled without
 //! polls, up to that point.
 
@@ -14,66 +14,78 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use wayfarer_module::Module;
 
-/// What LLVM does before it vectorizes, as far as it matters for that.
+/// What LLVM does before it vectorizes and unrolls, as far as it matters for that.
 const PASSES: &str = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
     loop-mssa(loop-simplifycfg,licm,loop-rotate,licm),simplifycfg,instcombine<no-verify-fixpoint>,loop(indvars,loop-deletion),\
-    sroa,gvn,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),loop-simplify,lcssa,loop-vectorize)";
+    sroa,gvn,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),loop-simplify,lcssa,loop-vectorize,\
+    loop-unroll<O3>)";
 
 /// Name of the block that a loop starts with.
 pub(crate) fn header_name(offset: u32) -> String {
     format!("loop.{offset}")
 }
 
-/// What LLVM's vectorizer calls the block before what is left of a loop that it vectorized.
-const REST: &str = "scalar.ph";
+/// What LLVM's vectorizer calls the block before what is left of a loop that it vectorized; and if it vectorized that, too,
+/// with shorter vectors, the one before what is left then.
+const RESTS: [&str; 2] = ["scalar.ph", "vec.epilog.scalar.ph"];
+
+/// What LLVM calls the blocks of what is left of a loop, besides the loop's own name, if it was unrolled by a number that
+/// does not divide that of its repetitions, or may not.
+const UNROLLED: [&str; 2] = [".epil", ".prol"];
+
+/// What LLVM does to loops without polls. Loops are known by their offsets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) vectorized: HashSet<u32>,
+    /// Those that are repeated one does not know how often before. (Of others, LLVM unrolls loops with polls as well.)
+    pub(crate) unrolled: HashSet<u32>,
+}
 
 /// What was found out, for all parts of a module: a function's continuations need it again.
 #[derive(Debug, Default)]
-pub(crate) struct Trials(Mutex<Found>);
+pub(crate) struct Trials(Mutex<Tried>);
 
 #[derive(Debug, Default)]
-struct Found {
-    /// Functions that were tried.
+struct Tried {
     funcs: HashSet<u32>,
-    /// Loops that LLVM vectorizes, by offset.
-    vectorized: HashSet<u32>,
+    found: Found,
 }
 
 impl Trials {
-    /// Loops that LLVM vectorizes, by offset: all of these functions, and some of others.
-    pub(crate) fn vectorized(
+    /// Finds out about the loops of these functions; what is known of others is in it, too.
+    pub(crate) fn run(
         &self,
         module: &Module,
         options: &Options,
         target: &Target,
         survey: &Survey,
         funcs: impl IntoIterator<Item = u32>,
-    ) -> Result<HashSet<u32>> {
-        let found = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Found> {
+        let tried = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new: Vec<u32> = funcs.into_iter().filter(|&func| survey.has_plain_loops(func)).collect();
-        new.retain(|func| !found().funcs.contains(func));
+        new.retain(|func| !tried().funcs.contains(func));
         if !new.is_empty() {
-            let vectorized = vectorized(module, options, target, survey, &new)?;
-            let mut found = found();
-            found.funcs.extend(new);
-            found.vectorized.extend(vectorized);
+            let found = run(module, options, target, survey, &new)?;
+            let mut tried = tried();
+            tried.funcs.extend(new);
+            tried.found.vectorized.extend(found.vectorized);
+            tried.found.unrolled.extend(found.unrolled);
         }
-        Ok(found().vectorized.clone())
+        Ok(tried().found.clone())
     }
 }
 
-/// The loops of these functions that LLVM vectorizes, by offset.
-fn vectorized(
+fn run(
     module: &Module,
     options: &Options,
     target: &Target,
     survey: &Survey,
     funcs: &[u32],
-) -> Result<HashSet<u32>> {
-    let mut found = HashSet::new();
+) -> Result<Found> {
+    let mut found = Found::default();
     let context = Context::create();
     let options = Options { checkpoints: false, ..options.clone() };
-    let unit = Unit::new(&context, module, &options, target, survey, HashSet::new());
+    let unit = Unit::new(&context, module, &options, target, survey, Found::default());
     for &func in funcs {
         function::compile(&unit, func)?;
     }
@@ -83,12 +95,21 @@ fn vectorized(
     unit.llvm.run_passes(PASSES, &target.machine, passes).map_err(|e| CompileError::Llvm(e.to_string()))?;
     for &func in funcs {
         for block in unit.func(func).get_basic_blocks() {
-            if block.get_name().to_bytes().starts_with(REST.as_bytes()) {
-                found.extend(successors(block).into_iter().filter_map(offset_of));
+            let name = block.get_name().to_bytes();
+            if RESTS.iter().any(|rest| name.starts_with(rest.as_bytes())) {
+                found.vectorized.extend(successors(block).into_iter().filter_map(offset_of));
             }
+            found.unrolled.extend(unrolled(&String::from_utf8_lossy(name)));
         }
     }
     Ok(found)
+}
+
+/// The loop that a block with this name is what is left of, after it was unrolled.
+fn unrolled(name: &str) -> Option<u32> {
+    let name = name.strip_prefix("loop.")?;
+    let end = UNROLLED.iter().find_map(|rest| name.find(rest))?;
+    name[..end].parse().ok()
 }
 
 fn successors(block: BasicBlock<'_>) -> Vec<BasicBlock<'_>> {

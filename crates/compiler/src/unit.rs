@@ -6,6 +6,7 @@ use crate::function::{Source, Survey};
 use crate::isa::Isa;
 use crate::options::Options;
 use crate::target::Target;
+use crate::trial::Found;
 use inkwell::AddressSpace;
 use inkwell::attributes::{Attribute, AttributeLoc};
 use inkwell::context::Context;
@@ -16,7 +17,7 @@ use inkwell::types::{
 };
 use inkwell::values::{CallSiteValue, FunctionValue, InstructionValue, MetadataValue};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 use wayfarer_abi::{MAX_RETURNED, symbol};
 use wayfarer_module::{FuncType, Module, ValType};
@@ -92,8 +93,8 @@ pub(crate) struct Unit<'c, 'm> {
     /// Whether calls in tail position can be made in constant stack space whatever their types.
     pub(crate) tail_calls: bool,
     cpu: (String, String),
-    /// Offsets of loops that LLVM vectorizes unless there are polls in them.
-    pub(crate) vectorized: HashSet<u32>,
+    /// What LLVM does to loops unless there are polls in them.
+    pub(crate) trial: Found,
     /// What is known of the module's functions.
     pub(crate) survey: &'m Survey,
     funcs: RefCell<HashMap<u32, FunctionValue<'c>>>,
@@ -110,7 +111,7 @@ impl<'c, 'm> Unit<'c, 'm> {
         options: &'m Options,
         target: &'m Target,
         survey: &'m Survey,
-        vectorized: HashSet<u32>,
+        trial: Found,
     ) -> Unit<'c, 'm> {
         let llvm = context.create_module("wasm");
         llvm.set_triple(&target.machine.get_triple());
@@ -133,7 +134,7 @@ impl<'c, 'm> Unit<'c, 'm> {
             tail_calls: target.arch.tail_calls(),
             cpu: (target.cpu.clone(), target.features.clone()),
             survey,
-            vectorized,
+            trial,
             funcs: RefCell::default(),
             stopped: RefCell::default(),
             source: RefCell::default(),

@@ -39,6 +39,8 @@ pub(super) enum BlockKind<'c> {
         latch: Target<'c>,
         /// Times it may repeat without a poll, if it is strip-mined.
         strip: Option<super::loops::Strip<'c>>,
+        /// What its end is told by, in place of its own condition.
+        count: Option<super::loops::Count<'c>>,
     },
     /// A block or loop around the loop that a continuation is of. Branches to it, which `end` stands for, leave the
     /// continuation: it goes on at the instruction at this offset.
@@ -213,6 +215,7 @@ impl<'c> Translator<'_, 'c, '_> {
         if let Some(strip) = &strip {
             strip.start(self)?;
         }
+        let count = self.count(self.offset)?;
         if self.is_plain(self.offset) {
             self.plain_loads = Some(Vec::new());
         }
@@ -223,7 +226,11 @@ impl<'c> Translator<'_, 'c, '_> {
         let latch = self.target("latch", &ty.params)?;
         let end = self.target("end", &ty.results)?;
         let strip = strip.map(|strip| strip.with_outer(outer));
-        self.blocks.push(Block { kind: BlockKind::Loop { offset: self.offset, latch, strip }, height, end });
+        self.blocks.push(Block {
+            kind: BlockKind::Loop { offset: self.offset, latch, strip, count },
+            height,
+            end,
+        });
         // The header's values get their second source when the latch is built.
         self.loop_headers.push(header);
         Ok(())
@@ -272,7 +279,7 @@ impl<'c> Translator<'_, 'c, '_> {
                 self.builder.build_unconditional_branch(end.block)?;
                 end.used = true;
             }
-            BlockKind::Loop { offset, latch, strip } => {
+            BlockKind::Loop { offset, latch, strip, .. } => {
                 let header = self.loop_headers.pop().ok_or_else(|| internal("loop without a header"))?;
                 self.stack.truncate(height);
                 self.close_loop(offset, &header, &latch, strip.as_ref())?;
@@ -320,11 +327,13 @@ impl<'c> Translator<'_, 'c, '_> {
         self.continue_at(latch, height);
         match strip {
             Some(strip) => {
-                let block = self.block("strip.end");
-                let left = strip.step(self)?;
-                self.bring(header)?;
-                self.builder.build_conditional_branch(left, header.block, block)?;
-                self.builder.position_at_end(block);
+                if !strip.is_counted() {
+                    let block = self.block("strip.end");
+                    let left = strip.step(self)?;
+                    self.bring(header)?;
+                    self.builder.build_conditional_branch(left, header.block, block)?;
+                    self.builder.position_at_end(block);
+                }
                 self.poll(PointKind::Loop, offset)?;
                 strip.end(self)?;
                 let outer = strip.outer()?;
@@ -374,13 +383,29 @@ impl<'c> Translator<'_, 'c, '_> {
 
     fn branch_if(&mut self, depth: u32) -> Result<()> {
         let condition = self.pop_int()?;
-        let condition = self.is_true(condition)?;
+        let condition = match self.repeat(depth)? {
+            Some(condition) => condition,
+            None => self.is_true(condition)?,
+        };
         let target = self.branch_target(depth)?;
         self.bring(&target)?;
         let next = self.block("");
         self.builder.build_conditional_branch(condition, target.block, next)?;
         self.builder.position_at_end(next);
         Ok(())
+    }
+
+    /// If this is the branch back of a loop that is counted: whether it is taken.
+    fn repeat(&mut self, depth: u32) -> Result<Option<IntValue<'c>>> {
+        let Some(Block { kind: BlockKind::Loop { strip, count, .. }, .. }) = self.blocks.last() else {
+            return Ok(None);
+        };
+        match (strip.clone(), count.clone()) {
+            _ if depth != 0 => Ok(None),
+            (Some(strip), _) => strip.repeat(self),
+            (None, Some(count)) => count.step(self).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 
     fn branch_table(&mut self, targets: &BrTable<'_>) -> Result<()> {

@@ -9,6 +9,7 @@ mod build;
 mod calls;
 mod continuation;
 mod control;
+mod counted;
 mod float;
 mod float_ops;
 mod keep;

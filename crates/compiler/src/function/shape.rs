@@ -1,5 +1,6 @@
 //! What is known of a body before it is translated.
 
+use super::counted::{Repeats, Test, WINDOW, Window};
 use super::loops::STRIP;
 use crate::error::{Result, internal};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -28,15 +29,18 @@ pub(super) struct LoopInfo {
     pub(super) size: u32,
     /// Offset of its `end`.
     pub(super) end: u32,
+    /// How many instructions each time round executes at most, if that is known: loops in it are counted as often as they
+    /// repeat.
+    work: Option<u64>,
     /// No loop in it, no call.
     pub(super) innermost: bool,
-    /// No block in it, and no branch but back to its header.
+    /// No block in it, and no branch but one, back to its header.
     pub(super) straight: bool,
     /// No loop around it.
     pub(super) outermost: bool,
     /// Locals that are written in it, and by how many instructions.
     written: HashMap<u32, u32>,
-    /// Locals that it adds a constant to, each time round.
+    /// Locals that it adds a constant to, each time round before the branch to its header.
     steps: Vec<(u32, i64)>,
     /// Whether it loads from memory.
     pub(super) loads: bool,
@@ -46,8 +50,10 @@ pub(super) struct LoopInfo {
     continued: bool,
     /// Values of locals when it is entered, where they are constants.
     constants: HashMap<u32, i64>,
-    /// How often it is repeated at most, if that is a constant.
-    repeats: Option<u64>,
+    /// How often it is executed each time it is entered, unless it is left by another way, if that is a constant.
+    repeats: Option<Repeats>,
+    /// What it is repeated for.
+    test: Option<Test>,
 }
 
 impl LoopInfo {
@@ -55,6 +61,7 @@ impl LoopInfo {
         LoopInfo {
             size: 0,
             end: 0,
+            work: Some(0),
             innermost: true,
             straight: true,
             outermost,
@@ -65,6 +72,7 @@ impl LoopInfo {
             continued: false,
             constants,
             repeats: None,
+            test: None,
         }
     }
 
@@ -75,29 +83,39 @@ impl LoopInfo {
 
     /// Whether it is soon over.
     fn is_short(&self) -> bool {
-        let short =
-            self.repeats.is_some_and(|times| times.saturating_mul(self.size.into()) < u64::from(STRIP));
-        short && self.is_plain()
+        self.total_work().is_some_and(|work| work < u64::from(STRIP))
     }
 
-    /// Finds out how often it is repeated, from its last instructions before the branch to its header.
-    fn count(&mut self, before: &[Operator<'_>; 3]) {
-        let (local, until) = match before {
-            [_, _, Operator::LocalTee { local_index }] => (*local_index, Until::Equal(0)),
-            [Operator::LocalTee { local_index }, Operator::I32Const { value }, comparison] => {
-                let value = i64::from(*value);
-                let until = match comparison {
-                    Operator::I32Ne => Until::Equal(value),
-                    Operator::I32LtU | Operator::I32LtS if value > 0 => Until::AtLeast(value),
-                    _ => return,
-                };
-                (*local_index, until)
-            }
-            _ => return,
-        };
-        let step = self.inductions().find(|&(induction, _)| induction == local).map(|(_, step)| step);
-        let (Some(step), Some(&first)) = (step, self.constants.get(&local)) else { return };
-        self.repeats = until.repeats(first, step);
+    /// How many instructions it executes at most each time it is entered, if that is known.
+    fn total_work(&self) -> Option<u64> {
+        self.work?.checked_mul(self.repeats?.times)
+    }
+
+    /// How often it is executed, if LLVM would not find that out: see [`Repeats::wraps`].
+    pub(super) fn hidden_repeats(&self) -> Option<u64> {
+        self.repeats.filter(|repeats| repeats.wraps && self.is_plain()).map(|repeats| repeats.times)
+    }
+
+    /// Notes a branch to its header, `before` are the last instructions if it is one that ends the loop otherwise.
+    fn continues(&mut self, before: Option<&Window<'_>>) {
+        if self.continued {
+            // What is done each time round, and how often, is not that simple.
+            self.straight = false;
+            (self.repeats, self.test) = (None, None);
+            self.steps.clear();
+            return;
+        }
+        let step_of = |local| self.inductions().find(|&(other, _)| other == local).map(|(_, step)| step);
+        let written = |local| self.written.contains_key(&local);
+        self.test = before.and_then(|before| Test::of(before, self.is_plain(), step_of, written));
+        self.repeats = self.test.and_then(|test| test.repeats(&self.constants));
+        self.continued = true;
+    }
+
+    /// What it is repeated for, if that says how often.
+    pub(super) fn counted(&self) -> Option<Test> {
+        let induction = |test: &Test| self.inductions().any(|(local, _)| local == test.local);
+        self.test.filter(|test| self.is_plain() && test.can_estimate() && induction(test))
     }
 
     /// Whether LLVM may vectorize it.
@@ -106,10 +124,13 @@ impl LoopInfo {
     }
 
     /// Notes that the loop writes a local; `before` are the last instructions.
-    fn write(&mut self, local: u32, before: &[Operator<'_>; 3]) {
+    fn write(&mut self, local: u32, before: &Window<'_>) {
         *self.written.entry(local).or_default() += 1;
+        if self.continued {
+            return;
+        }
         let step = match before {
-            [Operator::LocalGet { local_index }, constant, operation] if *local_index == local => {
+            [.., Operator::LocalGet { local_index }, constant, operation] if *local_index == local => {
                 match (constant, operation) {
                     (Operator::I32Const { value }, Operator::I32Add) => i64::from(*value),
                     (Operator::I32Const { value }, Operator::I32Sub) => -i64::from(*value),
@@ -134,30 +155,6 @@ impl LoopInfo {
     }
 }
 
-/// When a loop ends, by one of its inductions.
-#[derive(Clone, Copy, Debug)]
-enum Until {
-    Equal(i64),
-    AtLeast(i64),
-}
-
-impl Until {
-    /// How often an induction changes until then; `None` if it is not that simple.
-    fn repeats(self, first: i64, step: i64) -> Option<u64> {
-        match self {
-            Until::Equal(last) => {
-                let way = last.checked_sub(first)?;
-                let times = way.checked_div(step)?;
-                (way % step == 0 && times > 0).then_some(times as u64)
-            }
-            Until::AtLeast(last) => {
-                let fits = first >= 0 && step > 0 && last.checked_add(step)? <= i64::from(i32::MAX);
-                fits.then(|| ((last - first).max(0) / step) as u64 + 1)
-            }
-        }
-    }
-}
-
 impl Shape {
     /// Reads a body. `polls`: which functions poll at their entry.
     pub(super) fn of(module: &Module, func: u32, polls: &Survey) -> Result<Shape> {
@@ -171,7 +168,7 @@ impl Shape {
         // Open blocks: a loop's offset and what was seen of it.
         let mut open: Vec<Option<(u32, LoopInfo)>> = Vec::new();
         let mut operators = OperatorsReader::new(reader);
-        let mut before = [Operator::Nop, Operator::Nop, Operator::Nop];
+        let mut before = [const { Operator::Nop }; WINDOW];
         // Locals that hold constants, whichever way led here.
         let mut constants: HashMap<u32, i64> = HashMap::new();
         while !operators.eof() {
@@ -180,6 +177,7 @@ impl Shape {
             let innermost = open.iter_mut().rev().flatten().next();
             if let Some((_, info)) = innermost {
                 info.size += 1;
+                info.work = info.work.map(|work| work + 1);
             }
             match operator {
                 Operator::Else => constants.clear(),
@@ -201,6 +199,7 @@ impl Shape {
                         info.end = offset;
                         if let Some((_, outer)) = open.iter_mut().rev().flatten().next() {
                             outer.size += info.size;
+                            outer.work = outer.work.zip(info.total_work()).map(|(a, b)| a.saturating_add(b));
                         }
                         shape.loops.insert(header, info);
                     }
@@ -218,11 +217,10 @@ impl Shape {
                 Operator::Return | Operator::Unreachable => {
                     open.iter_mut().flatten().for_each(|(_, info)| info.straight = false);
                 }
-                Operator::BrIf { relative_depth: 0 } => {
+                Operator::BrIf { relative_depth: 0 } if matches!(open.last(), Some(Some(_))) => {
                     if let Some(Some((_, info))) = open.last_mut() {
-                        info.count(&before);
+                        info.continues(Some(&before));
                     }
-                    continues(&mut open, 0);
                 }
                 Operator::BrIf { relative_depth } => {
                     continues(&mut open, relative_depth);
@@ -238,15 +236,18 @@ impl Shape {
                     if let Some(Some((_, info))) = open.last_mut() {
                         info.polled |= polls && !info.continued;
                     }
-                    open.iter_mut().flatten().for_each(|(_, info)| info.innermost = false);
+                    open.iter_mut().flatten().for_each(|(_, info)| (info.innermost, info.work) = (false, None));
                 }
                 Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => {
                     (shape.calls, shape.tail_calls) = (true, true);
-                    open.iter_mut().flatten().for_each(|(_, info)| info.innermost = false);
+                    open.iter_mut().flatten().for_each(|(_, info)| (info.innermost, info.work) = (false, None));
+                }
+                ref other if may_take_long(other) => {
+                    open.iter_mut().flatten().for_each(|(_, info)| info.work = None);
                 }
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     open.iter_mut().flatten().for_each(|(_, info)| info.write(local_index, &before));
-                    match before[2] {
+                    match before[WINDOW - 1] {
                         Operator::I32Const { value } => constants.insert(local_index, value.into()),
                         _ => constants.remove(&local_index),
                     };
@@ -257,7 +258,7 @@ impl Shape {
                 _ => {}
             }
             before.rotate_left(1);
-            before[2] = operator;
+            before[WINDOW - 1] = operator;
         }
         Ok(shape)
     }
@@ -267,8 +268,23 @@ impl Shape {
 fn continues(open: &mut [Option<(u32, LoopInfo)>], depth: u32) {
     let at = open.len().checked_sub(depth as usize + 1);
     if let Some(Some((_, info))) = at.and_then(|at| open.get_mut(at)) {
-        info.continued = true;
+        info.continues(None);
     }
+}
+
+/// Whether one instruction may be a lot of work: on as many bytes, or elements, as it is told.
+fn may_take_long(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. }
+            | Operator::MemoryInit { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableInit { .. }
+            | Operator::TableGrow { .. }
+    )
 }
 
 /// Whether an instruction loads a scalar or a vector from linear memory.
