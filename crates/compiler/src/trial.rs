@@ -11,7 +11,6 @@ use inkwell::basic_block::BasicBlock;
 use inkwell::context::Context;
 use inkwell::passes::PassBuilderOptions;
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use wayfarer_module::Module;
 
 /// What LLVM does before it vectorizes, as far as it matters for that.
@@ -27,43 +26,8 @@ pub(crate) fn header_name(offset: u32) -> String {
 /// What LLVM's vectorizer calls the block before what is left of a loop that it vectorized.
 const REST: &str = "scalar.ph";
 
-/// What was found out, for all parts of a module: a function's continuations need it again.
-#[derive(Debug, Default)]
-pub(crate) struct Trials(Mutex<Found>);
-
-#[derive(Debug, Default)]
-struct Found {
-    /// Functions that were tried.
-    funcs: HashSet<u32>,
-    /// Loops that LLVM vectorizes, by offset.
-    vectorized: HashSet<u32>,
-}
-
-impl Trials {
-    /// Loops that LLVM vectorizes, by offset: all of these functions, and some of others.
-    pub(crate) fn vectorized(
-        &self,
-        module: &Module,
-        options: &Options,
-        target: &Target,
-        survey: &Survey,
-        funcs: impl IntoIterator<Item = u32>,
-    ) -> Result<HashSet<u32>> {
-        let found = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut new: Vec<u32> = funcs.into_iter().filter(|&func| survey.has_plain_loops(func)).collect();
-        new.retain(|func| !found().funcs.contains(func));
-        if !new.is_empty() {
-            let vectorized = vectorized(module, options, target, survey, &new)?;
-            let mut found = found();
-            found.funcs.extend(new);
-            found.vectorized.extend(vectorized);
-        }
-        Ok(found().vectorized.clone())
-    }
-}
-
 /// The loops of these functions that LLVM vectorizes, by offset.
-fn vectorized(
+pub(crate) fn vectorized(
     module: &Module,
     options: &Options,
     target: &Target,
@@ -71,17 +35,22 @@ fn vectorized(
     funcs: &[u32],
 ) -> Result<HashSet<u32>> {
     let mut found = HashSet::new();
+    let funcs: Vec<u32> = funcs.iter().copied().filter(|&func| survey.has_plain_loops(func)).collect();
+    if funcs.is_empty() {
+        return Ok(found);
+    }
     let context = Context::create();
     let options = Options { checkpoints: false, ..options.clone() };
-    let unit = Unit::new(&context, module, &options, target, survey, HashSet::new());
-    for &func in funcs {
+    let none = HashSet::new();
+    let unit = Unit::new(&context, module, &options, target, survey, &none);
+    for &func in &funcs {
         function::compile(&unit, func)?;
     }
     let passes = PassBuilderOptions::create();
     passes.set_loop_vectorization(true);
     passes.set_loop_interleaving(true);
     unit.llvm.run_passes(PASSES, &target.machine, passes).map_err(|e| CompileError::Llvm(e.to_string()))?;
-    for &func in funcs {
+    for func in funcs {
         for block in unit.func(func).get_basic_blocks() {
             if block.get_name().to_bytes().starts_with(REST.as_bytes()) {
                 found.extend(successors(block).into_iter().filter_map(offset_of));
