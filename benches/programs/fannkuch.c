@@ -22,11 +22,11 @@ int32_t run(int32_t n)
                 work[high] = t;
             }
             flips++;
+            DID_WORK();
         }
         if (flips > most)
             most = flips;
         sum += sign * flips;
-        DID_WORK();
 
         /* The next permutation: swap the first two, or rotate ever longer prefixes. */
         if (sign > 0) {

@@ -4,14 +4,14 @@ use crate::error::{CompileError, Result, internal};
 use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
-use crate::trial::{Found, Trials};
 use crate::unit::Unit;
-use crate::{continuations, entries, frames, function, promote};
+use crate::{continuations, entries, frames, function, promote, trial};
 use inkwell::context::Context;
-use inkwell::module::Linkage;
+use inkwell::module::{Linkage, Module as LlvmModule};
 use inkwell::passes::PassBuilderOptions;
 use inkwell::targets::FileType;
 use std::collections::HashSet;
+use std::ffi::CStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wayfarer_abi::symbol;
@@ -35,27 +35,19 @@ pub struct Output {
     pub continuations: Vec<Vec<u8>>,
 }
 
-/// A part of the work: becomes one object file.
+/// A part of the work: becomes one object file, and another one of continuations.
 #[derive(Clone, Debug)]
-enum Part {
-    /// Functions. The first part also has the entries.
-    Functions { funcs: Vec<u32>, entries: bool },
-    /// Continuations: function and offset of the loop.
-    Continuations(Vec<(u32, u32)>),
+struct Part {
+    funcs: Vec<u32>,
+    /// The first part also has the entries.
+    entries: bool,
 }
 
-impl Part {
-    /// Functions that code of this part comes from.
-    fn funcs(&self) -> Vec<u32> {
-        match self {
-            Part::Functions { funcs, .. } => funcs.clone(),
-            Part::Continuations(loops) => {
-                let mut funcs: Vec<u32> = loops.iter().map(|&(func, _)| func).collect();
-                funcs.dedup();
-                funcs
-            }
-        }
-    }
+/// What comes of it.
+#[derive(Debug)]
+struct Compiled {
+    code: Vec<u8>,
+    continuations: Option<Vec<u8>>,
 }
 
 /// Compiles a module. `progress` is called now and then, from any thread, with how many of how many parts are done.
@@ -71,14 +63,13 @@ pub fn compile(
     let target = Target::new(options)?;
     let survey = Survey::of(module)?;
     let parts = parts(module, options);
-    let trials = Trials::default();
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Mutex<Vec<Option<Result<Vec<u8>>>>> = Mutex::new(parts.iter().map(|_| None).collect());
+    let results: Mutex<Vec<Option<Result<Compiled>>>> = Mutex::new(parts.iter().map(|_| None).collect());
     let work = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(part) = parts.get(at) else { return };
-            let result = compile_part(module, options, part, &survey, &trials);
+            let result = compile_part(module, options, part, &survey);
             let failed = result.is_err();
             results.lock().unwrap_or_else(|e| e.into_inner())[at] = Some(result);
             if failed {
@@ -110,12 +101,10 @@ pub fn compile(
     for result in results {
         objects.push(result.transpose()?);
     }
-    for (part, object) in parts.iter().zip(objects) {
-        let object = object.ok_or_else(|| internal("a part was not compiled"))?;
-        match part {
-            Part::Functions { .. } => output.code.push(object),
-            Part::Continuations(_) => output.continuations.push(object),
-        }
+    for compiled in objects {
+        let compiled = compiled.ok_or_else(|| internal("a part was not compiled"))?;
+        output.code.push(compiled.code);
+        output.continuations.extend(compiled.continuations);
     }
     Ok(output)
 }
@@ -130,110 +119,76 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
     let mut bytes = 0;
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
         if bytes > 0 && bytes + size(func) > limit {
-            parts.push(Part::Functions { funcs: std::mem::take(&mut funcs), entries: parts.is_empty() });
+            parts.push(Part { funcs: std::mem::take(&mut funcs), entries: parts.is_empty() });
             bytes = 0;
         }
         bytes += size(func);
         funcs.push(func);
     }
     if !funcs.is_empty() || parts.is_empty() {
-        parts.push(Part::Functions { funcs, entries: parts.is_empty() });
-    }
-    if !options.checkpoints || !options.continuations || text {
-        return parts;
-    }
-    let (mut loops, mut bytes) = (Vec::new(), 0);
-    for func in module.num_imported_funcs..module.funcs.len() as u32 {
-        for (offset, size) in continuations::of(module, func, size(func)) {
-            bytes += size;
-            loops.push((func, offset));
-            if bytes > limit {
-                parts.push(Part::Continuations(std::mem::take(&mut loops)));
-                bytes = 0;
-            }
-        }
-    }
-    if !loops.is_empty() {
-        parts.push(Part::Continuations(loops));
+        parts.push(Part { funcs, entries: parts.is_empty() });
     }
     parts
 }
 
 /// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
-fn compile_part(
-    module: &Module,
-    options: &Options,
-    part: &Part,
-    survey: &Survey,
-    trials: &Trials,
-) -> Result<Vec<u8>> {
+fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Compiled> {
     let target = Target::new(options)?;
-    let mut funcs = part.funcs();
-    let inlined = match part {
-        Part::Continuations(_) if options.opt_level >= 2 => survey.inlined(&funcs),
-        _ => HashSet::new(),
-    };
-    funcs.extend(&inlined);
     let found = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trials.run(module, options, &target, survey, funcs)?,
-        false => Found::default(),
+        true => trial::run(module, options, &target, survey, &part.funcs)?,
+        false => trial::Found::default(),
     };
     let mut left_out = HashSet::new();
     loop {
         let context = Context::create();
-        let unit = Unit::new(&context, module, options, &target, survey, found.clone());
-        let (object, large) = compile_without(&unit, part, &inlined, &left_out)?;
+        let unit = Unit::new(&context, module, options, &target, survey, &found);
+        let (compiled, large) = compile_without(&unit, part, &left_out)?;
         let before = left_out.len();
         left_out.extend(large);
         if left_out.len() == before {
-            return Ok(object);
+            return Ok(compiled);
         }
     }
 }
 
-/// Compiles all but what is left out. `inlined` are functions of other parts that this one's may have copies of. Also gives
-/// what turned out to be too large.
+/// Compiles all but what is left out. Also gives what turned out to be too large.
 fn compile_without(
     unit: &Unit<'_, '_>,
     part: &Part,
-    inlined: &HashSet<u32>,
     left_out: &HashSet<String>,
-) -> Result<(Vec<u8>, HashSet<String>)> {
-    let (module, options, target) = (unit.module, unit.options, unit.target);
-    match part {
-        Part::Functions { funcs, entries } => {
-            for &func in funcs {
-                let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
-                if tail_calls || left_out.contains(&symbol::func(func)) {
-                    entries::compile_interpreted(unit, func)?;
-                } else {
-                    function::compile(unit, func)?;
-                }
-            }
-            if *entries {
-                for index in 0..module.types.len() as u32 {
-                    entries::compile_entry(unit, index)?;
-                }
-            }
+) -> Result<(Compiled, HashSet<String>)> {
+    let (options, target) = (unit.options, unit.target);
+    let text = options.format != Format::Object;
+    let continued = options.checkpoints && options.continuations && !text;
+    let mut continuations = HashSet::new();
+    for &func in &part.funcs {
+        let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
+        if tail_calls || left_out.contains(&symbol::func(func)) {
+            entries::compile_interpreted(unit, func)?;
+        } else {
+            function::compile(unit, func)?;
         }
-        Part::Continuations(loops) => {
-            for &(func, offset) in loops {
-                if left_out.contains(&symbol::continuation(func, offset)) {
-                    continue;
-                }
+        let loops = if continued { continuations::of(unit.module, func) } else { Vec::new() };
+        for offset in loops {
+            let name = symbol::continuation(func, offset);
+            if !left_out.contains(&name) {
                 function::compile_continuation(unit, func, offset)?;
-            }
-            // Only for inlining: they are defined elsewhere.
-            while let Some(func) = unit.undefined().into_iter().find(|func| inlined.contains(func)) {
-                function::compile(unit, func)?;
-                unit.func(func).set_linkage(Linkage::AvailableExternally);
+                continuations.insert(name);
             }
         }
     }
+    if part.entries {
+        for index in 0..unit.module.types.len() as u32 {
+            entries::compile_entry(unit, index)?;
+        }
+    }
     unit.verify()?;
-    let text = |unit: &Unit<'_, '_>| unit.llvm.print_to_string().to_bytes().to_vec();
+    let printed = || {
+        let code = unit.llvm.print_to_string().to_bytes().to_vec();
+        Ok((Compiled { code, continuations: None }, HashSet::new()))
+    };
     if options.format == Format::IrUnoptimized {
-        return Ok((text(unit), HashSet::new()));
+        return printed();
     }
     let level = options.opt_level.min(3);
     let pass_options = PassBuilderOptions::create();
@@ -245,13 +200,50 @@ fn compile_without(
         .run_passes(&format!("default<O{level}>"), &target.machine, pass_options)
         .map_err(|e| CompileError::Llvm(e.to_string()))?;
     if level >= 2 {
-        promote::run(&unit.llvm, target);
+        promote::run(&unit.llvm, unit.target);
     }
     if options.format == Format::IrOptimized {
-        return Ok((text(unit), HashSet::new()));
+        return printed();
     }
+    if continuations.is_empty() {
+        let (code, large) = object(unit, &unit.llvm)?;
+        return Ok((Compiled { code, continuations: None }, large));
+    }
+    // They were optimized together, so that the same functions are inlined into both.
+    let apart = unit.llvm.clone();
+    keep(unit, &unit.llvm, |name| !continuations.contains(name))?;
+    keep(unit, &apart, |name| continuations.contains(name))?;
+    let (code, mut large) = object(unit, &unit.llvm)?;
+    let (continuations, more) = object(unit, &apart)?;
+    large.extend(more);
+    Ok((Compiled { code, continuations: Some(continuations) }, large))
+}
+
+/// Drops all definitions of an LLVM module that others can refer to, but these, and what is only needed for those.
+fn keep<'c>(unit: &Unit<'c, '_>, llvm: &LlvmModule<'c>, kept: impl Fn(&str) -> bool) -> Result<()> {
+    let dropped = |name: &CStr| !name.to_str().is_ok_and(&kept);
+    for func in llvm.get_functions() {
+        let external = func.get_linkage() == Linkage::External && func.count_basic_blocks() > 0;
+        if external && dropped(func.get_name()) {
+            func.set_linkage(Linkage::AvailableExternally);
+        }
+    }
+    for global in llvm.get_globals() {
+        if global.get_linkage() == Linkage::External
+            && global.get_initializer().is_some()
+            && dropped(global.get_name())
+        {
+            global.set_linkage(Linkage::AvailableExternally);
+        }
+    }
+    llvm.run_passes("elim-avail-extern,globaldce", &unit.target.machine, PassBuilderOptions::create())
+        .map_err(|e| CompileError::Llvm(e.to_string()))
+}
+
+/// An LLVM module as an object file, and the functions of it that have too large a frame.
+fn object<'c>(unit: &Unit<'c, '_>, llvm: &LlvmModule<'c>) -> Result<(Vec<u8>, HashSet<String>)> {
     let (object, heard) =
-        frames::listen(unit.context, || target.machine.write_to_memory_buffer(&unit.llvm, FileType::Object));
+        frames::listen(unit.context, || unit.target.machine.write_to_memory_buffer(llvm, FileType::Object));
     if let Some(error) = heard.error {
         return Err(CompileError::Llvm(error));
     }

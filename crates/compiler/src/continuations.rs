@@ -4,19 +4,20 @@
 use crate::function;
 use wayfarer_module::{Module, PointKind, stable_points_where};
 
-/// The continuations of a function are together no larger than the function this often, besides those of loops that are
-/// in no other. It takes deep nests to reach that: a loop is in the continuations of all loops around it.
+/// The continuations of a function are together no larger than the function this often. It takes deep nests to reach that:
+/// a loop is in the continuations of all loops around it. Loops that are in no other have one in any case.
 const LIMIT: usize = 4;
 
 /// What a value counts (bytes) that is loaded when a continuation is entered.
 const VALUE: usize = 4;
 
-/// The loops of a function of this size (bytes) that get continuations, by offset, and about how large each is.
-pub(crate) fn of(module: &Module, func: u32, size: usize) -> Vec<(u32, usize)> {
+/// The loops of a function that get continuations, by offset.
+pub(crate) fn of(module: &Module, func: u32) -> Vec<u32> {
     let mut loops = function::long_loops(module, func);
     if loops.is_empty() {
         return Vec::new();
     }
+    let size = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
     let points = stable_points_where(module, func, |kind, _| kind == PointKind::Loop);
     // A loop that cannot be reached has no point.
     loops.retain_mut(|found| {
@@ -25,15 +26,14 @@ pub(crate) fn of(module: &Module, func: u32, size: usize) -> Vec<(u32, usize)> {
         found.size += VALUE * values;
         true
     });
-    // Then the small ones: one that has none is soon over if those in it have one.
+    // The small ones first: one that has none is soon over if those in it have one.
     loops.sort_by_key(|found| (!found.outermost, found.size, found.offset));
     let mut total = 0;
     let fits = |found: &function::LongLoop| {
         total += found.size;
         found.outermost || total <= LIMIT * size
     };
-    let mut chosen: Vec<_> =
-        loops.into_iter().take_while(fits).map(|found| (found.offset, found.size)).collect();
+    let mut chosen: Vec<u32> = loops.into_iter().take_while(fits).map(|found| found.offset).collect();
     chosen.sort_unstable();
     chosen
 }

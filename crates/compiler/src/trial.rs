@@ -11,7 +11,6 @@ use inkwell::basic_block::BasicBlock;
 use inkwell::context::Context;
 use inkwell::passes::PassBuilderOptions;
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 use wayfarer_module::Module;
 
 /// What LLVM does before it vectorizes and unrolls, as far as it matters for that.
@@ -34,48 +33,15 @@ const RESTS: [&str; 2] = ["scalar.ph", "vec.epilog.scalar.ph"];
 const UNROLLED: [&str; 2] = [".epil", ".prol"];
 
 /// What LLVM does to loops without polls. Loops are known by their offsets.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) vectorized: HashSet<u32>,
     /// Those that are repeated one does not know how often before. (Of others, LLVM unrolls loops with polls as well.)
     pub(crate) unrolled: HashSet<u32>,
 }
 
-/// What was found out, for all parts of a module: a function's continuations need it again.
-#[derive(Debug, Default)]
-pub(crate) struct Trials(Mutex<Tried>);
-
-#[derive(Debug, Default)]
-struct Tried {
-    funcs: HashSet<u32>,
-    found: Found,
-}
-
-impl Trials {
-    /// Finds out about the loops of these functions; what is known of others is in it, too.
-    pub(crate) fn run(
-        &self,
-        module: &Module,
-        options: &Options,
-        target: &Target,
-        survey: &Survey,
-        funcs: impl IntoIterator<Item = u32>,
-    ) -> Result<Found> {
-        let tried = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut new: Vec<u32> = funcs.into_iter().filter(|&func| survey.has_plain_loops(func)).collect();
-        new.retain(|func| !tried().funcs.contains(func));
-        if !new.is_empty() {
-            let found = run(module, options, target, survey, &new)?;
-            let mut tried = tried();
-            tried.funcs.extend(new);
-            tried.found.vectorized.extend(found.vectorized);
-            tried.found.unrolled.extend(found.unrolled);
-        }
-        Ok(tried().found.clone())
-    }
-}
-
-fn run(
+/// Finds out about the loops of these functions.
+pub(crate) fn run(
     module: &Module,
     options: &Options,
     target: &Target,
@@ -83,17 +49,22 @@ fn run(
     funcs: &[u32],
 ) -> Result<Found> {
     let mut found = Found::default();
+    let funcs: Vec<u32> = funcs.iter().copied().filter(|&func| survey.has_plain_loops(func)).collect();
+    if funcs.is_empty() {
+        return Ok(found);
+    }
     let context = Context::create();
     let options = Options { checkpoints: false, ..options.clone() };
-    let unit = Unit::new(&context, module, &options, target, survey, Found::default());
-    for &func in funcs {
+    let none = Found::default();
+    let unit = Unit::new(&context, module, &options, target, survey, &none);
+    for &func in &funcs {
         function::compile(&unit, func)?;
     }
     let passes = PassBuilderOptions::create();
     passes.set_loop_vectorization(true);
     passes.set_loop_interleaving(true);
     unit.llvm.run_passes(PASSES, &target.machine, passes).map_err(|e| CompileError::Llvm(e.to_string()))?;
-    for &func in funcs {
+    for func in funcs {
         for block in unit.func(func).get_basic_blocks() {
             let name = block.get_name().to_bytes();
             if RESTS.iter().any(|rest| name.starts_with(rest.as_bytes())) {

@@ -94,7 +94,7 @@ pub(crate) struct Unit<'c, 'm> {
     pub(crate) tail_calls: bool,
     cpu: (String, String),
     /// What LLVM does to loops unless there are polls in them.
-    pub(crate) trial: Found,
+    pub(crate) trial: &'m Found,
     /// What is known of the module's functions.
     pub(crate) survey: &'m Survey,
     funcs: RefCell<HashMap<u32, FunctionValue<'c>>>,
@@ -111,7 +111,7 @@ impl<'c, 'm> Unit<'c, 'm> {
         options: &'m Options,
         target: &'m Target,
         survey: &'m Survey,
-        trial: Found,
+        trial: &'m Found,
     ) -> Unit<'c, 'm> {
         let llvm = context.create_module("wasm");
         llvm.set_triple(&target.machine.get_triple());
@@ -203,15 +203,6 @@ impl<'c, 'm> Unit<'c, 'm> {
             func.as_global_value().set_visibility(inkwell::GlobalVisibility::Hidden);
             func
         })
-    }
-
-    /// Guest functions that are declared and not defined here, in order.
-    pub(crate) fn undefined(&self) -> Vec<u32> {
-        let funcs = self.funcs.borrow();
-        let undefined = funcs.iter().filter(|(_, func)| func.count_basic_blocks() == 0);
-        let mut undefined: Vec<u32> = undefined.map(|(&index, _)| index).collect();
-        undefined.sort_unstable();
-        undefined
     }
 
     /// What guest function `index` calls, with its own arguments, when it finds a request at its entry.

@@ -3,7 +3,7 @@
 use super::counted::{Repeats, Test, WINDOW, Window};
 use super::loops::STRIP;
 use crate::error::{Result, internal};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 use wayfarer_module::Module;
 
@@ -16,8 +16,6 @@ pub(super) struct Shape {
     pub(super) calls: bool,
     /// Whether it contains a call in tail position.
     pub(super) tail_calls: bool,
-    /// Functions that it calls directly.
-    callees: BTreeSet<u32>,
     /// Loops by offset.
     pub(super) loops: HashMap<u32, LoopInfo>,
 }
@@ -228,9 +226,6 @@ impl Shape {
                 }
                 Operator::Call { .. } | Operator::CallIndirect { .. } => {
                     shape.calls = true;
-                    if let Operator::Call { function_index } = operator {
-                        shape.callees.insert(function_index);
-                    }
                     let polls =
                         matches!(operator, Operator::Call { function_index } if polls.polls(function_index));
                     if let Some(Some((_, info))) = open.last_mut() {
@@ -319,12 +314,7 @@ pub(crate) struct Survey {
     tail_calls: Vec<bool>,
     /// Which have a loop that LLVM may vectorize.
     plain_loops: Vec<bool>,
-    /// Functions that LLVM may inline, among those that each calls.
-    small_callees: Vec<Box<[u32]>>,
 }
-
-/// Largest body (bytes) of a function that LLVM may inline, about.
-const INLINED: usize = 200;
 
 impl Survey {
     /// Reads all bodies.
@@ -335,11 +325,6 @@ impl Survey {
             survey.calls.push(shape.calls);
             survey.tail_calls.push(shape.tail_calls);
             survey.plain_loops.push(shape.loops.values().any(LoopInfo::is_plain));
-            let small = |callee: &u32| {
-                let body = module.funcs[*callee as usize].body.as_ref();
-                body.is_some_and(|body| body.len() <= INLINED)
-            };
-            survey.small_callees.push(shape.callees.into_iter().filter(small).collect());
         }
         Ok(survey)
     }
@@ -361,19 +346,6 @@ impl Survey {
     /// Whether any does.
     pub(crate) fn any_tail_calls(&self) -> bool {
         self.tail_calls.contains(&true)
-    }
-
-    /// The functions that LLVM may inline into these, and into those in turn.
-    pub(crate) fn inlined(&self, funcs: &[u32]) -> HashSet<u32> {
-        let mut inlined = HashSet::new();
-        let mut work = funcs.to_vec();
-        while let Some(func) = work.pop() {
-            let at = func.checked_sub(self.imported).and_then(|at| self.small_callees.get(at as usize));
-            let possible = at.into_iter().flatten().filter(|&&callee| !self.has_tail_calls(callee));
-            let new = possible.filter(|&&callee| inlined.insert(callee));
-            work.extend(new);
-        }
-        inlined
     }
 
     /// Whether a function has a loop that LLVM may vectorize.
