@@ -3,6 +3,8 @@
 use std::env;
 use std::process::Command;
 
+const FILES: [&str; 2] = ["src/features.cpp", "src/process.cpp"];
+
 fn main() {
     // Where `llvm-sys` looks, too.
     let prefix = env::var("LLVM_SYS_191_PREFIX").ok().map(|prefix| format!("{prefix}/bin/llvm-config"));
@@ -13,16 +15,18 @@ fn main() {
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     });
     let include_dir = include_dir.expect("llvm-config-19, of Debian's llvm-19-dev, or LLVM_SYS_191_PREFIX");
-    println!("cargo:rerun-if-changed=src/features.cpp");
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
     println!("cargo:rerun-if-env-changed=LLVM_SYS_191_PREFIX");
     cc::Build::new()
         .cpp(true)
-        .file("src/features.cpp")
+        .files(FILES)
         .std("c++17")
         // As LLVM is built.
         .flag("-fno-rtti")
         .flag("-fno-exceptions")
         .flag(format!("-isystem{include_dir}"))
         .warnings(true)
-        .compile("wayfarer_features");
+        .compile("wayfarer_llvm");
 }
