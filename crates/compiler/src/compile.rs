@@ -41,25 +41,24 @@ pub struct Output {
 }
 
 /// A part of the work: becomes one object file.
-#[derive(Clone, Debug)]
-enum Part {
-    /// Functions. The first part also has the entries.
-    Functions { funcs: Vec<u32>, entries: bool },
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Part {
+    /// Functions.
+    pub(crate) funcs: Vec<u32>,
     /// Continuations: function and offset of the loop.
-    Continuations(Vec<(u32, u32)>),
+    pub(crate) loops: Vec<(u32, u32)>,
+    /// Entries: indices of types.
+    pub(crate) entries: Vec<u32>,
 }
 
 impl Part {
     /// Functions that code of this part comes from.
-    fn funcs(&self) -> Vec<u32> {
-        match self {
-            Part::Functions { funcs, .. } => funcs.clone(),
-            Part::Continuations(loops) => {
-                let mut funcs: Vec<u32> = loops.iter().map(|&(func, _)| func).collect();
-                funcs.dedup();
-                funcs
-            }
-        }
+    fn sources(&self) -> Vec<u32> {
+        let mut funcs = self.funcs.clone();
+        funcs.extend(self.loops.iter().map(|&(func, _)| func));
+        funcs.sort_unstable();
+        funcs.dedup();
+        funcs
     }
 }
 
@@ -116,9 +115,9 @@ pub fn compile(
     }
     for (part, object) in parts.iter().zip(objects) {
         let object = object.ok_or_else(|| internal("a part was not compiled"))?;
-        match part {
-            Part::Functions { .. } => output.code.push(object),
-            Part::Continuations(_) => output.continuations.push(object),
+        match part.loops.is_empty() {
+            true => output.code.push(object),
+            false => output.continuations.push(object),
         }
     }
     Ok(output)
@@ -129,19 +128,25 @@ fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
     let text = options.format != Format::Object;
     let limit = if text { usize::MAX } else { PART };
     let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
-    let mut parts = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     let mut funcs = Vec::new();
+    // The first one also has the entries.
+    let entries = |parts: &[Part]| match parts {
+        [] => (0..module.types.len() as u32).collect(),
+        _ => Vec::new(),
+    };
     let mut bytes = 0;
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
         if bytes > 0 && bytes + size(func) > limit {
-            parts.push(Part::Functions { funcs: std::mem::take(&mut funcs), entries: parts.is_empty() });
+            let funcs = std::mem::take(&mut funcs);
+            parts.push(Part { funcs, entries: entries(&parts), ..Part::default() });
             bytes = 0;
         }
         bytes += size(func);
         funcs.push(func);
     }
     if !funcs.is_empty() || parts.is_empty() {
-        parts.push(Part::Functions { funcs, entries: parts.is_empty() });
+        parts.push(Part { funcs, entries: entries(&parts), ..Part::default() });
     }
     if !options.checkpoints || !options.continuations || text {
         return parts;
@@ -152,13 +157,13 @@ fn parts(module: &Module, options: &Options, survey: &Survey) -> Vec<Part> {
             bytes += rest;
             loops.push((func, offset));
             if bytes > limit {
-                parts.push(Part::Continuations(std::mem::take(&mut loops)));
+                parts.push(Part { loops: std::mem::take(&mut loops), ..Part::default() });
                 bytes = 0;
             }
         }
     }
     if !loops.is_empty() {
-        parts.push(Part::Continuations(loops));
+        parts.push(Part { loops, ..Part::default() });
     }
     parts
 }
@@ -192,7 +197,12 @@ fn continuations(module: &Module, survey: &Survey, func: u32, size: usize) -> Ve
 }
 
 /// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
-fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Vec<u8>> {
+pub(crate) fn compile_part(
+    module: &Module,
+    options: &Options,
+    part: &Part,
+    survey: &Survey,
+) -> Result<Vec<u8>> {
     let mut left_out = HashSet::new();
     loop {
         let (object, large) = compile_without(module, options, part, survey, &left_out)?;
@@ -215,33 +225,29 @@ fn compile_without(
     let context = Context::create();
     let target = Target::new(options)?;
     let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trial::vectorized(module, options, &target, survey, &part.funcs())?,
+        true => trial::vectorized(module, options, &target, survey, &part.sources())?,
         false => HashSet::new(),
     };
     let unit = Unit::new(&context, module, options, &target, survey, vectorized);
-    match part {
-        Part::Functions { funcs, entries } => {
-            for &func in funcs {
-                let tail_calls = !unit.tail_calls && survey.has_tail_calls(func);
-                if tail_calls || left_out.contains(&symbol::func(func)) {
-                    entries::compile_interpreted(&unit, func)?;
-                } else {
-                    function::compile(&unit, func)?;
-                }
-            }
-            if *entries {
-                for index in 0..module.types.len() as u32 {
-                    entries::compile_entry(&unit, index)?;
-                }
-            }
+    for &func in &part.funcs {
+        let tail_calls = !unit.tail_calls && survey.has_tail_calls(func);
+        if tail_calls || left_out.contains(&symbol::func(func)) {
+            entries::compile_interpreted(&unit, func)?;
+        } else {
+            function::compile(&unit, func)?;
         }
-        Part::Continuations(loops) => {
-            for &(func, offset) in loops {
-                if left_out.contains(&symbol::continuation(func, offset)) {
-                    continue;
-                }
-                function::compile_continuation(&unit, func, offset)?;
-            }
+    }
+    for &index in &part.entries {
+        entries::compile_entry(&unit, index)?;
+    }
+    for &(func, offset) in &part.loops {
+        if !left_out.contains(&symbol::continuation(func, offset)) {
+            function::compile_continuation(&unit, func, offset)?;
+        }
+    }
+    if options.in_parts {
+        for func in unit.undefined() {
+            entries::compile_stub(&unit, func)?;
         }
     }
     unit.verify()?;

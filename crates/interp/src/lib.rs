@@ -3,7 +3,7 @@
 //!
 //! - [`translate`]: validated bytecode to internal code; `code`: what comes out
 //! - `exec`: the handlers, one for each combination of instruction and operand places
-//! - [`mixed`]: runs among compiled code
+//! - [`mixed`]: runs among compiled code; `heat`: which places would need some
 //! - `check`: a translation held against its stable points
 //! - `capture`, `resume`: frames to and from the Wasm view; `simd`: what vector instructions compute
 
@@ -11,6 +11,7 @@ mod capture;
 mod check;
 mod code;
 mod exec;
+mod heat;
 pub mod mixed;
 mod resume;
 mod simd;

@@ -4,10 +4,12 @@ use super::call::leave_with_results;
 use super::ctx::Ctx;
 use super::dispatch::Exit;
 use crate::capture;
+use crate::code::FuncCode;
+use crate::heat::{HOT_ENTRY, HOT_LOOP, Heat};
 use crate::mixed::{Ended, Tier};
 use std::sync::atomic::Ordering;
 use wayfarer_module::PointKind;
-use wayfarer_runtime::{AfterCheckpoint, CaptureError, PollAction, Trap, TrapCode};
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, PollAction, Trap, TrapCode, native_stack};
 
 /// Serves a request at a stable point of the innermost frame: the state's instruction is a loop header, a function's
 /// entry or a call. Goes on there unless the request ends the run.
@@ -17,18 +19,23 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
     // SAFETY: the context and its environment outlive the run; the state describes the innermost frame.
     unsafe {
         let s = (*ctx).state;
-        let store = (*(*s.ctx).env).store().clone();
+        let store = (*(*s.ctx).env).store();
         if let Some(tier) = (*ctx).tier {
-            // In a run among compiled code every poll comes here. Compiled functions have polls of their own at their
-            // entries: one here as well would be counted twice.
-            let armed = store.control().word().load(Ordering::Relaxed) != 0;
-            if !armed || kind == PointKind::Entry {
-                match promote(ctx, tier, kind) {
-                    None if armed => {}
-                    exit => return exit.unwrap_or(Exit::Next),
-                }
+            // In a run among compiled code every poll comes here.
+            if store.control().word().load(Ordering::Relaxed) == 0 {
+                return match is_ready(ctx, tier, kind) {
+                    true => promote(ctx, tier, kind).unwrap_or(Exit::Next),
+                    false => Exit::Next,
+                };
+            }
+            // Compiled functions have polls of their own at their entries: one here as well would be counted twice.
+            if kind == PointKind::Entry
+                && let Some(exit) = promote(ctx, tier, kind)
+            {
+                return exit;
             }
         }
+        let store = store.clone();
         match store.control().poll() {
             PollAction::Continue => match (*ctx).tier {
                 Some(tier) if kind != PointKind::Entry => promote(ctx, tier, kind).unwrap_or(Exit::Next),
@@ -62,6 +69,49 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
     }
 }
 
+/// Whether there is compiled code for the point at which the innermost frame stands. If not, that is counted.
+unsafe fn is_ready(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> bool {
+    // SAFETY: as for `poll`.
+    unsafe {
+        let func = &*(*(*ctx).top.sub(1)).func;
+        let instance = &*(*ctx).instance;
+        let callee = &*instance.funcs()[func.index as usize];
+        let (heat, hot, offset) = match kind {
+            PointKind::Entry if !callee.native().is_null() => return !native_stack::is_half_used(),
+            PointKind::Entry => (&func.heat, HOT_ENTRY, None),
+            PointKind::Loop => match loop_at(func, (*ctx).state.ip) {
+                Some((heat, offset)) => (heat, HOT_LOOP, Some(offset)),
+                None => return false,
+            },
+            _ => return false,
+        };
+        let generation = tier.generation(instance);
+        if let Some(count) = heat.count(hot) {
+            tier.wanted(instance, func.index, offset, count);
+        }
+        if heat.is_without(generation) {
+            return false;
+        }
+        let ready = match offset {
+            None => tier.is_compiled(instance, callee),
+            Some(offset) => tier.has_continuation(instance, func.index, offset),
+        };
+        if !ready {
+            heat.note_without(generation);
+        }
+        // Frames of either kind that call each other without end are to end as interpreted ones, which have more room.
+        ready && !native_stack::is_half_used()
+    }
+}
+
+/// Heat and offset of the loop header that starts at `ip`.
+unsafe fn loop_at(func: &FuncCode, ip: *const u64) -> Option<(&Heat, u32)> {
+    let translated = func.if_translated()?;
+    // SAFETY: the caller's instruction pointer is in the function's code.
+    let word = unsafe { ip.offset_from(translated.code.as_ptr()) } as u32;
+    translated.loop_heat_at(word)
+}
+
 /// Has compiled code take the innermost frame's place, if there is any for the point at which it stands.
 unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Option<Exit> {
     // SAFETY: as for `poll`; what compiled code is given are the slots of the frame that it replaces, or a copy.
@@ -84,7 +134,10 @@ unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Op
                 let callee = &*instance.funcs()[(*func).index as usize];
                 tier.enter(env, callee, s.fp)
             }
-            PointKind::Loop if tier.has_continuations(instance) => {
+            PointKind::Loop
+                if loop_at(&*func, s.ip)
+                    .is_some_and(|(_, offset)| tier.has_continuation(instance, (*func).index, offset)) =>
+            {
                 let mut frame = capture::frame(&*func, instance, kind, s.ip, s.fp);
                 tier.go_on(env, &mut frame, s.fp)
             }

@@ -12,6 +12,7 @@ mod numeric;
 mod stack;
 mod vector;
 
+use crate::heat::Heat;
 use crate::code::{InterpModule, Site, Translated};
 use crate::exec::arith::{AddBranches, Branches};
 use control::{Block, BlockKind};
@@ -189,6 +190,7 @@ fn translate(
         code: t.code.words.into(),
         frame_slots: t.max_height.max(ty.result_slots()).max(ty.param_slots()),
         local_slots: slots,
+        loop_heat: t.loops.iter().map(|_| Heat::default()).collect(),
         loops: t.loops.into(),
         calls: t.calls.into(),
     })
