@@ -30,7 +30,7 @@ impl Session {
     }
 
     /// Compiles functions (not imported ones) and continuations (function and offset of a loop) to an object file, with the
-    /// entries for the functions' types. What is too large to be compiled is left out, as [`crate::compile()`] does.
+    /// entries for the functions' types. What cannot be compiled is left out, as [`crate::compile()`] does.
     ///
     /// What LLVM cannot go on after is told to `fatal`, which must not return.
     ///
@@ -45,7 +45,9 @@ impl Session {
         let mut entries: Vec<u32> = funcs.iter().map(|&func| self.module.funcs[func as usize].ty).collect();
         entries.sort_unstable();
         entries.dedup();
-        let part = Part { funcs: funcs.to_vec(), loops: loops.to_vec(), entries };
+        // Nothing can be called in tail position of a continuation.
+        let loops = loops.iter().copied().filter(|&(func, _)| !self.survey.has_tail_calls(func)).collect();
+        let part = Part { funcs: funcs.to_vec(), loops, entries };
         guarded(Fatal(fatal), || compile_part(&self.module, &self.options, &part, &self.survey))
     }
 }

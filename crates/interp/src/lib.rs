@@ -20,7 +20,7 @@ mod translate;
 #[doc(hidden)]
 pub use check::check_translation;
 use code::{FuncCode, InterpModule};
-use exec::ctx::Ctx;
+use exec::ctx::{Ctx, LastLoop};
 use exec::dispatch::{Exit, State};
 use std::ptr;
 use std::sync::Arc;
@@ -103,6 +103,8 @@ fn context(env: &mut ExecEnv) -> Ctx {
     let records = env.frames.base().wrapping_add(env.frames_used).cast();
     Ctx {
         request: env.store().control().word(),
+        word: env.store().control().word(),
+        last_loop: LastLoop { ip: ptr::null(), heat: ptr::null(), offset: 0 },
         stack_end: env.values.base().wrapping_add(env.values.reserved()).cast(),
         top: records,
         records_end: env.frames.base().wrapping_add(env.frames.reserved()).cast(),

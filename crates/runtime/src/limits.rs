@@ -117,6 +117,10 @@ impl Limit {
     pub(crate) fn set(&self, limit: u64) {
         // SAFETY: cells live as long as `control`.
         let cell = unsafe { &*self.cell };
+        // Mostly it is the same thread again. Then the word is right: requests change it, and change it back to this.
+        if cell.real.load(Ordering::SeqCst) == limit {
+            return;
+        }
         cell.real.store(limit, Ordering::SeqCst);
         cell.write(|_| limit);
         // A request that came in between may have been overwritten.

@@ -9,7 +9,7 @@ mod neighbours;
 mod queue;
 
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wayfarer_abi::compiler::Options;
 use wayfarer_module::Module;
@@ -69,6 +69,14 @@ pub(super) fn load(
     growing
 }
 
+/// How long this thread has been running.
+fn processor_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a timespec to be filled.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 impl Work {
     /// Where the code goes, as long as anybody can use it.
     fn growing(&self) -> Option<Arc<GrowingModule>> {
@@ -76,27 +84,37 @@ impl Work {
     }
 
     /// Does what was asked for. A fatal error of the compiler is told to `fatal`, which does not return.
-    fn serve(&self, key: Key, fatal: &dyn Fn(&str)) {
+    fn serve(&self, key: Key, more: &[u32], fatal: &dyn Fn(&str)) {
         match key {
             Key::Log => self.read_log(),
-            Key::Code { func, offset } => self.compile(func, offset, fatal),
+            Key::Code { func, offset } => self.compile(func, offset, more, fatal),
         }
     }
 
-    fn compile(&self, func: u32, offset: Option<u32>, fatal: &dyn Fn(&str)) {
+    /// Size of a function's body (bytes).
+    fn size(&self, func: u32) -> usize {
+        self.module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len())
+    }
+
+    /// Compiles a function, or a loop in it, and `more` functions.
+    fn compile(&self, func: u32, offset: Option<u32>, more: &[u32], fatal: &dyn Fn(&str)) {
         let Some(growing) = self.growing() else { return };
-        if match offset {
-            None => growing.has(func),
-            Some(offset) => growing.has_continuation(func, offset),
-        } {
+        let mut funcs: Vec<u32> = offset.is_none().then_some(func).into_iter().chain(more.to_vec()).collect();
+        funcs.retain(|&func| !growing.has(func));
+        let loops: Vec<(u32, u32)> = offset.map(|offset| (func, offset)).into_iter().collect();
+        if funcs.is_empty() && loops.iter().all(|&(func, offset)| growing.has_continuation(func, offset)) {
             return;
         }
-        let part = neighbours::part(&self.module, func, offset, |func| growing.has(func));
+        let part = neighbours::part(&self.module, Part { funcs, loops }, |func| growing.has(func));
         // The module may be unloaded meanwhile.
         drop(growing);
-        let start = Instant::now();
         let Some(session) = self.session() else { return };
-        let name = self.describe(func, offset);
+        let (start, cpu) = (Instant::now(), processor_time());
+        let name = match (&part.loops[..], &part.funcs[..]) {
+            (&[(func, offset)], _) => self.describe(func, Some(offset)),
+            (_, &[func, ..]) => self.describe(func, None),
+            _ => return,
+        };
         let object = match session.compile(&part.funcs, &part.loops, &|message| {
             error!("{name} cannot be compiled, it stays interpreted: {message}");
             fatal(message);
@@ -106,9 +124,10 @@ impl Work {
         };
         if self.publish(&part, &object, &name) {
             verbose!(
-                "jit: {name} and {} others compiled in {} ms, {} bytes",
+                "jit: {name} and {} others compiled in {} ms, {} of them on a processor, {} bytes",
                 part.funcs.len() - usize::from(offset.is_none()),
                 start.elapsed().as_millis(),
+                (processor_time() - cpu).as_millis(),
                 object.len()
             );
             if let Some(log) = &self.log {

@@ -13,11 +13,13 @@ const LARGE: usize = 1000;
 /// What neighbours add to a part altogether (bytes). LLVM takes some tens of milliseconds for it.
 const LIMIT: usize = 2000;
 
-/// The part for function `func`, or for the loop in it at `offset`. `has` tells which functions there is code of.
-pub(super) fn part(module: &Module, func: u32, offset: Option<u32>, has: impl Fn(u32) -> bool) -> Part {
-    let mut funcs = vec![func];
+/// What is wanted, with neighbours. `has` tells which functions there is code of.
+pub(super) fn part(module: &Module, mut part: Part, has: impl Fn(u32) -> bool) -> Part {
+    // A loop's function is not called by it, or hardly: its callees are what counts.
+    let mut callers: Vec<u32> = part.loops.iter().map(|&(func, _)| func).collect();
+    callers.extend(&part.funcs);
     let (mut next, mut total) = (0, 0);
-    while let Some(&caller) = funcs.get(next) {
+    while let Some(&caller) = callers.get(next) {
         next += 1;
         for callee in module.callees(caller) {
             let Some(body) = &module.funcs[callee as usize].body else { continue };
@@ -25,17 +27,14 @@ pub(super) fn part(module: &Module, func: u32, offset: Option<u32>, has: impl Fn
                 size if size <= SMALL => total + size <= LIMIT,
                 size => size <= LARGE && total + size <= LIMIT && !has(callee),
             };
-            if fits && !funcs.contains(&callee) {
+            if fits && !callers.contains(&callee) {
                 total += body.len();
-                funcs.push(callee);
+                callers.push(callee);
+                part.funcs.push(callee);
             }
         }
     }
-    match offset {
-        None => Part { funcs, loops: Vec::new() },
-        // The function itself is not called by its loop, or hardly.
-        Some(offset) => Part { funcs: funcs.split_off(1), loops: vec![(func, offset)] },
-    }
+    part
 }
 
 #[cfg(test)]
@@ -54,9 +53,11 @@ mod tests {
             body(900),
         );
         let module = wayfarer_module::parse(wat::parse_str(text).unwrap().into()).unwrap();
-        let part = |has: &[u32], offset| super::part(&module, 1, offset, |func| has.contains(&func));
-        assert_eq!(part(&[], None), Part { funcs: vec![1, 2, 3, 5], loops: vec![] });
-        assert_eq!(part(&[2, 3, 5], None), Part { funcs: vec![1, 2], loops: vec![] });
-        assert_eq!(part(&[3], Some(7)), Part { funcs: vec![2, 5], loops: vec![(1, 7)] });
+        let func = || Part { funcs: vec![1], loops: vec![] };
+        let looped = Part { funcs: vec![], loops: vec![(1, 7)] };
+        let part = |wanted, has: &[u32]| super::part(&module, wanted, |func| has.contains(&func));
+        assert_eq!(part(func(), &[]), Part { funcs: vec![1, 2, 3, 5], loops: vec![] });
+        assert_eq!(part(func(), &[2, 3, 5]), Part { funcs: vec![1, 2], loops: vec![] });
+        assert_eq!(part(looped, &[3]), Part { funcs: vec![2, 5], loops: vec![(1, 7)] });
     }
 }

@@ -17,6 +17,15 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Stack of a thread (bytes): LLVM's recursions go as deep as the guest's code is nested.
 const STACK: usize = 16 << 20;
 
+/// How nice threads are to the program's.
+const NICE: i32 = 2;
+
+/// Bodies of functions that are compiled together because they are wanted at the same time (bytes).
+const BATCH: usize = 1000;
+
+/// What LLVM works on for seconds: larger functions (bytes).
+const LARGE: usize = 10_000;
+
 /// As many calls as this many rounds of a loop make hot.
 const CALL_WEIGHT: u32 = 4;
 
@@ -43,6 +52,8 @@ struct Queue {
     taken: HashSet<(u64, Key)>,
     threads: usize,
     waiting: usize,
+    /// Threads that do something large.
+    large: usize,
     /// This process was forked from one with threads, and has none. Nobody knows what they held at that moment.
     forked: bool,
 }
@@ -158,21 +169,79 @@ fn without_signals<T>(work: impl FnOnce() -> T) -> T {
 
 /// A thread.
 fn run() {
-    while let Some(request) = next() {
-        request.work.serve(request.key, &|_| lose_thread());
+    // The program comes first where there are not enough processors for both.
+    // SAFETY: plain numbers; on Linux this is about the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    while let Some(job) = next() {
+        job.work.serve(job.key, &job.more, &|_| lose_thread());
     }
 }
 
-/// The hottest request, once there is one.
-fn next() -> Option<Request> {
+/// What a thread does at a time.
+struct Job {
+    work: Arc<Work>,
+    key: Key,
+    /// Other functions that are small and wanted, too: LLVM is slow to start.
+    more: Vec<u32>,
+    is_large: bool,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.is_large
+            && let Some(queue) = lock().as_mut()
+        {
+            queue.large -= 1;
+            MORE.notify_one();
+        }
+    }
+}
+
+impl Request {
+    fn is_large(&self) -> bool {
+        matches!(self.key, Key::Code { func, .. } if self.work.size(func) > LARGE)
+    }
+}
+
+impl Queue {
+    /// The hottest request, and what goes with it.
+    fn take(&mut self) -> Option<Job> {
+        // The large ones must not keep all threads from what is soon done.
+        let may_be_large = self.large == 0 || self.large + 1 < limit();
+        let candidates = self.requests.iter().enumerate();
+        let candidates = candidates.filter(|(_, request)| may_be_large || !request.is_large());
+        let at = candidates.max_by_key(|(_, request)| request.weight)?.0;
+        let request = self.requests.swap_remove(at);
+        let is_large = request.is_large();
+        self.large += usize::from(is_large);
+        let Request { work, owner, key, .. } = request;
+        self.taken.insert((owner, key));
+        let mut more = Vec::new();
+        let size = |func: u32| work.size(func);
+        if let Key::Code { func, offset: None } = key {
+            let mut room = BATCH.saturating_sub(size(func));
+            self.requests.sort_unstable_by_key(|request| std::cmp::Reverse(request.weight));
+            self.requests.retain(|request| match request.key {
+                Key::Code { func, offset: None } if request.owner == owner && size(func) <= room => {
+                    room -= size(func);
+                    more.push(func);
+                    false
+                }
+                _ => true,
+            });
+            self.taken.extend(more.iter().map(|&func| (owner, Key::Code { func, offset: None })));
+        }
+        Some(Job { work, key, more, is_large })
+    }
+}
+
+/// The next job, once there is one.
+fn next() -> Option<Job> {
     let mut guard = lock();
     loop {
         let queue = guard.get_or_insert_default();
-        let hottest = queue.requests.iter().enumerate().max_by_key(|(_, request)| request.weight);
-        if let Some((at, _)) = hottest {
-            let request = queue.requests.swap_remove(at);
-            queue.taken.insert((request.owner, request.key));
-            return Some(request);
+        if let Some(job) = queue.take() {
+            return Some(job);
         }
         queue.waiting += 1;
         let (again, waited) =
@@ -180,7 +249,7 @@ fn next() -> Option<Request> {
         guard = again;
         let queue = guard.get_or_insert_default();
         queue.waiting -= 1;
-        if waited.timed_out() && queue.requests.is_empty() {
+        if waited.timed_out() {
             queue.threads -= 1;
             return None;
         }
@@ -225,6 +294,6 @@ unsafe extern "C" fn after_fork_in_child() {
         queue.forked = queue.threads > 0;
         // They may be half changed by threads that are not here.
         std::mem::forget(std::mem::take(&mut queue.requests));
-        (queue.threads, queue.waiting) = (0, 0);
+        (queue.threads, queue.waiting, queue.large) = (0, 0, 0);
     }
 }

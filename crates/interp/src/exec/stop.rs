@@ -1,11 +1,11 @@
 //! The slow path of a poll.
 
 use super::call::leave_with_results;
-use super::ctx::Ctx;
+use super::ctx::{Ctx, LastLoop};
 use super::dispatch::Exit;
 use crate::capture;
 use crate::code::FuncCode;
-use crate::heat::{HOT_ENTRY, HOT_LOOP, Heat};
+use crate::heat::{HOT_ENTRY, HOT_LOOP};
 use crate::mixed::{Ended, Tier};
 use std::sync::atomic::Ordering;
 use wayfarer_module::PointKind;
@@ -19,10 +19,9 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
     // SAFETY: the context and its environment outlive the run; the state describes the innermost frame.
     unsafe {
         let s = (*ctx).state;
-        let store = (*(*s.ctx).env).store();
         if let Some(tier) = (*ctx).tier {
             // In a run among compiled code every poll comes here.
-            if store.control().word().load(Ordering::Relaxed) == 0 {
+            if (*(*ctx).word).load(Ordering::Relaxed) == 0 {
                 return match is_ready(ctx, tier, kind) {
                     true => promote(ctx, tier, kind).unwrap_or(Exit::Next),
                     false => Exit::Next,
@@ -35,7 +34,7 @@ pub(crate) unsafe fn poll(ctx: *mut Ctx, kind: PointKind) -> Exit {
                 return exit;
             }
         }
-        let store = store.clone();
+        let store = (*(*s.ctx).env).store().clone();
         match store.control().poll() {
             PollAction::Continue => match (*ctx).tier {
                 Some(tier) if kind != PointKind::Entry => promote(ctx, tier, kind).unwrap_or(Exit::Next),
@@ -79,8 +78,8 @@ unsafe fn is_ready(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> b
         let (heat, hot, offset) = match kind {
             PointKind::Entry if !callee.native().is_null() => return !native_stack::is_half_used(),
             PointKind::Entry => (&func.heat, HOT_ENTRY, None),
-            PointKind::Loop => match loop_at(func, (*ctx).state.ip) {
-                Some((heat, offset)) => (heat, HOT_LOOP, Some(offset)),
+            PointKind::Loop => match loop_at(ctx, func) {
+                Some(at) => (&*at.heat, HOT_LOOP, Some(at.offset)),
                 None => return false,
             },
             _ => return false,
@@ -104,12 +103,19 @@ unsafe fn is_ready(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> b
     }
 }
 
-/// Heat and offset of the loop header that starts at `ip`.
-unsafe fn loop_at(func: &FuncCode, ip: *const u64) -> Option<(&Heat, u32)> {
-    let translated = func.if_translated()?;
-    // SAFETY: the caller's instruction pointer is in the function's code.
-    let word = unsafe { ip.offset_from(translated.code.as_ptr()) } as u32;
-    translated.loop_heat_at(word)
+/// The loop header at which the innermost frame, of `func`, stands.
+unsafe fn loop_at(ctx: *mut Ctx, func: &FuncCode) -> Option<LastLoop> {
+    // SAFETY: the context is the run's; the state's instruction pointer is in the function's code.
+    unsafe {
+        let ip = (*ctx).state.ip;
+        if (*ctx).last_loop.ip != ip {
+            let translated = func.if_translated()?;
+            let word = ip.offset_from(translated.code.as_ptr()) as u32;
+            let (heat, offset) = translated.loop_heat_at(word)?;
+            (*ctx).last_loop = LastLoop { ip, heat, offset };
+        }
+        Some((*ctx).last_loop)
+    }
 }
 
 /// Has compiled code take the innermost frame's place, if there is any for the point at which it stands.
@@ -135,8 +141,8 @@ unsafe fn promote(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> Op
                 tier.enter(env, callee, s.fp)
             }
             PointKind::Loop
-                if loop_at(&*func, s.ip)
-                    .is_some_and(|(_, offset)| tier.has_continuation(instance, (*func).index, offset)) =>
+                if loop_at(ctx, &*func)
+                    .is_some_and(|at| tier.has_continuation(instance, (*func).index, at.offset)) =>
             {
                 let mut frame = capture::frame(&*func, instance, kind, s.ip, s.fp);
                 tier.go_on(env, &mut frame, s.fp)

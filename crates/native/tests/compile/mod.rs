@@ -53,6 +53,20 @@ pub(crate) fn aot(module: &Module, options: &Options) -> Result<Vec<u8>, String>
     nearest::aot(module, options)
 }
 
+/// Parts of a module as if it had been compiled while it ran, and had not come further: about half of its functions and
+/// loops, chosen by `seed`.
+///
+/// # Errors
+/// What the compiler says.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn parts(
+    module: &Module,
+    options: &Options,
+    seed: u64,
+) -> Result<Vec<(wayfarer_native::Part, Vec<u8>)>, String> {
+    linked::parts(module, options, seed)
+}
+
 /// Which compiler that is, for those that keep what comes of it; its sources they look at themselves.
 pub(crate) fn compiler() -> String {
     nearest::compiler()
