@@ -89,7 +89,7 @@ pub(crate) fn compile(
     opt_level: u8,
     size_level: u8,
 ) -> Result<Arc<dyn NativeCode>, String> {
-    let place = compiler::find()?;
+    let (place, lazy) = (compiler::find()?, is_lazy());
     let options = Options {
         opt_level,
         size_level,
@@ -107,7 +107,7 @@ pub(crate) fn compile(
         }
     }
     let library = place.library()?;
-    if is_lazy() {
+    if lazy {
         return Ok(lazy::load(module, library, options, entry.as_ref()));
     }
     let bytes = library.compile(&module.bytes, &options)?;
