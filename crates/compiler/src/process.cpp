@@ -1,4 +1,6 @@
-// What LLVM does to its process, and must not: destructors when it exits, its end when an error is fatal.
+// What LLVM does to its process, and must not: destructors when it exits, its end when an error is fatal; names of others'.
+
+#include <cstdint>
 
 #include <cstdint>
 
@@ -11,6 +13,20 @@ extern "C" __attribute__((visibility("hidden"))) int
 __cxa_atexit(void (*)(void *), void *, void *)
 {
     return 0;
+}
+
+// LLVM's part that announces code to gdb is not used, but linked, and would define these. In a program that loads code itself
+// (crates/loader) they are defined there.
+extern "C" {
+__attribute__((weak, visibility("hidden"))) struct {
+    std::uint32_t version, action;
+    void *relevant, *first;
+} __jit_debug_descriptor = {1, 0, nullptr, nullptr};
+
+__attribute__((weak, visibility("hidden"))) void
+__jit_debug_register_code()
+{
+}
 }
 
 namespace {

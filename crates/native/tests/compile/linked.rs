@@ -24,13 +24,7 @@ pub(super) fn aot(module: &Module, options: &Options) -> Result<Vec<u8>, String>
     Ok(artifact.map_err(|e| e.to_string())?.to_bytes())
 }
 
-/// Parts of a module as if it had been compiled while it ran: about half of its functions and loops, chosen by `seed`.
-pub(super) fn parts(
-    module: &Module,
-    options: &Options,
-    seed: u64,
-) -> Result<Vec<(Part, Vec<u8>)>, String> {
-    let module = wayfarer_module::parse(module.bytes.clone()).map_err(|e| e.to_string())?;
+pub(super) fn halves(module: &Module, seed: u64) -> Vec<Part> {
     let chosen = |a: u32, b: u32| {
         let mut hasher = DefaultHasher::new();
         (seed, a, b).hash(&mut hasher);
@@ -42,7 +36,7 @@ pub(super) fn parts(
         if chosen(func, 0) {
             part.funcs.push(func);
         }
-        let _ = wayfarer_module::stable_points_where(&module, func, |kind, offset| {
+        let _ = wayfarer_module::stable_points_where(module, func, |kind, offset| {
             if kind == PointKind::Loop && chosen(func, offset) {
                 part.loops.push((func, offset));
             }
@@ -53,13 +47,20 @@ pub(super) fn parts(
         }
     }
     parts.push(part);
+    parts
+}
+
+pub(super) fn parts(
+    module: &Module,
+    options: &Options,
+    parts: &[Part],
+) -> Result<Vec<Vec<u8>>, String> {
+    let module = wayfarer_module::parse(module.bytes.clone()).map_err(|e| e.to_string())?;
     let session = Session::new(module, translated(options)).map_err(|e| e.to_string())?;
     let fatal = |why: &str| panic!("{why}");
-    let compile = |part: Part| {
-        let object = session.compile(&part.funcs, &part.loops, &fatal).map_err(|e| e.to_string())?;
-        Ok((part, object))
-    };
-    parts.into_iter().map(compile).collect()
+    let compile =
+        |part: &Part| session.compile(&part.funcs, &part.loops, &fatal).map_err(|e| e.to_string());
+    parts.iter().map(compile).collect()
 }
 
 fn translated(options: &Options) -> wayfarer_compiler::Options {

@@ -28,7 +28,8 @@ impl Compiled {
 /// Compiled as far as some moment of a run.
 #[cfg(target_arch = "x86_64")]
 struct Growing {
-    parts: Vec<(wayfarer_native::Part, Vec<u8>)>,
+    parts: Vec<wayfarer_native::Part>,
+    objects: Vec<Vec<u8>>,
     guard: bool,
 }
 
@@ -40,7 +41,7 @@ impl Home for Growing {
             fn wanted(&self, _: u32, _: Option<u32>, _: u32) {}
         }
         let growing = wayfarer_native::GrowingModule::new(module, self.guard, Box::new(Nobody));
-        for (part, object) in &self.parts {
+        for (part, object) in self.parts.iter().zip(&self.objects) {
             let published = growing.publish(wayfarer_abi::VERSION, object, part, |_| ());
             published.unwrap_or_else(|e| panic!("{part:?}: {e}"));
         }
@@ -92,8 +93,9 @@ pub(crate) fn check(case: &Case, tally: &mut Tally) -> Result<(), String> {
     let (precise, default): (&dyn Home, &dyn Home) = (&precise, &default);
     #[cfg(target_arch = "x86_64")]
     if seed % 3 == 0 {
-        let parts = compile::parts(&module, &options, seed)?;
-        let growing: &dyn Home = &Growing { parts, guard: !options.compare_bounds };
+        let parts = compile::halves(&module, seed);
+        let objects = compile::parts(&module, &options, &parts)?;
+        let growing: &dyn Home = &Growing { parts, objects, guard: !options.compare_bounds };
         let homes = [[interpreted, growing], [growing, interpreted], [growing, growing]];
         check_homes(case, &module, None, &homes, tally).map_err(|why| format!("in parts, {options:?}: {why}"))?;
     }
