@@ -3,6 +3,8 @@
 use std::env;
 use std::process::Command;
 
+const FILES: [&str; 3] = ["src/features.cpp", "src/process.cpp", "src/promote.cpp"];
+
 fn main() {
     // Where `llvm-sys` looks, too.
     let prefix = env::var("LLVM_SYS_191_PREFIX").ok().map(|prefix| format!("{prefix}/bin/llvm-config"));
@@ -13,12 +15,13 @@ fn main() {
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     });
     let include_dir = include_dir.expect("llvm-config-19, of Debian's llvm-19-dev, or LLVM_SYS_191_PREFIX");
-    let files = ["src/features.cpp", "src/promote.cpp"];
-    files.iter().for_each(|file| println!("cargo:rerun-if-changed={file}"));
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
     println!("cargo:rerun-if-env-changed=LLVM_SYS_191_PREFIX");
     cc::Build::new()
         .cpp(true)
-        .files(files)
+        .files(FILES)
         .std("c++17")
         // As LLVM is built.
         .flag("-fno-rtti")

@@ -146,6 +146,7 @@ pub extern "C" fn wasm_runtime_destroy() {
 }
 
 fn tear_down() {
+    compiled::cancel();
     engine::clear();
     externref::clear();
     natives::clear();

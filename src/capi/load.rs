@@ -68,7 +68,7 @@ impl WASMModuleCommon {
         if let Some(other) = self.other.get() {
             return Ok(other);
         }
-        let native = if compiled { None } else { Some(compile(self.module())?) };
+        let native = if compiled { None } else { Some(compile(&self.loaded.module)?) };
         let other = self.runtime.load_compiled(self.loaded.module.clone(), native);
         let name = self.loaded.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
         *other.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
@@ -115,17 +115,18 @@ pub(crate) struct LoadOptions {
 }
 
 /// Compiles a module for the running mode that does so.
-fn compile(module: &Module) -> Result<Arc<dyn NativeCode>, String> {
+fn compile(module: &Arc<Module>) -> Result<Arc<dyn NativeCode>, String> {
     let (opt_level, size_level) = jit_levels();
-    Ok(compiled::compile(module, opt_level, size_level)?)
+    compiled::compile(module, opt_level, size_level)
 }
 
 /// A parsed module, and its compiled code.
-type Parsed = (Module, Option<Arc<dyn NativeCode>>, Option<Aot>);
+type Parsed = (Arc<Module>, Option<Arc<dyn NativeCode>>, Option<Aot>);
 
 fn parse_wasm(bytes: &[u8]) -> Result<Parsed, String> {
     let module = wayfarer_module::parse(Arc::from(bytes)).map_err(|e| e.to_string())?;
     wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
+    let module = Arc::new(module);
     let native = compiles(new_instance_mode()).then(|| compile(&module)).transpose()?;
     Ok((module, native, None))
 }
@@ -137,7 +138,7 @@ fn parse_aot(bytes: &[u8], keep: bool) -> Result<Parsed, String> {
     wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
     let native = compiled::link(&module, &artifact)?;
     let aot = Aot { checkpoints: artifact.options.checkpoints, file: keep.then(|| bytes.into()) };
-    Ok((module, Some(native), Some(aot)))
+    Ok((Arc::new(module), Some(native), Some(aot)))
 }
 
 /// Loads a module from a binary, of which a copy is kept.
@@ -159,7 +160,7 @@ pub(crate) fn load(bytes: &[u8], options: LoadOptions) -> Result<Box<WASMModuleC
     let runtime = engine::runtime();
     let names = Names::of(&module);
     let links = (0..module.num_imported_funcs).map(|_| FuncLink::Unlinked).collect();
-    let loaded = runtime.load_compiled(Arc::new(module), native);
+    let loaded = runtime.load_compiled(module, native);
     *loaded.name.lock().unwrap_or_else(PoisonError::into_inner) = options.name.to_string_lossy().into_owned();
     let module = Box::new(WASMModuleCommon {
         runtime,

@@ -1,10 +1,11 @@
-//! Compiled modules on disk: a folder of `.aot` files, named by everything that their code depends on.
+//! Compiled modules on disk: a folder of `.aot` files, and of files with parts (`lazy::log`), named by everything that their
+//! code depends on.
 //!
 //! Entries are written whole or not at all, checked when they are read, and made anew if anything is wrong with them.
 //! Nothing here is an error: without a cache, code is compiled each time.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -35,10 +36,15 @@ const UNFINISHED: &str = ".new-";
 /// Files that have been being written for so long were given up.
 const GIVEN_UP: Duration = Duration::from_secs(3600);
 
+/// What the names of files end in that get parts of a module's code, one by one.
+const PARTS_EXTENSION: &str = "parts";
+
 /// Where the code of a module is, or would be.
 pub(super) struct Entry {
     folder: PathBuf,
     path: PathBuf,
+    /// What the file is named by.
+    key: [u8; 32],
 }
 
 impl Entry {
@@ -58,9 +64,29 @@ impl Entry {
             processor::description(),
         );
         hash.update(text);
-        let name: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        Some(Entry::at(folder, hash.finalize().into()))
+    }
+
+    /// The entry with this key in a folder.
+    pub(super) fn at(folder: PathBuf, key: [u8; 32]) -> Entry {
+        let name: String = key.iter().map(|b| format!("{b:02x}")).collect();
         let path = folder.join(name).with_extension(EXTENSION);
-        Some(Entry { folder, path })
+        Entry { folder, path, key }
+    }
+
+    /// The entry for parts of the same.
+    pub(super) fn parts(&self) -> Entry {
+        let path = self.path.with_extension(PARTS_EXTENSION);
+        Entry { folder: self.folder.clone(), path, key: self.key }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The hash of everything that the code depends on.
+    pub(super) fn key(&self) -> &[u8; 32] {
+        &self.key
     }
 
     /// What is there, if it is sound and what it should be.
@@ -78,19 +104,8 @@ impl Entry {
     }
 
     fn try_read(&self, module: &Module, options: &Options) -> io::Result<Artifact> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            // Whatever is there under this name, opening it must not wait.
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&self.path)?;
-        let metadata = file.metadata()?;
-        // SAFETY: no arguments, cannot fail.
-        let user = unsafe { libc::geteuid() };
-        // It is code: who could have written it could as well have started this program.
-        if !metadata.is_file() || ![user, 0].contains(&metadata.uid()) || metadata.mode() & 0o022 != 0 {
-            return Err(io::Error::other("not a file that only its user can write"));
-        }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        let mut file = open(&self.path, false)?;
+        let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize);
         file.read_to_end(&mut bytes)?;
         let artifact = Artifact::parse(&bytes).map_err(io::Error::other)?;
         let found = &artifact.options;
@@ -118,14 +133,23 @@ impl Entry {
             return;
         }
         verbose!("cache: {}: written", self.path.display());
+        self.make_room();
+    }
+
+    /// Has other entries make room for this one, which has grown.
+    pub(super) fn make_room(&self) {
         if let Err(e) = shrink(&self.folder, LIMIT, &self.path) {
             verbose!("cache: {}: {e}", self.folder.display());
         }
     }
 
+    pub(super) fn make_folder(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
+    }
+
     fn try_write(&self, bytes: &[u8]) -> io::Result<()> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        self.make_folder()?;
         let nth = COUNT.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.folder.join(format!("{UNFINISHED}{}-{nth}", std::process::id()));
         // Of a process that had this number before.
@@ -137,6 +161,26 @@ impl Entry {
             let _ = fs::remove_file(&unfinished);
         })
     }
+}
+
+/// Opens an entry, to read it, or to append to what may not be there yet.
+pub(super) fn open(path: &Path, append: bool) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(append)
+        .create(append)
+        .mode(0o600)
+        // Whatever is there under this name, opening it must not wait.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    // SAFETY: no arguments, cannot fail.
+    let user = unsafe { libc::geteuid() };
+    // It is code: who could have written it could as well have started this program.
+    if !metadata.is_file() || ![user, 0].contains(&metadata.uid()) || metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::other("not a file that only its user can write"));
+    }
+    Ok(file)
 }
 
 /// The cache's folder.
@@ -160,7 +204,7 @@ fn shrink(folder: &Path, limit: u64, keep: &Path) -> io::Result<()> {
         // Another process may remove files at the same time.
         let Ok(metadata) = file.metadata() else { continue };
         let (path, modified) = (file.path(), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH));
-        if path.extension() == Some(OsStr::new(EXTENSION)) {
+        if [EXTENSION, PARTS_EXTENSION].map(|e| Some(OsStr::new(e))).contains(&path.extension()) {
             total += metadata.len();
             entries.push((modified, metadata.len(), path));
         } else if file.file_name().to_string_lossy().starts_with(UNFINISHED)
@@ -191,7 +235,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let hours = |n: u64| SystemTime::now() - Duration::from_secs(3600 * n);
         for (name, age) in
-            [("a.aot", 1), ("b.aot", 3), ("c.aot", 2), (".new-1-0", 2), (".new-2-0", 0), ("other", 9)]
+            [("a.aot", 1), ("b.parts", 3), ("c.aot", 2), (".new-1-0", 2), (".new-2-0", 0), ("other", 9)]
         {
             let file = fs::File::create(path(name)).unwrap();
             file.set_len(100).unwrap();
@@ -206,7 +250,7 @@ mod tests {
             names.sort();
             names
         };
-        assert_eq!(left(300, "a.aot"), [".new-2-0", "a.aot", "b.aot", "c.aot", "other"]);
+        assert_eq!(left(300, "a.aot"), [".new-2-0", "a.aot", "b.parts", "c.aot", "other"]);
         assert_eq!(left(299, "a.aot"), [".new-2-0", "a.aot", "c.aot", "other"]);
         assert_eq!(left(0, "c.aot"), [".new-2-0", "c.aot", "other"]);
     }

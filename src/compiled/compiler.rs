@@ -8,7 +8,8 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, PoisonError};
 
 use wayfarer_abi::compiler::{
-    Buffer, COMPILE_SYMBOL, CompileFn, FILE, FREE_SYMBOL, FreeFn, Options, VERSION, VERSION_SYMBOL, VersionFn,
+    self, Buffer, CLOSE_SYMBOL, COMPILE_SYMBOL, CloseFn, CompileFn, FILE, FREE_SYMBOL, FreeFn, Loop,
+    OPEN_SYMBOL, OpenFn, Options, PART_SYMBOL, Part, PartFn, VERSION, VERSION_SYMBOL, VersionFn,
 };
 
 /// Names the shared object. Nothing else is looked at then.
@@ -22,8 +23,23 @@ pub(crate) struct Place(PathBuf);
 #[derive(Debug)]
 pub(crate) struct Library {
     compile: CompileFn,
+    open: OpenFn,
+    part: PartFn,
+    close: CloseFn,
     free: FreeFn,
 }
+
+/// A module that is compiled in parts.
+#[derive(Debug)]
+pub(super) struct Session {
+    library: &'static Library,
+    session: NonNull<compiler::Session>,
+}
+
+// SAFETY: the compiler lets any thread use it, and several at a time.
+unsafe impl Send for Session {}
+// SAFETY: as above.
+unsafe impl Sync for Session {}
 
 /// What was opened so far.
 static OPEN: Mutex<Vec<(PathBuf, &'static Library)>> = Mutex::new(Vec::new());
@@ -149,6 +165,9 @@ impl Library {
         let library = unsafe {
             Library {
                 compile: std::mem::transmute::<NonNull<c_void>, CompileFn>(symbol(COMPILE_SYMBOL)?),
+                open: std::mem::transmute::<NonNull<c_void>, OpenFn>(symbol(OPEN_SYMBOL)?),
+                part: std::mem::transmute::<NonNull<c_void>, PartFn>(symbol(PART_SYMBOL)?),
+                close: std::mem::transmute::<NonNull<c_void>, CloseFn>(symbol(CLOSE_SYMBOL)?),
                 free: std::mem::transmute::<NonNull<c_void>, FreeFn>(symbol(FREE_SYMBOL)?),
             }
         };
@@ -162,19 +181,93 @@ impl Library {
     /// # Errors
     /// The compiler's message.
     pub(super) fn compile(&self, wasm: &[u8], options: &Options) -> Result<Vec<u8>, String> {
+        // SAFETY: the bytes and options live during the call, which fills in `out`.
+        let (status, bytes) =
+            self.filled(|out| unsafe { (self.compile)(wasm.as_ptr(), wasm.len(), options, out) });
+        if status == 0 { Ok(bytes) } else { Err(String::from_utf8_lossy(&bytes).into_owned()) }
+    }
+
+    /// Begins to compile a module in parts.
+    ///
+    /// # Errors
+    /// The compiler's message.
+    pub(super) fn open_session(&'static self, wasm: &[u8], options: &Options) -> Result<Session, String> {
+        // SAFETY: as above.
+        let (session, message) =
+            self.filled(|out| unsafe { (self.open)(wasm.as_ptr(), wasm.len(), options, out) });
+        match NonNull::new(session) {
+            Some(session) => Ok(Session { library: self, session }),
+            None => Err(String::from_utf8_lossy(&message).into_owned()),
+        }
+    }
+
+    /// Has a function of the library fill in a buffer: what it returns, and the bytes.
+    fn filled<T>(&self, fill: impl FnOnce(*mut Buffer) -> T) -> (T, Vec<u8>) {
         let mut out = Buffer { bytes: null_mut(), len: 0 };
-        // SAFETY: the bytes and options live during the call, which fills in `out`; that is copied, then freed once.
-        let (status, bytes) = unsafe {
-            let status = (self.compile)(wasm.as_ptr(), wasm.len(), options, &raw mut out);
+        let returned = fill(&raw mut out);
+        // SAFETY: the library has filled it in; it is copied, then freed once.
+        let bytes = unsafe {
             let bytes = match out.bytes.is_null() {
                 true => Vec::new(),
                 false => std::slice::from_raw_parts(out.bytes, out.len).to_vec(),
             };
             (self.free)(out);
-            (status, bytes)
+            bytes
         };
+        (returned, bytes)
+    }
+}
+
+impl Session {
+    /// Compiles functions and loops (function and offset): an object file. What the compiler cannot go on after is told to
+    /// `fatal`, which must not return.
+    ///
+    /// # Errors
+    /// The compiler's message.
+    pub(super) fn compile(
+        &self,
+        funcs: &[u32],
+        loops: &[(u32, u32)],
+        fatal: &dyn Fn(&str),
+    ) -> Result<Vec<u8>, String> {
+        let loops: Vec<Loop> = loops.iter().map(|&(func, offset)| Loop { func, offset }).collect();
+        let part = Part {
+            funcs: funcs.as_ptr(),
+            funcs_len: funcs.len(),
+            loops: loops.as_ptr(),
+            loops_len: loops.len(),
+            fatal: tell,
+            context: (&raw const fatal).cast_mut().cast(),
+        };
+        let compile = self.library.part;
+        // SAFETY: the session is open; what the part points to lives during the call, which fills in `out`.
+        let (status, bytes) =
+            self.library.filled(|out| unsafe { compile(self.session.as_ptr(), &raw const part, out) });
         if status == 0 { Ok(bytes) } else { Err(String::from_utf8_lossy(&bytes).into_owned()) }
     }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: opened once, and closed here only.
+        unsafe { (self.library.close)(self.session.as_ptr()) };
+    }
+}
+
+/// A fatal error, for the `fatal` of [`Session::compile`].
+unsafe extern "C" fn tell(context: *mut c_void, message: *const u8, len: usize) {
+    // SAFETY: what `compile` passed, and a text with its length.
+    let (fatal, text) =
+        unsafe { (*context.cast::<&dyn Fn(&str)>(), std::slice::from_raw_parts(message, len)) };
+    fatal(&String::from_utf8_lossy(text));
+}
+
+/// Keeps this library in the process for good, whatever its host does.
+pub(super) fn pin() {
+    let Some(file) = file_of(pin as *const c_void) else { return };
+    let Ok(name) = CString::new(file.into_os_string().into_vec()) else { return };
+    // SAFETY: a string. It is loaded already; a program that has it linked in cannot lose it.
+    unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
 }
 
 /// What `dlopen` has to say.

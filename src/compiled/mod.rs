@@ -1,11 +1,13 @@
 //! Compiled code of modules: out of `.aot` files, or made while a module is loaded.
 //!
 //! - `compiler`: the compiler, a shared object that is loaded when something must be compiled
+//! - `lazy`: modules that are compiled while they run
 //! - `cache`: what was compiled before, on disk; `processor`: which machine it is for
 //! - `tools`: perf and gdb are told about code
 
 mod cache;
 pub(crate) mod compiler;
+mod lazy;
 mod processor;
 pub(crate) mod tools;
 
@@ -17,12 +19,18 @@ use wayfarer_abi::compiler::Options;
 use wayfarer_aot::{Artifact, Bounds, ObjectKind};
 use wayfarer_module::Module;
 use wayfarer_native::CompiledModule;
+use wayfarer_runtime::NativeCode;
 
-use crate::capi::log::verbose;
+pub(crate) use lazy::cancel;
+
+use crate::capi::log::{verbose, warning};
 
 /// The variables that this part of the library reads.
-pub const VARIABLES: [&str; 4] =
-    [compiler::VARIABLE, cache::VARIABLE, tools::PERF_VARIABLE, tools::GDB_VARIABLE];
+pub const VARIABLES: [&str; 5] =
+    [compiler::VARIABLE, cache::VARIABLE, JIT_VARIABLE, tools::PERF_VARIABLE, tools::GDB_VARIABLE];
+
+/// When modules are compiled: `lazy` (while they run, what is hot) or `eager` (all, when they are loaded).
+const JIT_VARIABLE: &str = "WAYFARER_JIT";
 
 /// Levels that code is compiled with if nothing else was asked for.
 pub(crate) const LEVEL: u8 = 3;
@@ -53,16 +61,35 @@ pub(crate) fn link(module: &Module, artifact: &Artifact) -> Result<Arc<CompiledM
     let needs_guard = artifact.options.bounds == Bounds::Guard;
     let mut code =
         CompiledModule::load(module, artifact.abi, &objects, needs_guard).map_err(|e| e.to_string())?;
-    tools::announce(module, &mut code);
+    if let Some(code) = Arc::get_mut(&mut code) {
+        tools::announce(module, code.code_mut());
+    }
     Ok(code)
 }
 
-/// Compiles a module for this machine, unless the cache has its code.
+/// Whether modules are compiled while they run.
+fn is_lazy() -> bool {
+    match variable(c"WAYFARER_JIT") {
+        Some(value) if value == "eager" => false,
+        Some(value) if value == "lazy" => true,
+        Some(value) => {
+            warning!("{JIT_VARIABLE}={}: expected lazy or eager", value.display());
+            true
+        }
+        None => true,
+    }
+}
+
+/// Compiles a module for this machine, or begins to, unless the cache has its code.
 ///
 /// # Errors
 /// There is no compiler, or what it says.
-pub(crate) fn compile(module: &Module, opt_level: u8, size_level: u8) -> Result<Arc<CompiledModule>, String> {
-    let place = compiler::find()?;
+pub(crate) fn compile(
+    module: &Arc<Module>,
+    opt_level: u8,
+    size_level: u8,
+) -> Result<Arc<dyn NativeCode>, String> {
+    let (place, lazy) = (compiler::find()?, is_lazy());
     let options = Options {
         opt_level,
         size_level,
@@ -79,7 +106,11 @@ pub(crate) fn compile(module: &Module, opt_level: u8, size_level: u8) -> Result<
             Err(why) => verbose!("cache: {why}; compiling again"),
         }
     }
-    let bytes = place.library()?.compile(&module.bytes, &options)?;
+    let library = place.library()?;
+    if lazy {
+        return Ok(lazy::load(module, library, options, entry.as_ref()));
+    }
+    let bytes = library.compile(&module.bytes, &options)?;
     let artifact = Artifact::parse(&bytes).map_err(|e| e.to_string())?;
     let code = link(module, &artifact)?;
     if let Some(entry) = entry {

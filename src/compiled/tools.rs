@@ -1,11 +1,9 @@
 //! perf and gdb are told what compiled functions are called.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use wayfarer_loader::PerfMode;
+use wayfarer_loader::{Code, PerfMode};
 use wayfarer_module::Module;
-use wayfarer_native::CompiledModule;
 
 use crate::capi::log::warning;
 
@@ -38,14 +36,13 @@ fn perf_mode() -> PerfMode {
 }
 
 /// Tells those who want to know of code that was just loaded.
-pub(super) fn announce(module: &Module, code: &mut Arc<CompiledModule>) {
+pub(super) fn announce(module: &Module, code: &mut Code) {
     let perf = perf_mode();
     let gdb = super::variable(c"WAYFARER_GDB").is_some_and(|value| value == "1");
     if perf == PerfMode::Off && !gdb {
         return;
     }
-    let Some(code) = Arc::get_mut(code) else { return };
-    if let Err(e) = code.code_mut().announce(perf, gdb, |symbol| name(module, symbol)) {
+    if let Err(e) = code.announce(perf, gdb, |symbol| name(module, symbol)) {
         warning!("perf cannot be told of compiled code: {e}");
     }
 }
@@ -63,6 +60,7 @@ fn name(module: &Module, symbol: &str) -> Option<String> {
             let (index, offset) = rest.split_once('.')?;
             Some(format!("{} (from loop at {})", function(number(index)?), number(offset)?))
         }
+        "s" => number(rest).map(|index| format!("{} (jump)", function(index))),
         "t" => number(rest).map(|index| format!("entry of type {index}")),
         _ => None,
     }
@@ -81,6 +79,7 @@ mod tests {
             ("f1", Some("wasm function 1")),
             ("i0", Some("first (interpreted)")),
             ("c0.17", Some("first (from loop at 17)")),
+            ("s0", Some("first (jump)")),
             ("t3", Some("entry of type 3")),
             ("memcpy", None),
             ("fx", None),

@@ -66,7 +66,7 @@ fn where_the_cache_is() {
     built();
     let load = |variables: &[(&str, String)]| {
         let mut command = iwasm_command(["--llvm-jit", &hello]);
-        command.env_remove("XDG_CACHE_HOME").env("HOME", folder.at("home"));
+        command.env_remove("XDG_CACHE_HOME").env("HOME", folder.at("home")).env("WAYFARER_JIT", "eager");
         variables.iter().for_each(|(name, value)| _ = command.env(name, value));
         run(command).expect("hello\n", 3);
     };

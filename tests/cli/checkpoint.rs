@@ -66,7 +66,7 @@ pub(crate) fn start(mut command: Command) -> (std::process::Child, String) {
     (child, String::from(letter[0] as char))
 }
 
-fn send(child: &std::process::Child, signal: i32) {
+pub(crate) fn send(child: &std::process::Child, signal: i32) {
     // SAFETY: a child that was not waited for.
     assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }

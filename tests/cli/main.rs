@@ -4,6 +4,7 @@ mod cache;
 mod checkpoint;
 mod compiled;
 mod iwasm;
+mod jit;
 mod native_lib;
 mod readme;
 mod start;

@@ -378,7 +378,7 @@ mod compiled {
         // The compiler has a place beside it.
         support::built();
         let mut command = support::iwasm_command([std::ffi::OsStr::new("--llvm-jit"), wasm.as_os_str()]);
-        command.env("WAYFARER_CACHE", &cache);
+        command.env("WAYFARER_CACHE", &cache).env("WAYFARER_JIT", "eager");
         support::run(command);
         let entries: Vec<_> = std::fs::read_dir(&cache)
             .expect("iwasm keeps what it compiled")

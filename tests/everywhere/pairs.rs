@@ -24,6 +24,12 @@ const ALIKE: [[Engine; 2]; 3] = [[INTERP, PRECISE], [PRECISE, INTERP], [PRECISE,
 /// Those that have other ones.
 const OTHERS: [[Engine; 2]; 3] = [[INTERP, DEFAULT], [DEFAULT, INTERP], [DEFAULT, DEFAULT]];
 
+/// Of code that is there only in part, as it is while a program runs and is compiled.
+#[cfg(target_arch = "x86_64")]
+const IN_PARTS: &[[Engine; 2]] = &[[Engine::Compiled(Code::Parts), Engine::Compiled(Code::Parts)]];
+#[cfg(not(target_arch = "x86_64"))]
+const IN_PARTS: &[[Engine; 2]] = &[];
+
 /// The same, of code that is compiled otherwise; for some guests.
 const VARIANTS: [[Engine; 2]; 3] = [
     [Engine::Compiled(Code::Unoptimized), DEFAULT],
@@ -64,7 +70,10 @@ pub(crate) fn everywhere(name: &str) {
         let states = |engine| fingerprints(engine, &guest, kind, &points);
         prints = states(INTERP).unwrap_or_else(|why| panic!("{name}: {why}"));
     }
-    let others = OTHERS.into_iter().chain(VARIANTS.into_iter().filter(|_| VARIED.contains(&name)));
+    let others = OTHERS
+        .into_iter()
+        .chain(IN_PARTS.iter().copied())
+        .chain(VARIANTS.into_iter().filter(|_| VARIED.contains(&name)));
     for engines in ALIKE.into_iter().chain(others) {
         let polls = undisturbed(engines[0], &guest, kind, &reference);
         let alike = engines.iter().all(|engine| engine.counts());

@@ -1,10 +1,12 @@
-//! What `libwayfarer_compiler.so` and those who load it agree on: three C functions.
+//! What `libwayfarer_compiler.so` and those who load it agree on: C functions.
+//!
+//! A module is compiled as a whole ([`CompileFn`]), or in parts while it runs ([`OpenFn`], [`PartFn`], [`CloseFn`]).
 //!
 //! The library is loaded when something has to be compiled, and never unloaded. Its functions can be called from any
 //! thread, from several at once, and never unwind.
 
 /// Changes with anything here: what [`VERSION_SYMBOL`]'s function returns.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The library's file name.
 pub const FILE: &str = "libwayfarer_compiler.so";
@@ -18,6 +20,15 @@ pub const COMPILE_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_compile";
 /// Name of the [`FreeFn`].
 pub const FREE_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_free";
 
+/// Name of the [`OpenFn`].
+pub const OPEN_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_open";
+
+/// Name of the [`PartFn`].
+pub const PART_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_part";
+
+/// Name of the [`CloseFn`].
+pub const CLOSE_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_close";
+
 /// Returns [`VERSION`].
 pub type VersionFn = extern "C" fn() -> u32;
 
@@ -26,7 +37,58 @@ pub type VersionFn = extern "C" fn() -> u32;
 pub type CompileFn =
     unsafe extern "C" fn(wasm: *const u8, len: usize, options: *const Options, out: *mut Buffer) -> i32;
 
-/// Frees what [`CompileFn`] filled in.
+/// A module that is compiled in parts.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Session {
+    _opaque: [u8; 0],
+}
+
+/// Begins to compile the WebAssembly module of `len` bytes at `wasm`, which is copied, in parts. Returns null if that cannot
+/// be done, and fills in `out` with a message.
+pub type OpenFn = unsafe extern "C" fn(
+    wasm: *const u8,
+    len: usize,
+    options: *const Options,
+    out: *mut Buffer,
+) -> *mut Session;
+
+/// Compiles a part of a module. Fills in `out`, and returns 0: it holds the bytes of an object file; or not 0: it holds a
+/// message. Several threads may do so at the same time.
+pub type PartFn = unsafe extern "C" fn(session: *const Session, part: *const Part, out: *mut Buffer) -> i32;
+
+/// Ends what [`OpenFn`] began.
+pub type CloseFn = unsafe extern "C" fn(session: *mut Session);
+
+/// A part of a module.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Part {
+    /// Indices of functions that are not imported.
+    pub funcs: *const u32,
+    /// How many.
+    pub funcs_len: usize,
+    /// Loops to have continuations for.
+    pub loops: *const Loop,
+    /// How many.
+    pub loops_len: usize,
+    /// Called with a message when the compiler cannot go on. It must not return: the thread is lost.
+    pub fatal: unsafe extern "C" fn(context: *mut core::ffi::c_void, message: *const u8, len: usize),
+    /// Passed to it.
+    pub context: *mut core::ffi::c_void,
+}
+
+/// A loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Loop {
+    /// Index of its function.
+    pub func: u32,
+    /// Offset of its header as a stable point.
+    pub offset: u32,
+}
+
+/// Frees what the other functions filled in.
 pub type FreeFn = unsafe extern "C" fn(buffer: Buffer);
 
 /// How to compile. All fields are plain numbers; flags are on unless 0.

@@ -78,7 +78,8 @@ pub mod vmctx {
     pub const INSTANCE: u64 = 40;
     /// The execution environment of the thread that runs.
     pub const ENV: u64 = 48;
-    /// Addresses of the code of all functions of the module that are not imported.
+    /// The list of the code of all functions of the module that are not imported: addresses, 0 where there is none yet.
+    /// Null if the module was compiled as a whole.
     pub const CODE: u64 = 56;
     /// Where the next record of a captured frame goes.
     pub const CAPTURE: u64 = 64;

@@ -36,17 +36,32 @@ pub struct Output {
 }
 
 /// A part of the work: becomes one object file, and another one of continuations.
-#[derive(Clone, Debug)]
-struct Part {
-    funcs: Vec<u32>,
-    /// The first part also has the entries.
-    entries: bool,
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Part {
+    /// Functions.
+    pub(crate) funcs: Vec<u32>,
+    /// Continuations: function and offset of the loop.
+    pub(crate) loops: Vec<(u32, u32)>,
+    /// Entries: indices of types.
+    pub(crate) entries: Vec<u32>,
+}
+
+impl Part {
+    /// Functions that code of this part comes from.
+    fn sources(&self) -> Vec<u32> {
+        let mut funcs = self.funcs.clone();
+        funcs.extend(self.loops.iter().map(|&(func, _)| func));
+        funcs.sort_unstable();
+        funcs.dedup();
+        funcs
+    }
 }
 
 /// What comes of it.
 #[derive(Debug)]
-struct Compiled {
-    code: Vec<u8>,
+pub(crate) struct Compiled {
+    pub(crate) code: Vec<u8>,
+    /// Apart, unless a module is compiled in parts while it runs.
     continuations: Option<Vec<u8>>,
 }
 
@@ -114,28 +129,48 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
     let text = options.format != Format::Object;
     let limit = if text { usize::MAX } else { PART };
     let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
-    let mut parts = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     let mut funcs = Vec::new();
+    let continued = options.checkpoints && options.continuations && !text;
+    let part = |funcs: Vec<u32>, first: bool| Part {
+        loops: match continued {
+            true => funcs
+                .iter()
+                .flat_map(|&func| {
+                    continuations::of(module, func).into_iter().map(move |offset| (func, offset))
+                })
+                .collect(),
+            false => Vec::new(),
+        },
+        funcs,
+        // The first one also has the entries.
+        entries: if first { (0..module.types.len() as u32).collect() } else { Vec::new() },
+    };
     let mut bytes = 0;
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
         if bytes > 0 && bytes + size(func) > limit {
-            parts.push(Part { funcs: std::mem::take(&mut funcs), entries: parts.is_empty() });
+            parts.push(part(std::mem::take(&mut funcs), parts.is_empty()));
             bytes = 0;
         }
         bytes += size(func);
         funcs.push(func);
     }
     if !funcs.is_empty() || parts.is_empty() {
-        parts.push(Part { funcs, entries: parts.is_empty() });
+        parts.push(part(funcs, parts.is_empty()));
     }
     parts
 }
 
 /// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
-fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Compiled> {
+pub(crate) fn compile_part(
+    module: &Module,
+    options: &Options,
+    part: &Part,
+    survey: &Survey,
+) -> Result<Compiled> {
     let target = Target::new(options)?;
     let found = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trial::run(module, options, &target, survey, &part.funcs)?,
+        true => trial::run(module, options, &target, survey, &part.sources())?,
         false => trial::Found::default(),
     };
     let mut left_out = HashSet::new();
@@ -158,9 +193,6 @@ fn compile_without(
     left_out: &HashSet<String>,
 ) -> Result<(Compiled, HashSet<String>)> {
     let (options, target) = (unit.options, unit.target);
-    let text = options.format != Format::Object;
-    let continued = options.checkpoints && options.continuations && !text;
-    let mut continuations = HashSet::new();
     for &func in &part.funcs {
         let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
         if tail_calls || left_out.contains(&symbol::func(func)) {
@@ -168,18 +200,21 @@ fn compile_without(
         } else {
             function::compile(unit, func)?;
         }
-        let loops = if continued { continuations::of(unit.module, func) } else { Vec::new() };
-        for offset in loops {
-            let name = symbol::continuation(func, offset);
-            if !left_out.contains(&name) {
-                function::compile_continuation(unit, func, offset)?;
-                continuations.insert(name);
-            }
+    }
+    let mut continuations = HashSet::new();
+    for &(func, offset) in &part.loops {
+        let name = symbol::continuation(func, offset);
+        if !left_out.contains(&name) {
+            function::compile_continuation(unit, func, offset)?;
+            continuations.insert(name);
         }
     }
-    if part.entries {
-        for index in 0..unit.module.types.len() as u32 {
-            entries::compile_entry(unit, index)?;
+    for &index in &part.entries {
+        entries::compile_entry(unit, index)?;
+    }
+    if options.in_parts {
+        for func in unit.undefined() {
+            entries::compile_stub(unit, func)?;
         }
     }
     unit.verify()?;
@@ -205,7 +240,7 @@ fn compile_without(
     if options.format == Format::IrOptimized {
         return printed();
     }
-    if continuations.is_empty() {
+    if continuations.is_empty() || options.in_parts {
         let (code, large) = object(unit, &unit.llvm)?;
         return Ok((Compiled { code, continuations: None }, large));
     }

@@ -1,7 +1,7 @@
 //! Which loops get continuations. Ideally all do that may run long: then a frame that goes on in one is interpreted for no
 //! more than what is behind that loop.
 
-use crate::function;
+use crate::function::{self, LongLoop};
 use wayfarer_module::{Module, PointKind, stable_points_where};
 
 /// The continuations of a function are together no larger than the function this often. It takes deep nests to reach that:
@@ -13,11 +13,31 @@ const VALUE: usize = 4;
 
 /// The loops of a function that get continuations, by offset.
 pub(crate) fn of(module: &Module, func: u32) -> Vec<u32> {
+    let mut loops = possible(module, func);
+    let size = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
+    // The small ones first: one that has none is soon over if those in it have one.
+    loops.sort_by_key(|found| (!found.outermost, found.size, found.offset));
+    let mut total = 0;
+    let fits = |found: &LongLoop| {
+        total += found.size;
+        found.outermost || total <= LIMIT * size
+    };
+    let mut chosen: Vec<u32> = loops.into_iter().take_while(fits).map(|found| found.offset).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Whether there can be a continuation at this loop. Not where code counts how often a loop was repeated from its beginning.
+pub(crate) fn is_possible(module: &Module, func: u32, offset: u32) -> bool {
+    possible(module, func).iter().any(|found| found.offset == offset)
+}
+
+/// The loops of a function that can have continuations, with about how large those are.
+fn possible(module: &Module, func: u32) -> Vec<LongLoop> {
     let mut loops = function::long_loops(module, func);
     if loops.is_empty() {
-        return Vec::new();
+        return loops;
     }
-    let size = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
     let points = stable_points_where(module, func, |kind, _| kind == PointKind::Loop);
     // A loop that cannot be reached has no point.
     loops.retain_mut(|found| {
@@ -26,14 +46,5 @@ pub(crate) fn of(module: &Module, func: u32) -> Vec<u32> {
         found.size += VALUE * values;
         true
     });
-    // The small ones first: one that has none is soon over if those in it have one.
-    loops.sort_by_key(|found| (!found.outermost, found.size, found.offset));
-    let mut total = 0;
-    let fits = |found: &function::LongLoop| {
-        total += found.size;
-        found.outermost || total <= LIMIT * size
-    };
-    let mut chosen: Vec<u32> = loops.into_iter().take_while(fits).map(|found| found.offset).collect();
-    chosen.sort_unstable();
-    chosen
+    loops
 }

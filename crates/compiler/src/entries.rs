@@ -26,3 +26,13 @@ pub(crate) fn compile_interpreted(unit: &Unit<'_, '_>, index: u32) -> Result<()>
     let mut t = Translator::outside(unit, func, vmctx)?;
     t.interpreted(index)
 }
+
+/// Compiles function `index` as one that goes on in its code, or has the runtime interpret it until there is some. For calls
+/// within this object only.
+pub(crate) fn compile_stub(unit: &Unit<'_, '_>, index: u32) -> Result<()> {
+    let (stub, interpret) = (unit.stub(index), unit.interpret(index));
+    let vmctx = stub.get_nth_param(0).ok_or_else(|| internal("no context"))?.into_pointer_value();
+    Translator::outside(unit, stub, vmctx)?.stub(index, interpret)?;
+    let vmctx = interpret.get_nth_param(0).ok_or_else(|| internal("no context"))?.into_pointer_value();
+    Translator::outside(unit, interpret, vmctx)?.interpreted(index)
+}

@@ -1,9 +1,10 @@
 //! The functions of `libwayfarer_compiler.so`, as [`wayfarer_abi::compiler`] describes them.
 
-use crate::{Bounds, Options, artifact};
+use crate::{Bounds, Options, Session, artifact};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use wayfarer_abi::compiler::{Buffer, Options as CompilerOptions, VERSION};
+use wayfarer_abi::compiler::{Buffer, Options as CompilerOptions, Part, Session as OpenSession, VERSION};
+use wayfarer_module::Module;
 
 /// What [`wayfarer_compiler_compile`] returns if the buffer holds an `.aot` file.
 const DONE: i32 = 0;
@@ -28,42 +29,127 @@ pub unsafe extern "C" fn wayfarer_compiler_compile(
     options: *const CompilerOptions,
     out: *mut Buffer,
 ) -> i32 {
-    let (bytes, options) = match len {
-        // A null pointer may come with no bytes.
-        // SAFETY: as the caller promises.
-        0 => (&[][..], unsafe { *options }),
-        // SAFETY: as the caller promises.
-        _ => unsafe { (std::slice::from_raw_parts(wasm, len), *options) },
-    };
-    let compiled = catch_unwind(AssertUnwindSafe(|| compile(bytes, &options)));
-    let (status, bytes) = match compiled {
-        Ok(Ok(file)) => (DONE, file),
-        Ok(Err(message)) => (FAILED, message.into_bytes()),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
-            (FAILED, format!("internal error of the compiler: {text}").into_bytes())
-        }
-    };
-    let bytes = Box::leak(bytes.into_boxed_slice());
     // SAFETY: as the caller promises.
-    unsafe { out.write(Buffer { bytes: bytes.as_mut_ptr(), len: bytes.len() }) };
+    let (bytes, options) = unsafe { (slice(wasm, len), *options) };
+    let (status, bytes) = match caught(|| compile(bytes, &options)) {
+        Ok(file) => (DONE, file),
+        Err(message) => (FAILED, message.into_bytes()),
+    };
+    // SAFETY: as the caller promises.
+    unsafe { out.write(buffer(bytes)) };
     status
 }
 
-/// Frees what [`wayfarer_compiler_compile`] filled in.
+/// Begins to compile a module in parts, for this machine.
+///
+/// # Safety
+/// As for [`wayfarer_compiler_compile`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_compiler_open(
+    wasm: *const u8,
+    len: usize,
+    options: *const CompilerOptions,
+    out: *mut Buffer,
+) -> *mut OpenSession {
+    // SAFETY: as the caller promises.
+    let (bytes, options) = unsafe { (slice(wasm, len), *options) };
+    let session = caught(|| {
+        let (module, options) = parse(bytes, &options)?;
+        Session::new(module, options).map_err(|e| e.to_string())
+    });
+    let (session, message) = match session {
+        Ok(session) => (Box::into_raw(Box::new(session)).cast(), String::new()),
+        Err(message) => (std::ptr::null_mut(), message),
+    };
+    // SAFETY: as the caller promises.
+    unsafe { out.write(buffer(message.into_bytes())) };
+    session
+}
+
+/// Compiles a part of a module.
+///
+/// # Safety
+/// The session is open, the part is as [`Part`] says, `out` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_compiler_part(
+    session: *const OpenSession,
+    part: *const Part,
+    out: *mut Buffer,
+) -> i32 {
+    // SAFETY: made by `wayfarer_compiler_open`; the rest as the caller promises.
+    let (session, part, funcs, loops) = unsafe {
+        let part = *part;
+        let funcs = slice(part.funcs, part.funcs_len);
+        (&*session.cast::<Session>(), part, funcs, slice(part.loops, part.loops_len))
+    };
+    let loops: Vec<(u32, u32)> = loops.iter().map(|at| (at.func, at.offset)).collect();
+    // SAFETY: a function of this type.
+    let fatal = |text: &str| unsafe { (part.fatal)(part.context, text.as_ptr(), text.len()) };
+    let compiled = caught(|| session.compile(funcs, &loops, &fatal).map_err(|e| e.to_string()));
+    let (status, bytes) = match compiled {
+        Ok(object) => (DONE, object),
+        Err(message) => (FAILED, message.into_bytes()),
+    };
+    // SAFETY: as the caller promises.
+    unsafe { out.write(buffer(bytes)) };
+    status
+}
+
+/// Ends what [`wayfarer_compiler_open`] began.
+///
+/// # Safety
+/// It did, nothing is being compiled in it, and this was not called yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_compiler_close(session: *mut OpenSession) {
+    // SAFETY: made by `wayfarer_compiler_open`.
+    drop(unsafe { Box::from_raw(session.cast::<Session>()) });
+}
+
+/// # Safety
+/// There are `len` at `first`.
+unsafe fn slice<'a, T>(first: *const T, len: usize) -> &'a [T] {
+    match len {
+        // A null pointer may come with none.
+        0 => &[],
+        // SAFETY: as the caller promises.
+        _ => unsafe { std::slice::from_raw_parts(first, len) },
+    }
+}
+
+/// Does something; a panic is an error.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
+        Err(format!("internal error of the compiler: {text}"))
+    })
+}
+
+/// For [`wayfarer_compiler_free`] to free.
+fn buffer(bytes: Vec<u8>) -> Buffer {
+    let bytes = Box::leak(bytes.into_boxed_slice());
+    Buffer { bytes: bytes.as_mut_ptr(), len: bytes.len() }
+}
+
+/// Frees what the other functions filled in.
 ///
 /// # Safety
 /// It did, and this was not freed yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_compiler_free(buffer: Buffer) {
     if !buffer.bytes.is_null() {
-        // SAFETY: leaked by `wayfarer_compiler_compile` with this length.
+        // SAFETY: leaked by `buffer` with this length.
         drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(buffer.bytes, buffer.len)) });
     }
 }
 
 fn compile(wasm: &[u8], options: &CompilerOptions) -> Result<Vec<u8>, String> {
+    let (module, options) = parse(wasm, options)?;
+    let artifact = artifact::compile_artifact(&module, &options, &|_, _| ()).map_err(|e| e.to_string())?;
+    Ok(artifact.to_bytes())
+}
+
+fn parse(wasm: &[u8], options: &CompilerOptions) -> Result<(Module, Options), String> {
     let module = wayfarer_module::parse(Arc::from(wasm)).map_err(|e| e.to_string())?;
     let defaults = Options::default();
     let options = Options {
@@ -76,8 +162,7 @@ fn compile(wasm: &[u8], options: &CompilerOptions) -> Result<Vec<u8>, String> {
         threads: if options.threads == 0 { defaults.threads } else { options.threads as usize },
         ..defaults
     };
-    let artifact = artifact::compile_artifact(&module, &options, &|_, _| ()).map_err(|e| e.to_string())?;
-    Ok(artifact.to_bytes())
+    Ok((module, options))
 }
 
 #[cfg(test)]

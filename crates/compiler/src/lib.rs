@@ -6,7 +6,8 @@
 //! - `function`: a function's body, instruction by instruction; `entries`: how the runtime calls it
 //! - `compile`: a whole module to object files; `artifact`: and those to an `.aot` file; `features`: what that needs;
 //!   `frames`: what is too large for a stack; `promote`: what LLVM's pipeline lacks
-//! - [`ffi`]: the functions of the shared object
+//! - `session`: parts of a module, one by one, while it runs
+//! - [`ffi`]: the functions of the shared object; `process`: LLVM's manners in a process
 
 mod artifact;
 mod compile;
@@ -19,7 +20,9 @@ mod frames;
 mod function;
 mod isa;
 pub mod options;
+mod process;
 mod promote;
+mod session;
 mod target;
 mod trial;
 mod unit;
@@ -29,3 +32,4 @@ pub use compile::{Output, compile};
 pub use error::CompileError;
 pub use features::{Known, check_target, known, llvm_options, size_level};
 pub use options::{Bounds, Format, Options};
+pub use session::Session;

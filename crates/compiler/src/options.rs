@@ -41,6 +41,9 @@ pub struct Options {
     pub precise: bool,
     /// Continuations at loop headers, so that captured frames become compiled ones again.
     pub continuations: bool,
+    /// The module's functions need not be in the same object, nor compiled at all: others are called through the module's
+    /// list of code ([`wayfarer_abi::vmctx::CODE`]).
+    pub in_parts: bool,
     /// Threads to compile with.
     pub threads: usize,
     /// What comes out.
@@ -59,6 +62,7 @@ impl Default for Options {
             checkpoints: true,
             precise: false,
             continuations: true,
+            in_parts: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             format: Format::Object,
         }

@@ -216,6 +216,38 @@ impl<'c, 'm> Unit<'c, 'm> {
         })
     }
 
+    /// Guest functions that are used here but defined elsewhere.
+    pub(crate) fn undefined(&self) -> Vec<u32> {
+        let funcs = self.funcs.borrow();
+        let mut undefined: Vec<u32> = funcs
+            .iter()
+            .filter(|(_, func)| func.count_basic_blocks() == 0)
+            .map(|(&index, _)| index)
+            .collect();
+        undefined.sort_unstable();
+        undefined
+    }
+
+    /// What calls of guest function `index`, which is defined elsewhere, lead to in this object.
+    pub(crate) fn stub(&self, index: u32) -> FunctionValue<'c> {
+        let stub = self.func(index);
+        let global = stub.as_global_value();
+        global.set_name(&format!("s{index}"));
+        global.set_visibility(inkwell::GlobalVisibility::Default);
+        stub.set_linkage(Linkage::Internal);
+        stub.add_attribute(AttributeLoc::Function, self.attributes.noinline);
+        stub
+    }
+
+    /// Declares what has the runtime interpret guest function `index`, with its own arguments.
+    pub(crate) fn interpret(&self, index: u32) -> FunctionValue<'c> {
+        let func = self.guest_func(&format!("interpret.{index}"), index);
+        func.set_linkage(Linkage::Internal);
+        func.add_attribute(AttributeLoc::Function, self.attributes.cold);
+        func.add_attribute(AttributeLoc::Function, self.attributes.noinline);
+        func
+    }
+
     /// Declares a function with the type of guest function `index`.
     fn guest_func(&self, name: &str, index: u32) -> FunctionValue<'c> {
         let ty = self.func_type(self.module.func_type(index));

@@ -88,6 +88,7 @@ pub(crate) unsafe fn frame(
         frame_slots: 0,
         local_slots: 0,
         loops: Box::default(),
+        loop_heat: Box::default(),
         calls: Box::default(),
         ends: Box::default(),
     };

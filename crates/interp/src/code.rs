@@ -1,6 +1,7 @@
 //! Translated code and what is known about it.
 
 use crate::exec::dispatch::Handler;
+use crate::heat::Heat;
 use crate::translate;
 use once_cell::sync::OnceCell;
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ pub(crate) struct FuncCode {
     pub(crate) param_slots: u32,
     /// Function index.
     pub(crate) index: u32,
+    /// Of its entry.
+    pub(crate) heat: Heat,
     module: *const InterpModule,
     translated: OnceCell<Translated>,
     /// Stable points that captures and resumes asked for: those on stacks, never all of a function.
@@ -72,6 +75,8 @@ pub(crate) struct Translated {
     pub(crate) local_slots: u32,
     /// Loop headers, by position.
     pub(crate) loops: Box<[Site]>,
+    /// Of the loop headers, in the same order.
+    pub(crate) loop_heat: Box<[Heat]>,
     /// Calls, by position.
     pub(crate) calls: Box<[Site]>,
     /// Where control goes on behind loops, and behind blocks with loops in them: offset of the `end`, and the word behind.
@@ -82,6 +87,12 @@ impl Translated {
     /// The loop header at this word.
     pub(crate) fn loop_at(&self, word: u32) -> Option<&Site> {
         self.loops.binary_search_by_key(&word, |s| s.word).ok().map(|i| &self.loops[i])
+    }
+
+    /// Heat and offset of the loop header at this word.
+    pub(crate) fn loop_heat_at(&self, word: u32) -> Option<(&Heat, u32)> {
+        let nth = self.loops.binary_search_by_key(&word, |s| s.word).ok()?;
+        Some((self.loop_heat.get(nth)?, self.loops[nth].offset))
     }
 
     /// The call that returns to this word.
@@ -145,6 +156,12 @@ impl FuncCode {
         Ok(t)
     }
 
+    /// The translated function, if it was translated.
+    #[inline]
+    pub(crate) fn if_translated(&self) -> Option<&Translated> {
+        self.translated.get()
+    }
+
     /// The stable point of this kind at this offset, alone with the function's locals; no point if there is none.
     pub(crate) fn point(&self, kind: PointKind, offset: u32) -> Arc<FuncPoints> {
         let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,6 +198,7 @@ impl InterpModule {
                 zero_slots: AtomicU32::new(0),
                 param_slots: module.func_type(index).param_slots(),
                 index,
+                heat: Heat::default(),
                 module: owner,
                 translated: OnceCell::new(),
                 points: Mutex::default(),

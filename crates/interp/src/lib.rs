@@ -3,7 +3,7 @@
 //!
 //! - [`translate`]: validated bytecode to internal code; `code`: what comes out
 //! - `exec`: the handlers, one for each combination of instruction and operand places
-//! - [`mixed`]: runs among compiled code
+//! - [`mixed`]: runs among compiled code; `heat`: which places would need some
 //! - `check`: a translation held against its stable points
 //! - `capture`, `resume`: frames to and from the Wasm view; `simd`: what vector instructions compute
 
@@ -11,6 +11,7 @@ mod capture;
 mod check;
 mod code;
 mod exec;
+mod heat;
 pub mod mixed;
 mod resume;
 mod simd;
@@ -19,7 +20,7 @@ mod translate;
 #[doc(hidden)]
 pub use check::check_translation;
 use code::{FuncCode, InterpModule};
-use exec::ctx::Ctx;
+use exec::ctx::{Ctx, LastLoop};
 use exec::dispatch::{Exit, State};
 use std::ptr;
 use std::sync::Arc;
@@ -108,6 +109,8 @@ fn context(env: &mut ExecEnv) -> Ctx {
     let records = env.frames.base().wrapping_add(env.frames_used).cast();
     Ctx {
         request: env.store().control().word(),
+        word: env.store().control().word(),
+        last_loop: LastLoop { ip: ptr::null(), heat: ptr::null(), offset: 0 },
         stack_end: env.values.base().wrapping_add(env.values.reserved()).cast(),
         top: records,
         records_end: env.frames.base().wrapping_add(env.frames.reserved()).cast(),

@@ -3,7 +3,8 @@
 //! In such a run every poll takes the slow path, and there a frame that stands at a function's entry, or at a loop header
 //! that there is a continuation for, becomes a compiled one. That costs the interpreter nothing when there is no compiled
 //! code, and hot loops are soon out of it when there is. A continuation is that of one loop: what comes behind the loop is
-//! interpreted, once, up to the next header, which may be that of the loop around it.
+//! interpreted, once, up to the next header, which may be that of the loop around it. Places that there is no code for yet
+//! are counted, and said to be wanted when they are hot.
 
 use crate::exec::dispatch::Exit;
 use crate::{context, enter, finish, resume};
@@ -42,8 +43,18 @@ pub trait Tier: Send + Sync + std::fmt::Debug {
     /// `func` must be a guest function of `env`'s store, and the slots must have room for arguments and results.
     unsafe fn enter(&self, env: &mut ExecEnv, func: &Func, slots: *mut u64) -> Option<Result<(), Ended>>;
 
-    /// Whether there is a continuation for the loop header at this offset of a function.
+    /// Changes whenever there is more code of the instance's functions.
+    fn generation(&self, instance: &Instance) -> u32;
+
+    /// Whether there is code of a function of the instance.
+    fn is_compiled(&self, instance: &Instance, func: &Func) -> bool;
+
+    /// Whether there is code to go on with at a loop header of a function.
     fn has_continuation(&self, instance: &Instance, func: u32, offset: u32) -> bool;
+
+    /// There should be code of a function, or for the loop header at an offset: see
+    /// [`wanted`](wayfarer_runtime::NativeCode::wanted).
+    fn wanted(&self, instance: &Instance, func: u32, offset: Option<u32>, count: u32);
 
     /// Goes on with a frame that stands at a loop header, and puts into `slots`, which is the interpreter's of the same
     /// frame, either the function's results or what the loop changed. `None` if that cannot be done.

@@ -2,6 +2,7 @@
 //! `unsafe`.
 #![forbid(unsafe_code)]
 
+mod callees;
 mod cfg;
 mod features;
 mod liveness;

@@ -13,20 +13,32 @@ pub(crate) static COMPILED: Compiled = Compiled;
 
 impl Tier for Compiled {
     unsafe fn enter(&self, env: &mut ExecEnv, func: &Func, slots: *mut u64) -> Option<Result<(), Ended>> {
-        if func.native.is_null() {
-            return None;
-        }
         // SAFETY: a guest function's instance outlives it.
         let instance = unsafe { func.instance.as_ref() }?;
         let (vm, native) = (instance.vm()?, instance.loaded().native.as_ref()?);
+        let code = code(instance, func)?;
         let entry = native.entry(instance.module().funcs[func.index as usize].ty);
         // SAFETY: the entry is the one for the function's type, and the caller vouches for the slots.
-        unsafe { enter::run(env, vm, guard(instance), entry, func.native.cast_mut().cast(), slots) }
+        unsafe { enter::run(env, vm, guard(instance), entry, code.cast_mut().cast(), slots) }
+    }
+
+    fn generation(&self, instance: &Instance) -> u32 {
+        instance.loaded().native.as_ref().map_or(0, |native| native.generation())
+    }
+
+    fn is_compiled(&self, instance: &Instance, func: &Func) -> bool {
+        code(instance, func).is_some()
     }
 
     fn has_continuation(&self, instance: &Instance, func: u32, offset: u32) -> bool {
         let native = instance.vm().and(instance.loaded().native.as_ref());
         native.is_some_and(|native| native.continuation(func, offset).is_some())
+    }
+
+    fn wanted(&self, instance: &Instance, func: u32, offset: Option<u32>, count: u32) {
+        if let Some(native) = instance.vm().and(instance.loaded().native.as_ref()) {
+            native.wanted(func, offset, count);
+        }
     }
 
     unsafe fn go_on(
@@ -51,6 +63,21 @@ impl Tier for Compiled {
             offset => Done::Left(offset as u32),
         }))
     }
+}
+
+/// The code of a function of `instance`. It is noted in the function, for compiled code that calls it through a table.
+fn code(instance: &Instance, func: &Func) -> Option<*const ()> {
+    let known = func.native();
+    if !known.is_null() {
+        return Some(known);
+    }
+    let native = instance.vm().and(instance.loaded().native.as_ref())?;
+    let code = native.func(func.index.checked_sub(instance.module().num_imported_funcs)?);
+    if code.is_null() {
+        return None;
+    }
+    func.set_native(code);
+    Some(code)
 }
 
 /// The addresses where a fault is an access outside the instance's memory.

@@ -7,6 +7,7 @@ use crate::types::TypeId;
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use wayfarer_guest::GuestMemory;
 use wayfarer_module::FuncType;
 
@@ -21,8 +22,8 @@ pub struct Func {
     pub index: u32,
     /// The context whose compiled code it is, null if it is not compiled.
     pub vmctx: *mut crate::VmCtx,
-    /// Its compiled code, null if there is none.
-    pub native: *const (),
+    /// Its compiled code, null as long as there is none, or nobody looked.
+    pub native: AtomicPtr<()>,
     /// Slots of its parameters.
     pub param_slots: u32,
     /// Slots of its results.
@@ -58,6 +59,18 @@ pub struct HostFunc {
 pub type HostCall = dyn Fn(&mut Caller<'_>, &mut [u64]) -> Result<(), HostError> + Send + Sync;
 
 impl Func {
+    /// Its compiled code, null if there is none. While a module is compiled, code may appear that this function has not been
+    /// told of ([`Func::set_native`]).
+    #[inline]
+    pub fn native(&self) -> *const () {
+        self.native.load(Ordering::Acquire)
+    }
+
+    /// There is code of it now.
+    pub fn set_native(&self, code: *const ()) {
+        self.native.store(code.cast_mut(), Ordering::Release);
+    }
+
     /// Slots that arguments and results need, which take the same place.
     #[inline]
     pub fn slots(&self) -> usize {

@@ -118,7 +118,7 @@ impl Store {
                 ty: loaded.types[module.funcs[index as usize].ty as usize],
                 index,
                 vmctx: std::ptr::null_mut(),
-                native: std::ptr::null(),
+                native: Default::default(),
                 param_slots: ty.param_slots(),
                 result_slots: ty.result_slots(),
                 instance: address,
@@ -160,8 +160,14 @@ impl Store {
             let mut vm = VmContext::new(loaded, native, address, &funcs, &tables, &memories, &globals);
             vm.connect(self.control());
             self.note_compiled();
+            let growing = !native.codes().is_null();
             for func in &mut own_funcs {
-                (func.vmctx, func.native) = (vm.as_ptr(), native.func(func.index - first));
+                let code = native.func(func.index - first);
+                // Code of a module that was compiled as a whole does not ask whether there is any.
+                if growing || !code.is_null() {
+                    func.vmctx = vm.as_ptr();
+                    func.set_native(code);
+                }
             }
             vm
         });

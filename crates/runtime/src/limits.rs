@@ -121,7 +121,7 @@ impl Limit {
     pub(crate) fn set(&self, limit: u64) {
         // SAFETY: cells live as long as `control`.
         let cell = unsafe { &*self.cell };
-        // The same thread again, as a rule. Then the word is right, with or without a request.
+        // Mostly it is the same thread again. Then the word is right: requests change it, and change it back to this.
         if cell.real.load(Ordering::Relaxed) == limit {
             return;
         }

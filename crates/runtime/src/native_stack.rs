@@ -12,6 +12,8 @@ const LARGEST: usize = 1 << 30;
 thread_local! {
     /// 0: not known yet.
     static LIMIT: Cell<usize> = const { Cell::new(0) };
+    /// In the middle between the limit and where this thread's stack begins.
+    static HALF: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The lowest address that guest code may reach on this thread's stack.
@@ -32,6 +34,14 @@ pub fn is_used_up() -> bool {
     (&raw const here as usize) < limit()
 }
 
+/// Whether so much of the stack is used that interpreted frames, which need none of it, are better than compiled ones.
+#[inline]
+pub fn is_half_used() -> bool {
+    let here = 0u8;
+    limit();
+    (&raw const here as usize) < HALF.get()
+}
+
 fn find() -> usize {
     let mark = 0u8;
     let here = (&raw const mark) as usize;
@@ -50,9 +60,12 @@ fn find() -> usize {
         // A stack of the size that is usual everywhere.
         (low, size) = (here.saturating_sub(1 << 20) as *mut _, 1 << 20);
     }
+    let end = (low as usize + size).max(here);
     let low = (low as usize + guard).max(here.saturating_sub(LARGEST));
     // On a small stack a part of it has to do.
-    low + RESERVE.min(size / 4)
+    let limit = low + RESERVE.min(size / 4);
+    HALF.set(limit + (end - limit) / 2);
+    limit
 }
 
 #[cfg(test)]

@@ -182,7 +182,7 @@ impl Store {
             ty: self.runtime.types.intern(ty),
             index: u32::MAX,
             vmctx: std::ptr::null_mut(),
-            native: std::ptr::null(),
+            native: Default::default(),
             param_slots: ty.param_slots(),
             result_slots: ty.result_slots(),
             instance: std::ptr::null(),

@@ -26,6 +26,23 @@ pub trait NativeCode: Send + Sync + fmt::Debug {
     /// The helper functions that the code calls, by `wayfarer_abi::Helper`.
     fn helpers(&self) -> *const *const ();
 
+    /// The list of the functions' code, for code that calls others through it: addresses, null where there is none yet. Null
+    /// if the code is complete.
+    fn codes(&self) -> *const AtomicPtr<()> {
+        ptr::null()
+    }
+
+    /// Changes whenever there is more code.
+    fn generation(&self) -> u32 {
+        0
+    }
+
+    /// The interpreter came by a function's entry, or a loop header in it (`offset`), so often (`count`) that it should have
+    /// code. Said when it is hot, and again whenever it is twice as hot.
+    fn wanted(&self, func: u32, offset: Option<u32>, count: u32) {
+        let _ = (func, offset, count);
+    }
+
     /// Whether the code relies on memory 0 reserving the whole of its address space.
     fn needs_guard(&self) -> bool;
 }
@@ -44,7 +61,7 @@ pub struct VmCtx {
     pub instance: *const Instance,
     /// The environment that runs compiled code of this instance, null if none does.
     pub env: AtomicPtr<ExecEnv>,
-    code: *const (),
+    codes: *const AtomicPtr<()>,
     /// Where the next record of a captured frame goes.
     pub capture: AtomicPtr<u8>,
     /// Where the stack pointer was in a function that found a request at its entry.
@@ -110,7 +127,7 @@ impl VmContext {
             results: AtomicPtr::default(),
             instance,
             env: AtomicPtr::default(),
-            code: ptr::null(),
+            codes: native.codes(),
             capture: AtomicPtr::default(),
             stack: AtomicUsize::default(),
             reserved: [0; 6],
@@ -183,7 +200,7 @@ mod tests {
         assert_eq!(offset_of!(VmCtx, results) as u64, vmctx::RESULTS);
         assert_eq!(offset_of!(VmCtx, instance) as u64, vmctx::INSTANCE);
         assert_eq!(offset_of!(VmCtx, env) as u64, vmctx::ENV);
-        assert_eq!(offset_of!(VmCtx, code) as u64, vmctx::CODE);
+        assert_eq!(offset_of!(VmCtx, codes) as u64, vmctx::CODE);
         assert_eq!(offset_of!(VmCtx, capture) as u64, vmctx::CAPTURE);
         assert_eq!(offset_of!(VmCtx, stack) as u64, vmctx::STACK);
         assert_eq!(size_of::<VmCtx>() as u64, vmctx::SIZE);

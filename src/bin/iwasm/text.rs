@@ -27,7 +27,7 @@ Runs the program in FILE, WebAssembly or compiled by wamrc. Options come before 
 Running:
   -f NAME, --function NAME  call the exported function NAME with the arguments, in place of the entry point
   --interp                  run WebAssembly in the interpreter, as is the default
-  --llvm-jit                compile it first, or take its code from the cache (also: --fast-jit, --multi-tier-jit)
+  --llvm-jit                compile what is hot while it runs (also: --fast-jit, --multi-tier-jit)
   --llvm-jit-opt-level=N    optimization level of that, 1 to 3 (3)
   --llvm-jit-size-level=N   code model of that, 1 medium, 2 kernel, 3 small (3)
   --enable-linux-perf       tell perf the names of compiled functions

@@ -25,6 +25,9 @@ pub(crate) enum Code {
     /// As the product does, into an `.aot` file, and out of it.
     #[cfg(target_arch = "x86_64")]
     File,
+    /// While it runs, and no further than half of it: see `parts`.
+    #[cfg(target_arch = "x86_64")]
+    Parts,
 }
 
 impl Code {
@@ -33,7 +36,7 @@ impl Code {
         match self {
             Code::Default => options,
             #[cfg(target_arch = "x86_64")]
-            Code::File => options,
+            Code::File | Code::Parts => options,
             Code::Precise => Options { precise: true, ..options },
             Code::Unoptimized => Options { opt_level: 0, ..options },
             Code::WithoutContinuations => Options { continuations: false, ..options },
@@ -81,7 +84,7 @@ pub(super) fn kept_file(module: &Module) -> PathBuf {
 }
 
 /// Where a module's objects are kept: for these options, and as long as the compiler stays as it is.
-fn kept(module: &Module, options: &Options) -> PathBuf {
+pub(super) fn kept(module: &Module, options: &Options) -> PathBuf {
     static COMPILER: LazyLock<u64> = LazyLock::new(|| {
         let mut hasher = DefaultHasher::new();
         // LLVM's name of the CPU is not known here, but each machine has its own target folder.
@@ -114,7 +117,7 @@ fn hash_files(folder: &Path, hasher: &mut DefaultHasher) {
 }
 
 /// Objects as one file: the length of each (64 bits), then itself.
-fn keep(file: &Path, objects: &[Vec<u8>]) {
+pub(super) fn keep(file: &Path, objects: &[Vec<u8>]) {
     let folder = file.parent().expect("it is in a folder");
     fs::create_dir_all(folder).expect("the target folder can be written to");
     // Whole or not at all: other test programs may look for it now.
@@ -126,7 +129,7 @@ fn keep(file: &Path, objects: &[Vec<u8>]) {
     new.persist(file).expect("it can be renamed");
 }
 
-fn unpack(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(super) fn unpack(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut objects = Vec::new();
     while let Some((len, rest)) = bytes.split_first_chunk() {
         let (object, rest) = rest.split_at_checked(u64::from_le_bytes(*len) as usize)?;

@@ -52,6 +52,10 @@ impl Engine {
     pub(crate) fn load(self, runtime: &Runtime, module: &Arc<Module>) -> Arc<LoadedModule> {
         match self {
             Engine::Interp => runtime.load(module.clone()),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Compiled(Code::Parts) => {
+                runtime.load_compiled(module.clone(), Some(super::parts::of(module)))
+            }
             Engine::Compiled(code) => runtime.load_compiled(module.clone(), Some(compiled::of(module, code))),
         }
     }

@@ -13,6 +13,8 @@ pub(crate) mod folder;
 pub(crate) mod guests;
 pub(crate) mod host;
 pub(crate) mod machine;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod parts;
 pub(crate) mod random;
 pub(crate) mod streams;
 pub(crate) mod take;

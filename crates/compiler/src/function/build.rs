@@ -2,7 +2,6 @@
 
 use super::Translator;
 use crate::error::{Result, internal};
-use inkwell::IntPredicate;
 use inkwell::attributes::AttributeLoc;
 use inkwell::basic_block::BasicBlock;
 use inkwell::intrinsics::Intrinsic;
@@ -11,6 +10,7 @@ use inkwell::values::{
     AsValueRef, BasicMetadataValueEnum, BasicValue, BasicValueEnum, FloatValue, FunctionValue,
     InstructionValue, IntValue, PointerValue, VectorValue,
 };
+use inkwell::{AtomicOrdering, IntPredicate};
 use wayfarer_abi::{Helper, TrapCode, vmctx};
 use wayfarer_module::ValType;
 
@@ -301,6 +301,16 @@ impl<'c> Translator<'_, 'c, '_> {
         let value = self.load_context(from, ty, name)?;
         self.unit.mark_invariant(instruction(&value)?);
         Ok(value)
+    }
+
+    /// Loads the address of code that the runtime puts there while other code runs.
+    pub(super) fn load_published(&mut self, from: PointerValue<'c>, name: &str) -> Result<PointerValue<'c>> {
+        let value = self.load_context(from, self.unit.types.ptr.into(), name)?;
+        let load = instruction(&value)?;
+        load.set_alignment(8).map_err(|e| internal(e.to_string()))?;
+        // What is there was complete before: whoever has the address has the code.
+        load.set_atomic_ordering(AtomicOrdering::Monotonic).map_err(|e| internal(e.to_string()))?;
+        Ok(value.into_pointer_value())
     }
 
     /// Loads something of the runtime's.

@@ -165,15 +165,29 @@ impl<'c> Translator<'_, 'c, '_> {
         Ok(callee)
     }
 
-    /// Whether a function is compiled code of this instance.
-    fn is_own(&mut self, callee: PointerValue<'c>) -> Result<IntValue<'c>> {
+    /// Whether a function is compiled code of this instance; and its code, where that had to be looked at.
+    fn is_own(&mut self, callee: PointerValue<'c>) -> Result<(IntValue<'c>, Option<PointerValue<'c>>)> {
         let place = self.offset_pointer(callee, func::VMCTX)?;
         let owner = self.load_invariant(place, self.unit.types.ptr.into(), "owner")?.into_pointer_value();
-        Ok(self.builder.build_int_compare(IntPredicate::EQ, owner, self.vmctx, "")?)
+        let own = self.builder.build_int_compare(IntPredicate::EQ, owner, self.vmctx, "")?;
+        if !self.unit.options.in_parts {
+            return Ok((own, None));
+        }
+        let place = self.offset_pointer(callee, func::CODE)?;
+        let code = self.load_published(place, "code")?;
+        let compiled = self.builder.build_is_not_null(code, "")?;
+        Ok((self.builder.build_and(own, compiled, "")?, Some(code)))
     }
 
     /// A function's code.
-    fn code(&mut self, callee: PointerValue<'c>) -> Result<PointerValue<'c>> {
+    fn code(
+        &mut self,
+        callee: PointerValue<'c>,
+        known: Option<PointerValue<'c>>,
+    ) -> Result<PointerValue<'c>> {
+        if let Some(code) = known {
+            return Ok(code);
+        }
         let place = self.offset_pointer(callee, func::CODE)?;
         Ok(self.load_invariant(place, self.unit.types.ptr.into(), "code")?.into_pointer_value())
     }
@@ -182,7 +196,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let ty = self.unit.module.types[type_index as usize].clone();
         let index = self.pop_int()?;
         let callee = self.table_function(type_index, table_index, index)?;
-        let own = self.is_own(callee)?;
+        let (own, code) = self.is_own(callee)?;
         let (direct, other) = (self.block("own"), self.block("other"));
         let joined = self.target("called", &ty.results)?;
         let branch = self.builder.build_conditional_branch(own, direct, other)?;
@@ -192,7 +206,7 @@ impl<'c> Translator<'_, 'c, '_> {
         let height = before.len() - ty.params.len();
         self.builder.position_at_end(direct);
         let args = self.take_args(&ty);
-        let code = self.code(callee)?;
+        let code = self.code(callee, code)?;
         self.call_code(Callee::Pointer(code), &ty, &args)?;
         self.bring(&joined)?;
         self.builder.build_unconditional_branch(joined.block)?;
@@ -221,14 +235,14 @@ impl<'c> Translator<'_, 'c, '_> {
         let ty = self.unit.module.types[type_index as usize].clone();
         let index = self.pop_int()?;
         let callee = self.table_function(type_index, table_index, index)?;
-        let own = self.is_own(callee)?;
+        let (own, code) = self.is_own(callee)?;
         let (direct, other) = (self.block("own"), self.block("other"));
         let branch = self.builder.build_conditional_branch(own, direct, other)?;
         self.unit.mark_likely(branch);
         let before = self.stack.clone();
         self.builder.position_at_end(direct);
         let args = self.take_args(&ty);
-        let code = self.code(callee)?;
+        let code = self.code(callee, code)?;
         self.return_call_code(Callee::Pointer(code), &ty, &args)?;
         self.builder.position_at_end(other);
         self.stack = before;

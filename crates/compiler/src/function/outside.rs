@@ -3,10 +3,13 @@
 use super::{Source, Translator};
 use crate::error::Result;
 use crate::unit::Unit;
-use inkwell::values::{BasicMetadataValueEnum, BasicValueEnum, FunctionValue, PointerValue};
+use inkwell::values::{
+    BasicMetadataValueEnum, BasicValue, BasicValueEnum, CallSiteValue, FunctionValue, LLVMTailCallKind,
+    PointerValue,
+};
 use std::collections::HashMap;
 use std::rc::Rc;
-use wayfarer_abi::Helper;
+use wayfarer_abi::{Helper, vmctx};
 use wayfarer_module::FuncType;
 
 impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
@@ -56,6 +59,32 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
         let results = self.load_slots(slots, &ty.results)?;
         self.index = index;
         self.return_values(&results)
+    }
+
+    /// Goes on in the code of function `index`, or in `otherwise` if there is none.
+    pub(crate) fn stub(&mut self, index: u32, otherwise: FunctionValue<'c>) -> Result<()> {
+        let args: Vec<BasicMetadataValueEnum<'c>> = self.func.get_param_iter().map(Into::into).collect();
+        let codes = self.context_word(vmctx::CODE, "codes")?;
+        let place = self.offset_pointer(codes, 8 * u64::from(index - self.unit.module.num_imported_funcs))?;
+        let code = self.load_published(place, "code")?;
+        let none = self.builder.build_is_null(code, "")?;
+        let interpret = self.block("interpret");
+        self.branch_unlikely(none, interpret)?;
+        let ty = self.unit.func_type(self.unit.module.func_type(index));
+        let call = self.builder.build_indirect_call(ty, code, &args, "")?;
+        self.return_call_of(call)?;
+        self.builder.position_at_end(interpret);
+        let call = self.builder.build_call(otherwise, &args, "")?;
+        self.return_call_of(call)
+    }
+
+    /// Returns what a call of a guest function returns, in tail position.
+    fn return_call_of(&mut self, call: CallSiteValue<'c>) -> Result<()> {
+        self.unit.mark_guest_call(call);
+        call.set_tail_call_kind(LLVMTailCallKind::LLVMTailCallKindTail);
+        let value = call.try_as_basic_value().basic();
+        self.builder.build_return(value.as_ref().map(|value| value as &dyn BasicValue<'c>))?;
+        Ok(())
     }
 
     pub(super) fn with(

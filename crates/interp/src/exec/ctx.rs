@@ -2,6 +2,7 @@
 
 use super::dispatch::{Exit, State, next};
 use crate::code::FuncCode;
+use crate::heat::Heat;
 use crate::mixed::Tier;
 use std::sync::atomic::AtomicU32;
 use wayfarer_runtime::{ExecEnv, Global, Instance, Trap, TrapCode};
@@ -22,10 +23,23 @@ pub(crate) struct Record {
     pub(crate) instance: *const Instance,
 }
 
+/// A loop header.
+#[derive(Clone, Copy)]
+pub(crate) struct LastLoop {
+    /// Its first instruction.
+    pub(crate) ip: *const u64,
+    pub(crate) heat: *const Heat,
+    pub(crate) offset: u32,
+}
+
 /// Context of one run: from a call by the host until it returns.
 pub(crate) struct Ctx {
     /// The word that polls read.
     pub(crate) request: *const AtomicU32,
+    /// The store's word: what `request` points to, except in runs among compiled code.
+    pub(crate) word: *const AtomicU32,
+    /// The loop header that was polled last, in runs among compiled code.
+    pub(crate) last_loop: LastLoop,
     /// First byte behind the operand stack.
     pub(crate) stack_end: *mut u64,
     /// One behind the innermost record.

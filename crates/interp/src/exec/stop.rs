@@ -1,13 +1,15 @@
 //! The slow path of a poll.
 
 use super::call::leave_with_results;
-use super::ctx::Ctx;
+use super::ctx::{Ctx, LastLoop};
 use super::dispatch::Exit;
 use crate::capture;
+use crate::code::FuncCode;
+use crate::heat::{HOT_ENTRY, HOT_LOOP};
 use crate::mixed::{Done, Ended, Tier};
 use std::sync::atomic::Ordering;
 use wayfarer_module::PointKind;
-use wayfarer_runtime::{AfterCheckpoint, CaptureError, ExecEnv, PollAction, Trap, TrapCode};
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, ExecEnv, PollAction, Trap, TrapCode, native_stack};
 
 /// Serves a request at a stable point of the innermost frame: the state's instruction is a loop header, a function's
 /// entry or a call. Goes on there unless the request ends the run.
@@ -34,18 +36,23 @@ unsafe fn serve(ctx: *mut Ctx, kind: PointKind) -> Served {
     // SAFETY: the context and its environment outlive the run; the state describes the innermost frame.
     unsafe {
         let s = (*ctx).state;
-        let store = (*(*s.ctx).env).store().clone();
         if let Some(tier) = (*ctx).tier {
-            // In a run among compiled code every poll comes here. Compiled functions have polls of their own at their
-            // entries: one here as well would be counted twice.
-            let armed = store.control().word().load(Ordering::Relaxed) != 0;
-            if !armed || kind == PointKind::Entry {
-                match promote(ctx, tier, kind) {
-                    None if armed => {}
-                    served => return served.unwrap_or(Served::Exit(Exit::Next)),
-                }
+            // In a run among compiled code every poll comes here.
+            if (*(*ctx).word).load(Ordering::Relaxed) == 0 {
+                let served = match is_ready(ctx, tier, kind) {
+                    true => promote(ctx, tier, kind),
+                    false => None,
+                };
+                return served.unwrap_or(Served::Exit(Exit::Next));
+            }
+            // Compiled functions have polls of their own at their entries: one here as well would be counted twice.
+            if kind == PointKind::Entry
+                && let Some(served) = promote(ctx, tier, kind)
+            {
+                return served;
             }
         }
+        let store = (*(*s.ctx).env).store().clone();
         Served::Exit(match store.control().poll() {
             PollAction::Continue => match (*ctx).tier {
                 Some(tier) if kind != PointKind::Entry => {
@@ -78,6 +85,56 @@ unsafe fn serve(ctx: *mut Ctx, kind: PointKind) -> Served {
                 }
             }
         })
+    }
+}
+
+/// Whether there is compiled code for the point at which the innermost frame stands. If not, that is counted.
+unsafe fn is_ready(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> bool {
+    // SAFETY: as for `poll`.
+    unsafe {
+        let func = &*(*(*ctx).top.sub(1)).func;
+        let instance = &*(*ctx).instance;
+        let callee = &*instance.funcs()[func.index as usize];
+        let (heat, hot, offset) = match kind {
+            PointKind::Entry if !callee.native().is_null() => return !native_stack::is_half_used(),
+            PointKind::Entry => (&func.heat, HOT_ENTRY, None),
+            PointKind::Loop => match loop_at(ctx, func) {
+                Some(at) => (&*at.heat, HOT_LOOP, Some(at.offset)),
+                None => return false,
+            },
+            _ => return false,
+        };
+        let generation = tier.generation(instance);
+        if let Some(count) = heat.count(hot) {
+            tier.wanted(instance, func.index, offset, count);
+        }
+        if heat.is_without(generation) {
+            return false;
+        }
+        let ready = match offset {
+            None => tier.is_compiled(instance, callee),
+            Some(offset) => tier.has_continuation(instance, func.index, offset),
+        };
+        if !ready {
+            heat.note_without(generation);
+        }
+        // Frames of either kind that call each other without end are to end as interpreted ones, which have more room.
+        ready && !native_stack::is_half_used()
+    }
+}
+
+/// The loop header at which the innermost frame, of `func`, stands.
+unsafe fn loop_at(ctx: *mut Ctx, func: &FuncCode) -> Option<LastLoop> {
+    // SAFETY: the context is the run's; the state's instruction pointer is in the function's code.
+    unsafe {
+        let ip = (*ctx).state.ip;
+        if (*ctx).last_loop.ip != ip {
+            let translated = func.if_translated()?;
+            let word = ip.offset_from(translated.code.as_ptr()) as u32;
+            let (heat, offset) = translated.loop_heat_at(word)?;
+            (*ctx).last_loop = LastLoop { ip, heat, offset };
+        }
+        Some((*ctx).last_loop)
     }
 }
 
@@ -122,7 +179,7 @@ unsafe fn go_on(ctx: *mut Ctx, tier: &'static dyn Tier) -> Option<Served> {
         let func = &*(*(*ctx).top.sub(1)).func;
         // A frame that runs was translated.
         let translated = func.translated().ok()?;
-        let header = translated.loop_at(s.ip.offset_from(translated.code.as_ptr()) as u32)?.offset;
+        let header = loop_at(ctx, func)?.offset;
         let instance = &*(*ctx).instance;
         if !tier.has_continuation(instance, func.index, header) {
             return None;

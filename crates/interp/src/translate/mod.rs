@@ -14,6 +14,7 @@ mod vector;
 
 use crate::code::{InterpModule, Site, Translated};
 use crate::exec::arith::{AddBranches, Branches};
+use crate::heat::Heat;
 use control::{Block, BlockKind};
 use emit::Code;
 use stack::{Entry, Place, Src, acc_of};
@@ -192,6 +193,7 @@ fn translate(
         code: t.code.words.into(),
         frame_slots: t.max_height.max(ty.result_slots()).max(ty.param_slots()),
         local_slots: slots,
+        loop_heat: t.loops.iter().map(|_| Heat::default()).collect(),
         loops: t.loops.into(),
         calls: t.calls.into(),
         ends: t.ends.into(),

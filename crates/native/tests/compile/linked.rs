@@ -1,8 +1,13 @@
 //! The compiler, linked to the test.
 
 use super::Options;
-use wayfarer_compiler::Bounds;
-use wayfarer_module::Module;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use wayfarer_compiler::{Bounds, Session};
+use wayfarer_module::{Module, PointKind};
+use wayfarer_native::Part;
+
+/// Functions and loops of a part.
+const PART: usize = 8;
 
 pub(super) fn compiler() -> String {
     wayfarer_compiler::llvm_version()
@@ -17,6 +22,40 @@ pub(super) fn objects(module: &Module, options: &Options) -> Result<Vec<Vec<u8>>
 pub(super) fn aot(module: &Module, options: &Options) -> Result<Vec<u8>, String> {
     let artifact = wayfarer_compiler::compile_artifact(module, &translated(options), &|_, _| {});
     Ok(artifact.map_err(|e| e.to_string())?.to_bytes())
+}
+
+pub(super) fn halves(module: &Module, seed: u64) -> Vec<Part> {
+    let chosen = |a: u32, b: u32| {
+        let mut hasher = DefaultHasher::new();
+        (seed, a, b).hash(&mut hasher);
+        hasher.finish() & 1 == 0
+    };
+    let mut parts = Vec::new();
+    let mut part = Part::default();
+    for func in module.num_imported_funcs..module.funcs.len() as u32 {
+        if chosen(func, 0) {
+            part.funcs.push(func);
+        }
+        let _ = wayfarer_module::stable_points_where(module, func, |kind, offset| {
+            if kind == PointKind::Loop && chosen(func, offset) {
+                part.loops.push((func, offset));
+            }
+            false
+        });
+        if part.funcs.len() + part.loops.len() >= PART {
+            parts.push(std::mem::take(&mut part));
+        }
+    }
+    parts.push(part);
+    parts
+}
+
+pub(super) fn parts(module: &Module, options: &Options, parts: &[Part]) -> Result<Vec<Vec<u8>>, String> {
+    let module = wayfarer_module::parse(module.bytes.clone()).map_err(|e| e.to_string())?;
+    let session = Session::new(module, translated(options)).map_err(|e| e.to_string())?;
+    let fatal = |why: &str| panic!("{why}");
+    let compile = |part: &Part| session.compile(&part.funcs, &part.loops, &fatal).map_err(|e| e.to_string());
+    parts.iter().map(compile).collect()
 }
 
 fn translated(options: &Options) -> wayfarer_compiler::Options {

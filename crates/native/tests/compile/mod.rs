@@ -53,6 +53,26 @@ pub(crate) fn aot(module: &Module, options: &Options) -> Result<Vec<u8>, String>
     nearest::aot(module, options)
 }
 
+/// Parts of a module as if it had been compiled while it ran, and had not come further: about half of its functions and
+/// loops, chosen by `seed`.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn halves(module: &Module, seed: u64) -> Vec<wayfarer_native::Part> {
+    linked::halves(module, seed)
+}
+
+/// The object of each part of a module.
+///
+/// # Errors
+/// What the compiler says.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn parts(
+    module: &Module,
+    options: &Options,
+    parts: &[wayfarer_native::Part],
+) -> Result<Vec<Vec<u8>>, String> {
+    linked::parts(module, options, parts)
+}
+
 /// Which compiler that is, for those that keep what comes of it; its sources they look at themselves.
 pub(crate) fn compiler() -> String {
     nearest::compiler()

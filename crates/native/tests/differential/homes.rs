@@ -25,6 +25,40 @@ impl Compiled {
     }
 }
 
+/// Compiled as far as some moment of a run.
+#[cfg(target_arch = "x86_64")]
+struct Growing {
+    parts: Vec<wayfarer_native::Part>,
+    objects: Vec<Vec<u8>>,
+    guard: bool,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Home for Growing {
+    fn load(&self, module: &Arc<Module>) -> (Arc<Runtime>, Arc<LoadedModule>) {
+        struct Nobody;
+        impl wayfarer_native::Wanted for Nobody {
+            fn wanted(&self, _: u32, _: Option<u32>, _: u32) {}
+        }
+        let growing = wayfarer_native::GrowingModule::new(module, self.guard, Box::new(Nobody));
+        for (part, object) in self.parts.iter().zip(&self.objects) {
+            let published = growing.publish(wayfarer_abi::VERSION, object, part, |_| ());
+            published.unwrap_or_else(|e| panic!("{part:?}: {e}"));
+        }
+        let runtime = Runtime::new(Arc::new(NativeEngine));
+        let loaded = runtime.load_compiled(module.clone(), Some(growing));
+        (runtime, loaded)
+    }
+
+    fn counts(&self) -> bool {
+        false
+    }
+
+    fn faults(&self) -> bool {
+        self.guard
+    }
+}
+
 impl Home for Compiled {
     fn load(&self, module: &Arc<Module>) -> (Arc<Runtime>, Arc<LoadedModule>) {
         let runtime = Runtime::new(Arc::new(NativeEngine));
@@ -57,6 +91,15 @@ pub(crate) fn check(case: &Case, tally: &mut Tally) -> Result<(), String> {
     let precise = Compiled::new(&module, Options { precise: true, ..options.clone() })?;
     let default = Compiled::new(&module, options.clone())?;
     let (precise, default): (&dyn Home, &dyn Home) = (&precise, &default);
+    #[cfg(target_arch = "x86_64")]
+    if seed % 3 == 0 {
+        let parts = compile::halves(&module, seed);
+        let objects = compile::parts(&module, &options, &parts)?;
+        let growing: &dyn Home = &Growing { parts, objects, guard: !options.compare_bounds };
+        let homes = [[interpreted, growing], [growing, interpreted], [growing, growing]];
+        check_homes(case, &module, None, &homes, tally)
+            .map_err(|why| format!("in parts, {options:?}: {why}"))?;
+    }
     let homes = [
         [interpreted, precise],
         [precise, interpreted],
