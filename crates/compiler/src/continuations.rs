@@ -13,7 +13,18 @@ const VALUE: usize = 4;
 
 /// The loops of a function that get continuations, by offset.
 pub(crate) fn of(module: &Module, func: u32) -> Vec<u32> {
-    let mut loops = possible(module, func);
+    let mut loops = function::long_loops(module, func);
+    if loops.is_empty() {
+        return Vec::new();
+    }
+    let points = stable_points_where(module, func, |kind, _| kind == PointKind::Loop);
+    // A loop that cannot be reached has no point.
+    loops.retain_mut(|found| {
+        let Some(point) = points.find(PointKind::Loop, found.offset) else { return false };
+        let values = point.live.iter().filter(|live| **live).count() + point.stack.len();
+        found.size += VALUE * values;
+        true
+    });
     let size = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
     // The small ones first: one that has none is soon over if those in it have one.
     loops.sort_by_key(|found| (!found.outermost, found.size, found.offset));
@@ -27,24 +38,8 @@ pub(crate) fn of(module: &Module, func: u32) -> Vec<u32> {
     chosen
 }
 
-/// Whether there can be a continuation at this loop. Not where code counts how often a loop was repeated from its beginning.
+/// Whether a function has a loop at this offset that control can reach: then there can be a continuation.
 pub(crate) fn is_possible(module: &Module, func: u32, offset: u32) -> bool {
-    possible(module, func).iter().any(|found| found.offset == offset)
-}
-
-/// The loops of a function that can have continuations, with about how large those are.
-fn possible(module: &Module, func: u32) -> Vec<LongLoop> {
-    let mut loops = function::long_loops(module, func);
-    if loops.is_empty() {
-        return loops;
-    }
-    let points = stable_points_where(module, func, |kind, _| kind == PointKind::Loop);
-    // A loop that cannot be reached has no point.
-    loops.retain_mut(|found| {
-        let Some(point) = points.find(PointKind::Loop, found.offset) else { return false };
-        let values = point.live.iter().filter(|live| **live).count() + point.stack.len();
-        found.size += VALUE * values;
-        true
-    });
-    loops
+    let points = stable_points_where(module, func, |kind, at| kind == PointKind::Loop && at == offset);
+    points.find(PointKind::Loop, offset).is_some()
 }

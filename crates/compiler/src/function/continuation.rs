@@ -13,6 +13,8 @@ use wayfarer_module::{PointKind, ValType};
 /// How a continuation is left.
 #[derive(Debug)]
 pub(super) struct Leaving<'c> {
+    /// The loop that is continued.
+    header: u32,
     /// The captured state; its first slot is to say how it ended.
     state: PointerValue<'c>,
     /// The interpreter's slots of the frame.
@@ -35,7 +37,7 @@ pub(crate) fn compile_continuation(unit: &Unit<'_, '_>, index: u32, offset: u32)
     let entry = t.open()?;
     t.open_body()?;
     let (around, own) = t.source.around(unit.module, index, offset)?;
-    t.leaving = Some(t.leaving(state, frame, own.height)?);
+    t.leaving = Some(t.leaving(offset, state, frame, own.height)?);
     t.load_state(offset, state)?;
     for open in &around {
         let ty = t.block_type(open.ty)?;
@@ -54,6 +56,7 @@ pub(crate) fn compile_continuation(unit: &Unit<'_, '_>, index: u32, offset: u32)
 impl<'c> Translator<'_, 'c, '_> {
     fn leaving(
         &mut self,
+        header: u32,
         state: PointerValue<'c>,
         frame: PointerValue<'c>,
         height: usize,
@@ -63,7 +66,12 @@ impl<'c> Translator<'_, 'c, '_> {
         self.builder.position_at_end(block);
         let offset = self.builder.build_phi(self.unit.types.i64, "offset")?;
         self.builder.position_at_end(here);
-        Ok(Leaving { state, frame, block, offset, used: false, height })
+        Ok(Leaving { header, state, frame, block, offset, used: false, height })
+    }
+
+    /// Whether this is the continuation of the loop at `offset`, which was repeated before, one does not know how often.
+    pub(super) fn continues_at(&self, offset: u32) -> bool {
+        self.leaving.as_ref().is_some_and(|leaving| leaving.header == offset)
     }
 
     fn in_continuation(&mut self) -> Result<&mut Leaving<'c>> {

@@ -130,8 +130,8 @@ impl<'c> Translator<'_, 'c, '_> {
         let options = self.unit.options;
         let source = self.source.clone();
         let Some(info) = source.shape.loops.get(&offset) else { return Ok(None) };
-        // Of others there are continuations, which start with any number of repetitions left.
-        let whole = !options.checkpoints || info.needs_no_poll();
+        // Of others there are continuations, which start with any number of repetitions left; of this one, maybe here.
+        let whole = !options.checkpoints || info.needs_no_poll() && !self.continues_at(offset);
         let Some(times) = info.hidden_repeats().filter(|_| whole && !options.precise) else {
             return Ok(None);
         };
