@@ -1,5 +1,6 @@
 //! A whole module to object files: in parts, on several threads.
 
+use crate::effort::{self, Effort};
 use crate::error::{CompileError, Result, internal};
 use crate::function::Survey;
 use crate::options::{Format, Options};
@@ -20,6 +21,9 @@ use wayfarer_module::Module;
 /// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
 const PART: usize = 200_000;
 
+/// Stack of a thread that compiles (bytes): LLVM recurses over expressions, as deep as they are.
+const STACK: usize = 256 << 20;
+
 /// What came out.
 #[derive(Debug)]
 pub struct Output {
@@ -35,8 +39,9 @@ pub struct Output {
     pub continuations: Vec<Vec<u8>>,
 }
 
-/// A part of the work: becomes one object file, and another one of continuations.
-#[derive(Clone, Debug)]
+/// A part of the work: becomes one object file, and another one of continuations; or two of each, if not all functions are
+/// worth the same effort.
+#[derive(Clone, Debug, Default)]
 struct Part {
     funcs: Vec<u32>,
     /// The first part also has the entries.
@@ -44,10 +49,10 @@ struct Part {
 }
 
 /// What comes of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Compiled {
-    code: Vec<u8>,
-    continuations: Option<Vec<u8>>,
+    code: Vec<Vec<u8>>,
+    continuations: Vec<Vec<u8>>,
 }
 
 /// Compiles a module. `progress` is called now and then, from any thread, with how many of how many parts are done.
@@ -79,13 +84,13 @@ pub fn compile(
         }
     };
     std::thread::scope(|scope| {
-        for nth in 1..options.threads.max(1).min(parts.len()) {
+        for nth in 0..options.threads.max(1).min(parts.len()) {
             std::thread::Builder::new()
                 .name(format!("compile {nth}"))
+                .stack_size(STACK)
                 .spawn_scoped(scope, work)
                 .map_err(|e| CompileError::Thread(e.to_string()))?;
         }
-        work();
         Ok::<(), CompileError>(())
     })?;
     let mut output = Output {
@@ -103,7 +108,7 @@ pub fn compile(
     }
     for compiled in objects {
         let compiled = compiled.ok_or_else(|| internal("a part was not compiled"))?;
-        output.code.push(compiled.code);
+        output.code.extend(compiled.code);
         output.continuations.extend(compiled.continuations);
     }
     Ok(output)
@@ -131,18 +136,51 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
     parts
 }
 
-/// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
+/// Compiles a part: functions that would keep LLVM busy for too long without optimization, or not at all.
 fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Compiled> {
+    let (mut full, mut little) = (Part { entries: part.entries, ..Part::default() }, Part::default());
+    let mut interpreted = HashSet::new();
+    for &func in &part.funcs {
+        let is_text = options.format != Format::Object;
+        match effort::of(module, func)? {
+            Effort::Full => full.funcs.push(func),
+            Effort::Little if !is_text => little.funcs.push(func),
+            _ => {
+                full.funcs.push(func);
+                interpreted.insert(func);
+            }
+        }
+    }
+    let mut compiled = compile_alike(module, options, &full, survey, interpreted)?;
+    if !little.funcs.is_empty() {
+        let options = Options { opt_level: 0, ..options.clone() };
+        let more = compile_alike(module, &options, &little, survey, HashSet::new())?;
+        compiled.code.extend(more.code);
+        compiled.continuations.extend(more.continuations);
+    }
+    Ok(compiled)
+}
+
+/// Compiles a part with the same effort for all functions but those that are `interpreted`. What turns out to be too large
+/// for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
+fn compile_alike(
+    module: &Module,
+    options: &Options,
+    part: &Part,
+    survey: &Survey,
+    interpreted: HashSet<u32>,
+) -> Result<Compiled> {
     let target = Target::new(options)?;
+    let tried = part.funcs.iter().copied().filter(|func| !interpreted.contains(func));
     let vectorized = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trial::vectorized(module, options, &target, survey, &part.funcs)?,
+        true => trial::vectorized(module, options, &target, survey, tried)?,
         false => HashSet::new(),
     };
-    let mut left_out = HashSet::new();
+    let mut left_out: HashSet<String> = interpreted.iter().map(|&func| symbol::func(func)).collect();
     loop {
         let context = Context::create();
         let unit = Unit::new(&context, module, options, &target, survey, &vectorized);
-        let (compiled, large) = compile_without(&unit, part, &left_out)?;
+        let (compiled, large) = compile_without(&unit, part, &interpreted, &left_out)?;
         let before = left_out.len();
         left_out.extend(large);
         if left_out.len() == before {
@@ -151,10 +189,12 @@ fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey
     }
 }
 
-/// Compiles all but what is left out. Also gives what turned out to be too large.
+/// Compiles all but what is left out, and the continuations of what is not `interpreted`. Also gives what turned out to be
+/// too large.
 fn compile_without(
     unit: &Unit<'_, '_>,
     part: &Part,
+    interpreted: &HashSet<u32>,
     left_out: &HashSet<String>,
 ) -> Result<(Compiled, HashSet<String>)> {
     let (options, target) = (unit.options, unit.target);
@@ -168,8 +208,10 @@ fn compile_without(
         } else {
             function::compile(unit, func)?;
         }
-        let loops = if continued { continuations::of(unit.module, func) } else { Vec::new() };
-        for offset in loops {
+        if !continued || interpreted.contains(&func) {
+            continue;
+        }
+        for offset in continuations::of(unit.module, func) {
             let name = symbol::continuation(func, offset);
             if !left_out.contains(&name) {
                 function::compile_continuation(unit, func, offset)?;
@@ -185,7 +227,7 @@ fn compile_without(
     unit.verify()?;
     let printed = || {
         let code = unit.llvm.print_to_string().to_bytes().to_vec();
-        Ok((Compiled { code, continuations: None }, HashSet::new()))
+        Ok((Compiled { code: vec![code], ..Compiled::default() }, HashSet::new()))
     };
     if options.format == Format::IrUnoptimized {
         return printed();
@@ -204,7 +246,7 @@ fn compile_without(
     }
     if continuations.is_empty() {
         let (code, large) = object(unit, &unit.llvm)?;
-        return Ok((Compiled { code, continuations: None }, large));
+        return Ok((Compiled { code: vec![code], ..Compiled::default() }, large));
     }
     // They were optimized together, so that the same functions are inlined into both.
     let apart = unit.llvm.clone();
@@ -213,7 +255,7 @@ fn compile_without(
     let (code, mut large) = object(unit, &unit.llvm)?;
     let (continuations, more) = object(unit, &apart)?;
     large.extend(more);
-    Ok((Compiled { code, continuations: Some(continuations) }, large))
+    Ok((Compiled { code: vec![code], continuations: vec![continuations] }, large))
 }
 
 /// Drops all definitions of an LLVM module that others can refer to, but these, and what is only needed for those.

@@ -25,7 +25,7 @@ mod used;
 
 use crate::error::{Result, internal};
 use crate::unit::Unit;
-pub(crate) use body::compile;
+pub(crate) use body::{compile, invalid};
 pub(crate) use continuation::compile_continuation;
 use control::Block;
 use inkwell::basic_block::BasicBlock;
