@@ -114,20 +114,24 @@ pub fn compile(
     Ok(output)
 }
 
+/// Size of a function's body in bytes.
+fn size(module: &Module, func: u32) -> usize {
+    module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len())
+}
+
 /// Splits the work. Neighbours stay together: they come from the same source file, and call each other.
 fn parts(module: &Module, options: &Options) -> Vec<Part> {
     let text = options.format != Format::Object;
     let limit = if text { usize::MAX } else { PART };
-    let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
     let mut parts = Vec::new();
     let mut funcs = Vec::new();
     let mut bytes = 0;
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
-        if bytes > 0 && bytes + size(func) > limit {
+        if bytes > 0 && bytes + size(module, func) > limit {
             parts.push(Part { funcs: std::mem::take(&mut funcs), entries: parts.is_empty() });
             bytes = 0;
         }
-        bytes += size(func);
+        bytes += size(module, func);
         funcs.push(func);
     }
     if !funcs.is_empty() || parts.is_empty() {
@@ -211,7 +215,7 @@ fn compile_without(
         if !continued || interpreted.contains(&func) {
             continue;
         }
-        for offset in continuations::of(unit.module, func) {
+        for offset in continuations::choose(unit.source(func)?.long_loops(), size(unit.module, func)) {
             let name = symbol::continuation(func, offset);
             if !left_out.contains(&name) {
                 function::compile_continuation(unit, func, offset)?;

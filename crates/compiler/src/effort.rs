@@ -98,3 +98,60 @@ impl Count {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+
+    /// The effort for a function with so many locals that are alive in a loop with so many calls.
+    fn effort(locals: usize, calls: usize) -> Effort {
+        let mut text = String::from("(module (func $id (param i32)) (func (param i32) (local");
+        (1..locals).for_each(|_| text.push_str(" i32"));
+        text.push_str(") (loop $again\n");
+        (0..calls).for_each(|_| text.push_str("(call $id (local.get 0))"));
+        for n in 1..locals {
+            let _ = write!(text, "(local.set {n} (i32.xor (local.get {n}) (local.get {})))", n - 1);
+        }
+        text.push_str("(br_if $again (local.get 0)))))");
+        let module = wayfarer_module::parse(wat::parse_str(text).unwrap().into()).unwrap();
+        of(&module, 1).unwrap()
+    }
+
+    #[test]
+    fn ordinary_functions_are_optimized() {
+        assert_eq!(effort(2, 0), Effort::Full);
+        assert_eq!(effort(200, 20), Effort::Full);
+        // Many calls, few values.
+        assert_eq!(effort(10, 5000), Effort::Full);
+    }
+
+    #[test]
+    fn functions_with_many_values_are_not() {
+        assert_eq!(effort(1100, 0), Effort::Little);
+        assert_eq!(effort(500, 50), Effort::Little);
+    }
+
+    #[test]
+    fn what_is_too_much_is_interpreted() {
+        // Too large a frame.
+        assert_eq!(effort(9000, 0), Effort::None);
+        // Too much to save.
+        assert_eq!(effort(600, 200), Effort::None);
+        // Too much even to ask what is live.
+        assert_eq!(effort(40_000, 1000), Effort::None);
+    }
+
+    #[test]
+    fn locals_that_are_not_alive_do_not_count() {
+        let mut text = String::from("(module (func (param i32) (local");
+        (0..40_000).for_each(|_| text.push_str(" i32"));
+        text.push(')');
+        (0..400).for_each(|n| {
+            let _ = write!(text, "(local.set {} (local.get 0))", 1 + 100 * n);
+        });
+        text.push_str("))");
+        let module = wayfarer_module::parse(wat::parse_str(text).unwrap().into()).unwrap();
+        assert_eq!(of(&module, 0).unwrap(), Effort::Full);
+    }
+}
