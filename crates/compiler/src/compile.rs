@@ -1,5 +1,6 @@
 //! A whole module to object files: in parts, on several threads.
 
+use crate::effort::{self, Effort};
 use crate::error::{CompileError, Result, internal};
 use crate::function::Survey;
 use crate::options::{Format, Options};
@@ -20,6 +21,9 @@ use wayfarer_module::Module;
 /// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
 const PART: usize = 200_000;
 
+/// Stack of a thread that compiles (bytes): LLVM recurses over expressions, as deep as they are.
+const STACK: usize = 256 << 20;
+
 /// What came out.
 #[derive(Debug)]
 pub struct Output {
@@ -35,12 +39,13 @@ pub struct Output {
     pub continuations: Vec<Vec<u8>>,
 }
 
-/// A part of the work: becomes one object file, and another one of continuations.
+/// A part of the work: becomes one object file, and another one of continuations; or two of each, if not all functions are
+/// worth the same effort.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Part {
     /// Functions.
     pub(crate) funcs: Vec<u32>,
-    /// Continuations: function and offset of the loop.
+    /// Continuations that are asked for, besides those that functions have anyway: function and offset of the loop.
     pub(crate) loops: Vec<(u32, u32)>,
     /// Entries: indices of types.
     pub(crate) entries: Vec<u32>,
@@ -48,21 +53,20 @@ pub(crate) struct Part {
 
 impl Part {
     /// Functions that code of this part comes from.
-    fn sources(&self) -> Vec<u32> {
+    fn sources(&self) -> impl Iterator<Item = u32> {
         let mut funcs = self.funcs.clone();
         funcs.extend(self.loops.iter().map(|&(func, _)| func));
         funcs.sort_unstable();
         funcs.dedup();
-        funcs
+        funcs.into_iter()
     }
 }
 
 /// What comes of it.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    pub(crate) code: Vec<u8>,
-    /// Apart, unless a module is compiled in parts while it runs.
-    continuations: Option<Vec<u8>>,
+#[derive(Debug, Default)]
+struct Compiled {
+    code: Vec<Vec<u8>>,
+    continuations: Vec<Vec<u8>>,
 }
 
 /// Compiles a module. `progress` is called now and then, from any thread, with how many of how many parts are done.
@@ -94,13 +98,13 @@ pub fn compile(
         }
     };
     std::thread::scope(|scope| {
-        for nth in 1..options.threads.max(1).min(parts.len()) {
+        for nth in 0..options.threads.max(1).min(parts.len()) {
             std::thread::Builder::new()
                 .name(format!("compile {nth}"))
+                .stack_size(STACK)
                 .spawn_scoped(scope, work)
                 .map_err(|e| CompileError::Thread(e.to_string()))?;
         }
-        work();
         Ok::<(), CompileError>(())
     })?;
     let mut output = Output {
@@ -118,41 +122,36 @@ pub fn compile(
     }
     for compiled in objects {
         let compiled = compiled.ok_or_else(|| internal("a part was not compiled"))?;
-        output.code.push(compiled.code);
+        output.code.extend(compiled.code);
         output.continuations.extend(compiled.continuations);
     }
     Ok(output)
+}
+
+/// Size of a function's body in bytes.
+fn size(module: &Module, func: u32) -> usize {
+    module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len())
 }
 
 /// Splits the work. Neighbours stay together: they come from the same source file, and call each other.
 fn parts(module: &Module, options: &Options) -> Vec<Part> {
     let text = options.format != Format::Object;
     let limit = if text { usize::MAX } else { PART };
-    let size = |func: u32| module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
     let mut parts: Vec<Part> = Vec::new();
     let mut funcs = Vec::new();
-    let continued = options.checkpoints && options.continuations && !text;
-    let part = |funcs: Vec<u32>, first: bool| Part {
-        loops: match continued {
-            true => funcs
-                .iter()
-                .flat_map(|&func| {
-                    continuations::of(module, func).into_iter().map(move |offset| (func, offset))
-                })
-                .collect(),
-            false => Vec::new(),
-        },
+    // The first one also has the entries.
+    let part = |funcs, first| Part {
         funcs,
-        // The first one also has the entries.
         entries: if first { (0..module.types.len() as u32).collect() } else { Vec::new() },
+        ..Part::default()
     };
     let mut bytes = 0;
     for func in module.num_imported_funcs..module.funcs.len() as u32 {
-        if bytes > 0 && bytes + size(func) > limit {
+        if bytes > 0 && bytes + size(module, func) > limit {
             parts.push(part(std::mem::take(&mut funcs), parts.is_empty()));
             bytes = 0;
         }
-        bytes += size(func);
+        bytes += size(module, func);
         funcs.push(func);
     }
     if !funcs.is_empty() || parts.is_empty() {
@@ -161,23 +160,74 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
     parts
 }
 
-/// What is too large for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
-pub(crate) fn compile_part(
+/// Compiles a part: functions that would keep LLVM busy for too long without optimization, or not at all.
+fn compile_part(module: &Module, options: &Options, part: &Part, survey: &Survey) -> Result<Compiled> {
+    let (mut full, mut little) = (Part { entries: part.entries.clone(), ..Part::default() }, Part::default());
+    let mut interpreted = HashSet::new();
+    for &func in &part.funcs {
+        let is_text = options.format != Format::Object;
+        match effort::of(module, func)? {
+            Effort::Full => full.funcs.push(func),
+            Effort::Little if !is_text => little.funcs.push(func),
+            _ => {
+                full.funcs.push(func);
+                interpreted.insert(func);
+            }
+        }
+    }
+    let mut compiled = compile_alike(module, options, &full, survey, interpreted)?;
+    if !little.funcs.is_empty() {
+        let options = Options { opt_level: 0, ..options.clone() };
+        let more = compile_alike(module, &options, &little, survey, HashSet::new())?;
+        compiled.code.extend(more.code);
+        compiled.continuations.extend(more.continuations);
+    }
+    Ok(compiled)
+}
+
+/// Compiles what is asked for of a module that runs, to one object file: with little effort if a function of it is not worth
+/// more.
+pub(crate) fn compile_asked(
     module: &Module,
     options: &Options,
     part: &Part,
     survey: &Survey,
+) -> Result<Vec<u8>> {
+    let mut options = options.clone();
+    let mut interpreted = HashSet::new();
+    for func in part.sources() {
+        match effort::of(module, func)? {
+            Effort::Full => {}
+            Effort::Little => options.opt_level = 0,
+            Effort::None => {
+                interpreted.insert(func);
+            }
+        }
+    }
+    let compiled = compile_alike(module, &options, part, survey, interpreted)?;
+    compiled.code.into_iter().next().ok_or_else(|| internal("no object file"))
+}
+
+/// Compiles a part with the same effort for all functions but those that are `interpreted`. What turns out to be too large
+/// for a native stack, by symbol, is left out: functions are interpreted, there are no continuations.
+fn compile_alike(
+    module: &Module,
+    options: &Options,
+    part: &Part,
+    survey: &Survey,
+    interpreted: HashSet<u32>,
 ) -> Result<Compiled> {
     let target = Target::new(options)?;
+    let tried = part.sources().filter(|func| !interpreted.contains(func));
     let found = match options.checkpoints && !options.precise && options.opt_level >= 2 {
-        true => trial::run(module, options, &target, survey, &part.sources())?,
+        true => trial::run(module, options, &target, survey, tried)?,
         false => trial::Found::default(),
     };
-    let mut left_out = HashSet::new();
+    let mut left_out: HashSet<String> = interpreted.iter().map(|&func| symbol::func(func)).collect();
     loop {
         let context = Context::create();
         let unit = Unit::new(&context, module, options, &target, survey, &found);
-        let (compiled, large) = compile_without(&unit, part, &left_out)?;
+        let (compiled, large) = compile_without(&unit, part, &interpreted, &left_out)?;
         let before = left_out.len();
         left_out.extend(large);
         if left_out.len() == before {
@@ -186,13 +236,19 @@ pub(crate) fn compile_part(
     }
 }
 
-/// Compiles all but what is left out. Also gives what turned out to be too large.
+/// Compiles all but what is left out, and the continuations of what is not `interpreted`. Also gives what turned out to be
+/// too large.
 fn compile_without(
     unit: &Unit<'_, '_>,
     part: &Part,
+    interpreted: &HashSet<u32>,
     left_out: &HashSet<String>,
 ) -> Result<(Compiled, HashSet<String>)> {
     let (options, target) = (unit.options, unit.target);
+    let text = options.format != Format::Object;
+    // Of a module that runs, continuations are asked for.
+    let continued = options.checkpoints && options.continuations && !text && !options.in_parts;
+    let mut loops = Vec::new();
     for &func in &part.funcs {
         let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
         if tail_calls || left_out.contains(&symbol::func(func)) {
@@ -200,9 +256,18 @@ fn compile_without(
         } else {
             function::compile(unit, func)?;
         }
+        if continued && !interpreted.contains(&func) {
+            let chosen = continuations::choose(unit.source(func)?.long_loops(), size(unit.module, func));
+            loops.extend(chosen.into_iter().map(|offset| (func, offset)));
+        }
+    }
+    for &(func, offset) in &part.loops {
+        if !interpreted.contains(&func) && unit.source(func)?.has_loop(offset) {
+            loops.push((func, offset));
+        }
     }
     let mut continuations = HashSet::new();
-    for &(func, offset) in &part.loops {
+    for (func, offset) in loops {
         let name = symbol::continuation(func, offset);
         if !left_out.contains(&name) {
             function::compile_continuation(unit, func, offset)?;
@@ -220,7 +285,7 @@ fn compile_without(
     unit.verify()?;
     let printed = || {
         let code = unit.llvm.print_to_string().to_bytes().to_vec();
-        Ok((Compiled { code, continuations: None }, HashSet::new()))
+        Ok((Compiled { code: vec![code], ..Compiled::default() }, HashSet::new()))
     };
     if options.format == Format::IrUnoptimized {
         return printed();
@@ -242,7 +307,7 @@ fn compile_without(
     }
     if continuations.is_empty() || options.in_parts {
         let (code, large) = object(unit, &unit.llvm)?;
-        return Ok((Compiled { code, continuations: None }, large));
+        return Ok((Compiled { code: vec![code], ..Compiled::default() }, large));
     }
     // They were optimized together, so that the same functions are inlined into both.
     let apart = unit.llvm.clone();
@@ -251,7 +316,7 @@ fn compile_without(
     let (code, mut large) = object(unit, &unit.llvm)?;
     let (continuations, more) = object(unit, &apart)?;
     large.extend(more);
-    Ok((Compiled { code, continuations: Some(continuations) }, large))
+    Ok((Compiled { code: vec![code], continuations: vec![continuations] }, large))
 }
 
 /// Drops all definitions of an LLVM module that others can refer to, but these, and what is only needed for those.

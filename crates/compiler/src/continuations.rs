@@ -1,8 +1,7 @@
 //! Which loops get continuations. Ideally all do that may run long: then a frame that goes on in one is interpreted for no
 //! more than what is behind that loop.
 
-use crate::function::{self, LongLoop};
-use wayfarer_module::{Module, PointKind, stable_points_where};
+use crate::function::LongLoop;
 
 /// The continuations of a function are together no larger than the function this often. It takes deep nests to reach that:
 /// a loop is in the continuations of all loops around it. Loops that are in no other have one in any case.
@@ -11,26 +10,14 @@ const LIMIT: usize = 4;
 /// What a value counts (bytes) that is loaded when a continuation is entered.
 const VALUE: usize = 4;
 
-/// The loops of a function that get continuations, by offset.
-pub(crate) fn of(module: &Module, func: u32) -> Vec<u32> {
-    let mut loops = function::long_loops(module, func);
-    if loops.is_empty() {
-        return Vec::new();
-    }
-    let points = stable_points_where(module, func, |kind, _| kind == PointKind::Loop);
-    // A loop that cannot be reached has no point.
-    loops.retain_mut(|found| {
-        let Some(point) = points.find(PointKind::Loop, found.offset) else { return false };
-        let values = point.live.iter().filter(|live| **live).count() + point.stack.len();
-        found.size += VALUE * values;
-        true
-    });
-    let size = module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len());
+/// Those of a function's loops that get continuations, by offset. `size`: the function's, in bytes.
+pub(crate) fn choose(mut loops: Vec<LongLoop>, size: usize) -> Vec<u32> {
+    let weight = |found: &LongLoop| found.size + VALUE * found.values;
     // The small ones first: one that has none is soon over if those in it have one.
-    loops.sort_by_key(|found| (!found.outermost, found.size, found.offset));
+    loops.sort_by_key(|found| (!found.outermost, weight(found), found.offset));
     let mut total = 0;
     let fits = |found: &LongLoop| {
-        total += found.size;
+        total += weight(found);
         found.outermost || total <= LIMIT * size
     };
     let mut chosen: Vec<u32> = loops.into_iter().take_while(fits).map(|found| found.offset).collect();
@@ -38,8 +25,32 @@ pub(crate) fn of(module: &Module, func: u32) -> Vec<u32> {
     chosen
 }
 
-/// Whether a function has a loop at this offset that control can reach: then there can be a continuation.
-pub(crate) fn is_possible(module: &Module, func: u32, offset: u32) -> bool {
-    let points = stable_points_where(module, func, |kind, at| kind == PointKind::Loop && at == offset);
-    points.find(PointKind::Loop, offset).is_some()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nest(depth: u32, size: usize) -> Vec<LongLoop> {
+        let nth =
+            |nth| LongLoop { offset: nth, size: size - 2 * nth as usize, values: 0, outermost: nth == 0 };
+        (0..depth).map(nth).collect()
+    }
+
+    #[test]
+    fn ordinary_nests_have_all() {
+        assert_eq!(choose(nest(4, 1000), 1000), [0, 1, 2, 3]);
+        assert_eq!(choose(Vec::new(), 1000), []);
+    }
+
+    #[test]
+    fn deep_nests_have_the_outermost_and_the_smallest() {
+        assert_eq!(choose(nest(100, 1000), 1100), [0, 96, 97, 98, 99]);
+    }
+
+    #[test]
+    fn outermost_loops_always_have_one() {
+        let mut loops = nest(1, 1000);
+        loops.extend((5..9).map(|offset| LongLoop { offset, size: 1000, values: 2000, outermost: true }));
+        loops.push(LongLoop { offset: 10, size: 2, values: 0, outermost: false });
+        assert_eq!(choose(loops, 1000), [0, 5, 6, 7, 8]);
+    }
 }

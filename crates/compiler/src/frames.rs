@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::ffi::{CStr, c_void};
 
 /// The largest frame (bytes): half of what is behind the limit on a stack of 256 KiB, and an eighth on large ones.
-pub(crate) const LARGEST: &str = "32768";
+pub(crate) const LARGEST: usize = 32768;
 
 /// The attribute of functions that has LLVM say so if a frame is larger.
 pub(crate) const ATTRIBUTE: &str = "warn-stack-size";

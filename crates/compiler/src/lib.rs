@@ -12,6 +12,7 @@
 mod artifact;
 mod compile;
 mod continuations;
+mod effort;
 mod entries;
 pub mod error;
 mod features;

@@ -1,11 +1,11 @@
 //! A module that is compiled in parts while it runs, those first that are needed first.
 
-use crate::compile::{Part, compile_part};
+use crate::compile::{Part, compile_asked};
 use crate::error::Result;
 use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::process::{Fatal, guarded};
-use crate::{CompileError, continuations, features};
+use crate::{CompileError, features};
 use wayfarer_module::Module;
 
 /// A module, and what is found out about all of it before parts can be compiled. Threads may share it.
@@ -45,10 +45,7 @@ impl Session {
         let mut entries: Vec<u32> = funcs.iter().map(|&func| self.module.funcs[func as usize].ty).collect();
         entries.sort_unstable();
         entries.dedup();
-        let possible = |&(func, offset): &(u32, u32)| continuations::is_possible(&self.module, func, offset);
-        let loops = loops.iter().copied().filter(possible).collect();
-        let part = Part { funcs: funcs.to_vec(), loops, entries };
-        let compile = || compile_part(&self.module, &self.options, &part, &self.survey);
-        Ok(guarded(Fatal(fatal), compile)?.code)
+        let part = Part { funcs: funcs.to_vec(), loops: loops.to_vec(), entries };
+        guarded(Fatal(fatal), || compile_asked(&self.module, &self.options, &part, &self.survey))
     }
 }

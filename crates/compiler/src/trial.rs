@@ -46,10 +46,10 @@ pub(crate) fn run(
     options: &Options,
     target: &Target,
     survey: &Survey,
-    funcs: &[u32],
+    funcs: impl Iterator<Item = u32>,
 ) -> Result<Found> {
     let mut found = Found::default();
-    let funcs: Vec<u32> = funcs.iter().copied().filter(|&func| survey.has_plain_loops(func)).collect();
+    let funcs: Vec<u32> = funcs.filter(|&func| survey.has_plain_loops(func)).collect();
     if funcs.is_empty() {
         return Ok(found);
     }

@@ -274,7 +274,7 @@ impl<'c, 'm> Unit<'c, 'm> {
         let text = |key, value: &str| self.context.create_string_attribute(key, value);
         func.add_attribute(AttributeLoc::Function, text("target-cpu", &self.cpu.0));
         func.add_attribute(AttributeLoc::Function, text("target-features", &self.cpu.1));
-        func.add_attribute(AttributeLoc::Function, text(frames::ATTRIBUTE, frames::LARGEST));
+        func.add_attribute(AttributeLoc::Function, text(frames::ATTRIBUTE, &frames::LARGEST.to_string()));
         if !self.options.checkpoints {
             func.add_attribute(AttributeLoc::Function, self.attributes.nounwind);
         }

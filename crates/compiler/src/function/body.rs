@@ -147,6 +147,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
     }
 }
 
-pub(super) fn invalid(error: wasmparser::BinaryReaderError) -> CompileError {
+/// A module that is compiled was validated.
+pub(crate) fn invalid(error: wasmparser::BinaryReaderError) -> CompileError {
     internal(format!("the module was not validated: {error}"))
 }

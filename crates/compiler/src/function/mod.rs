@@ -26,14 +26,14 @@ mod used;
 
 use crate::error::{Result, internal};
 use crate::unit::Unit;
-pub(crate) use body::compile;
+pub(crate) use body::{compile, invalid};
 pub(crate) use continuation::compile_continuation;
 use control::Block;
 use inkwell::basic_block::BasicBlock;
 use inkwell::builder::Builder;
 use inkwell::values::{BasicValueEnum, FunctionValue, PointerValue};
-pub(crate) use shape::{LongLoop, Survey, long_loops};
-pub(crate) use source::Source;
+pub(crate) use shape::Survey;
+pub(crate) use source::{LongLoop, Source};
 use std::collections::HashMap;
 use std::rc::Rc;
 use wasmparser::Operator;

@@ -80,7 +80,7 @@ impl LoopInfo {
     }
 
     /// Whether it is soon over.
-    fn is_short(&self) -> bool {
+    pub(super) fn is_short(&self) -> bool {
         self.total_work().is_some_and(|work| work < u64::from(STRIP))
     }
 
@@ -366,25 +366,4 @@ pub(super) fn skip_locals(reader: &mut BinaryReader<'_>) -> Result<()> {
         reader.read::<wasmparser::ValType>().map_err(invalid)?;
     }
     Ok(())
-}
-
-/// A loop that may run long.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LongLoop {
-    pub(crate) offset: u32,
-    /// Number of bytes in it.
-    pub(crate) size: usize,
-    /// No other loop is around it.
-    pub(crate) outermost: bool,
-}
-
-/// Loops of a function that may run long.
-pub(crate) fn long_loops(module: &Module, func: u32) -> Vec<LongLoop> {
-    let shape = Shape::of(module, func, &Survey::default()).unwrap_or_default();
-    let long = shape.loops.iter().filter(|(_, info)| !info.is_short());
-    long.map(|(&offset, info)| {
-        let size = info.end.saturating_sub(offset) as usize;
-        LongLoop { offset, size, outermost: info.outermost }
-    })
-    .collect()
 }

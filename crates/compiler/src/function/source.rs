@@ -6,7 +6,7 @@ use crate::error::{Result, internal};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use wasmparser::{BlockType, FuncValidatorAllocations, Operator, OperatorsReader};
-use wayfarer_module::{FuncPoints, Module, stable_points};
+use wayfarer_module::{FuncPoints, Module, PointKind, stable_points};
 
 /// A function's body, read.
 #[derive(Debug)]
@@ -17,6 +17,18 @@ pub(crate) struct Source<'m> {
     /// Instructions with their offsets.
     pub(super) operators: Vec<(Operator<'m>, u32)>,
     nest: OnceCell<Nest>,
+}
+
+/// A loop that may run long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct LongLoop {
+    pub(crate) offset: u32,
+    /// Number of bytes in it.
+    pub(crate) size: usize,
+    /// What it takes along from round to round: locals and operands.
+    pub(crate) values: usize,
+    /// No other loop is around it.
+    pub(crate) outermost: bool,
 }
 
 /// The blocks of a body that loops are in.
@@ -63,6 +75,23 @@ impl<'m> Source<'m> {
             operators,
             nest: OnceCell::new(),
         })
+    }
+
+    /// Whether there is a loop at this offset that control can reach: then there can be a continuation.
+    pub(crate) fn has_loop(&self, offset: u32) -> bool {
+        self.points.find(PointKind::Loop, offset).is_some()
+    }
+
+    /// Loops that may run long, of those that can be reached at all.
+    pub(crate) fn long_loops(&self) -> Vec<LongLoop> {
+        let long = self.shape.loops.iter().filter(|(_, info)| !info.is_short());
+        long.filter_map(|(&offset, info)| {
+            let point = self.points.find(PointKind::Loop, offset)?;
+            let values = point.live.iter().filter(|live| **live).count() + point.stack.len();
+            let size = info.end.saturating_sub(offset) as usize;
+            Some(LongLoop { offset, size, values, outermost: info.outermost })
+        })
+        .collect()
     }
 
     /// The blocks around the loop at `offset`, outermost first, without the body's; and the loop.
