@@ -19,7 +19,7 @@ const TESTS: [(&str, fn(u32, u32) -> bool); 5] = [
 ];
 
 /// What is added each time round.
-const STEPS: [i32; 8] = [1, 2, 3, 16, -1, -8, -5, 0x00f0_1235];
+const STEPS: [i32; 6] = [1, 3, 16, -1, -8, 0x00f0_1235];
 
 /// What loops do, and what a model of them does to the same value. LLVM vectorizes one, and unrolls the other.
 const BODIES: [(&str, fn(u64, u32) -> u64); 2] = [

@@ -218,11 +218,15 @@ impl Shape {
                     if let Some(Some((_, info))) = open.last_mut() {
                         info.polled |= polls && !info.continued;
                     }
-                    open.iter_mut().flatten().for_each(|(_, info)| (info.innermost, info.work) = (false, None));
+                    open.iter_mut()
+                        .flatten()
+                        .for_each(|(_, info)| (info.innermost, info.work) = (false, None));
                 }
                 Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => {
                     (shape.calls, shape.tail_calls) = (true, true);
-                    open.iter_mut().flatten().for_each(|(_, info)| (info.innermost, info.work) = (false, None));
+                    open.iter_mut()
+                        .flatten()
+                        .for_each(|(_, info)| (info.innermost, info.work) = (false, None));
                 }
                 ref other if may_take_long(other) => {
                     open.iter_mut().flatten().for_each(|(_, info)| info.work = None);
