@@ -7,7 +7,6 @@
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/ScalarEvolutionAliasAnalysis.h>
 #include <llvm/Analysis/TypeBasedAliasAnalysis.h>
-#include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Passes/PassBuilder.h>
@@ -19,16 +18,43 @@ using namespace llvm;
 
 namespace {
 
-// Whether a function stores vectors: others gain little, and the analysis takes time.
+// Whether a block stores vectors: other loops gain little, and are best left as they are.
 bool
-stores_vectors(Function &function)
+stores_vectors(const BasicBlock &block)
 {
-    for (auto &instruction : instructions(function))
+    for (auto &instruction : block)
         if (auto *store = dyn_cast<StoreInst>(&instruction))
             if (store->getValueOperand()->getType()->isVectorTy())
                 return true;
     return false;
 }
+
+// Whether one of its innermost loops does. (A poll that found a request does, too.)
+bool
+has_vector_loop(Function &function, FunctionAnalysisManager &analyses)
+{
+    if (none_of(function, stores_vectors))
+        return false;
+    for (auto *loop : analyses.getResult<LoopAnalysis>(function).getLoopsInPreorder())
+        if (loop->isInnermost() && any_of(loop->blocks(), [](BasicBlock *block) { return stores_vectors(*block); }))
+            return true;
+    return false;
+}
+
+// LLVM's motion of what is the same each time round, for these loops.
+class Promote : public PassInfoMixin<Promote>
+{
+  public:
+    PreservedAnalyses run(Loop &loop, LoopAnalysisManager &analyses, LoopStandardAnalysisResults &results, LPMUpdater &updater)
+    {
+        if (!loop.isInnermost() || none_of(loop.blocks(), [](BasicBlock *block) { return stores_vectors(*block); }))
+            return PreservedAnalyses::all();
+        return motion_.run(loop, analyses, results, updater);
+    }
+
+  private:
+    LICMPass motion_{LICMOptions()};
+};
 
 } // namespace
 
@@ -55,8 +81,8 @@ wayfarer_promote(void *module, void *machine)
     builder.crossRegisterProxies(loops, functions, components, modules);
 
     FunctionPassManager passes;
-    passes.addPass(createFunctionToLoopPassAdaptor(LICMPass(LICMOptions()), /*UseMemorySSA=*/true));
+    passes.addPass(createFunctionToLoopPassAdaptor(Promote(), /*UseMemorySSA=*/true));
     for (auto &function : *static_cast<Module *>(module))
-        if (!function.isDeclaration() && stores_vectors(function))
+        if (!function.isDeclaration() && has_vector_loop(function, functions))
             passes.run(function, functions);
 }

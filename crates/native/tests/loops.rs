@@ -9,8 +9,14 @@ use std::sync::Arc;
 use wayfarer_native::{CompiledModule, NativeEngine};
 use wayfarer_runtime::{ExecEnv, Extern, InstantiateOptions, NativeCode, Runtime, Store};
 
+/// What says whether a loop is repeated.
+type Test = fn(u32, u32) -> bool;
+
+/// What a loop's body makes of a sum.
+type Body = fn(u64, u32) -> u64;
+
 /// Comparisons of an induction with a bound.
-const TESTS: [(&str, fn(u32, u32) -> bool); 5] = [
+const TESTS: [(&str, Test); 5] = [
     ("i32.ne", |a, b| a != b),
     ("i32.lt_u", |a, b| a < b),
     ("i32.lt_s", |a, b| (a as i32) < b as i32),
@@ -19,10 +25,10 @@ const TESTS: [(&str, fn(u32, u32) -> bool); 5] = [
 ];
 
 /// What is added each time round.
-const STEPS: [i32; 8] = [1, 2, 3, 16, -1, -8, -5, 0x00f0_1235];
+const STEPS: [i32; 6] = [1, 3, 16, -1, -8, 0x00f0_1235];
 
 /// What loops do, and what a model of them does to the same value. LLVM vectorizes one, and unrolls the other.
-const BODIES: [(&str, fn(u64, u32) -> u64); 2] = [
+const BODIES: [(&str, Body); 2] = [
     (
         "(local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (i32.mul (local.get $i) (local.get $i)))))",
         |sum, i| sum.wrapping_add(i.wrapping_mul(i).into()),
@@ -30,7 +36,7 @@ const BODIES: [(&str, fn(u64, u32) -> u64); 2] = [
     (
         "(local.set $sum (i64.xor (i64.rotl (local.get $sum) (i64.const 5))
             (i64.extend_i32_u (i32.load8_u (i32.and (local.get $i) (i32.const 4095))))))",
-        |sum, i| sum.rotate_left(5) ^ u64::from(i & 4095) * 7 % 251,
+        |sum, i| sum.rotate_left(5) ^ (u64::from(i & 4095) * 7 % 251),
     ),
 ];
 
@@ -46,9 +52,9 @@ const FORMS: [(&str, &str, bool); 4] = [
 const ENDLESS: u64 = 80_000;
 
 struct Loop {
-    test: fn(u32, u32) -> bool,
+    test: Test,
     step: i32,
-    body: fn(u64, u32) -> u64,
+    body: Body,
     /// The bound comes first.
     flipped: bool,
 }
