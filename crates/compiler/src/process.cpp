@@ -1,8 +1,10 @@
 // What LLVM does to its process, and must not: destructors when it exits, its end when an error is fatal; names of others'.
 
 #include <cstdint>
+#include <cstdio>
 
 #include <cstdint>
+#include <cstdio>
 
 #include <llvm/Support/ErrorHandling.h>
 
@@ -40,9 +42,10 @@ thread_local void *told_context = nullptr;
 void
 fatal(void *, const char *message, bool)
 {
-    // If it returns, or nobody is told, LLVM ends the process.
     if (told)
         told(told_context, message);
+    // If it returns, or nobody is told, LLVM ends the process. It would have said so itself if there were no handler.
+    std::fprintf(stderr, "LLVM ERROR: %s\n", message);
 }
 
 } // namespace

@@ -44,7 +44,10 @@ fn text() -> String {
     }
     text.push_str(
         "(func $deep (export \"deep\") (param i32) (result i64)
-            (i64.add (call $leaf (i32.const 8)) (call $deep (i32.add (local.get 0) (i32.const 1))))))",
+            (i64.add (call $leaf (i32.const 8)) (call $deep (i32.add (local.get 0) (i32.const 1)))))
+        (table funcref (elem $leaf))
+        (func (export \"through\") (param i32) (result i64)
+            (call_indirect (param i32) (result i64) (local.get 0) (i32.const 0))))",
     );
     text
 }
@@ -81,6 +84,7 @@ fn large_frames_are_not_on_the_native_stack() {
         let instance = instance.expect("it can be instantiated");
         for _ in 0..3 {
             assert_eq!(call(&store, instance, "leaf", 8), Ok(vec![7]));
+            assert_eq!(call(&store, instance, "through", 8), Ok(vec![7]));
             assert_eq!(call(&store, instance, "recursive", 3), Ok(vec![7]));
             for name in ["deep", "recursive"] {
                 let ended = call(&store, instance, name, 1_000_000).expect_err("the stack ends");

@@ -174,7 +174,12 @@ mod tests {
         let control = Arc::new(Control::default());
         let word = AtomicU64::new(0);
         for _ in 0..1000 {
-            Limit::new(&control, &word).set(1);
+            word.store(0, Ordering::Relaxed);
+            let limit = Limit::new(&control, &word);
+            for _ in 0..2 {
+                limit.set(1);
+                assert_eq!(word.load(Ordering::Relaxed), 1);
+            }
         }
         assert_eq!(control.limits().cells().count(), 1);
     }

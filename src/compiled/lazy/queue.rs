@@ -173,7 +173,7 @@ fn run() {
     // SAFETY: plain numbers; on Linux this is about the calling thread.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
     while let Some(job) = next() {
-        job.work.serve(job.key, &job.more, &|_| lose_thread());
+        job.work.serve(job.key, &job.more, &|_| lose_thread(job.is_large));
     }
 }
 
@@ -256,9 +256,10 @@ fn next() -> Option<Job> {
 }
 
 /// LLVM cannot go on, and there is no way out of it: this thread stays there, another may take its place.
-fn lose_thread() -> ! {
+fn lose_thread(was_large: bool) -> ! {
     if let Some(queue) = lock().as_mut() {
         queue.threads -= 1;
+        queue.large -= usize::from(was_large);
     }
     loop {
         std::thread::park();

@@ -92,7 +92,7 @@ pub(crate) fn check(case: &Case, tally: &mut Tally) -> Result<(), String> {
     let default = Compiled::new(&module, options.clone())?;
     let (precise, default): (&dyn Home, &dyn Home) = (&precise, &default);
     #[cfg(target_arch = "x86_64")]
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         let parts = compile::halves(&module, seed);
         let objects = compile::parts(&module, &options, &parts)?;
         let growing: &dyn Home = &Growing { parts, objects, guard: !options.compare_bounds };
