@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests, in release mode, and ends with one line: "N passed, N failed". Exit status 0 only if none failed.
-# Each suite's output is kept in target/test-logs. With WAYFARER_TEST_CROSS=1 those for other architectures, too.
+# Each suite's output is kept in target/test-logs. With WAYFARER_TEST_CROSS=1 (or =suites, for
+# the most important of them) those for other architectures, too.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/suites.sh

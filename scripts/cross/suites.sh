@@ -2,13 +2,20 @@
 
 . scripts/cross/lib.sh
 
-# cross_suites ARCH...: builds and tests for each, and moves guests between them and this machine.
+# cross_suites ARCH...: builds and tests for each, and moves guests between them and this machine. WAYFARER_TEST_CROSS says how
+# much: `suites`, what runs code of each engine (the official test suite, random modules, large frames); `full`, all
+# combinations of engines that guests can travel in, and CPython; otherwise all tests of the crates, a sample of the test that
+# stops programs everywhere, and hosts in C.
 cross_suites() {
-    local arch built test tests c_tests stations=
+    local arch built test tests c_tests stations= only=()
     # Under emulation only samples.
     local sample=(env -u WAYFARER_TEST_FULL)
     # Names of functions are told to perf and gdb, and compared with lld, of this machine.
     mapfile -t tests < <(test_programs | grep -vxE 'paths|announce|perf|lld')
+    if [ "${WAYFARER_TEST_CROSS:-}" = suites ]; then
+        only=(spec differential large_frames)
+        tests=("${only[@]}")
+    fi
     step cross-setup scripts/cross/setup.sh
     # Modules are compiled on this machine, for all.
     step wamrc cargo build --quiet --release -p wamrc
@@ -20,7 +27,12 @@ cross_suites() {
         mkdir -p "$built" "$target/guests"
         # Guests are the same everywhere, and compiled once.
         ln -sfn "$target/guests" "$built/guests"
-        step "build-$arch" scripts/cross/build.sh "$arch"
+        step "build-$arch" scripts/cross/build.sh "$arch" "${only[@]}"
+        stations+="$arch $toolchain/usr/bin/qemu-$arch -L /usr/$arch-linux-gnu $built/cross/iwasm"$'\n'
+        if [ ${#only[@]} -gt 0 ]; then
+            suite "crates-$arch" "${test[@]}" "${tests[@]/#/--test=}"
+            continue
+        fi
         suite "crates-$arch" "${test[@]}" --lib "${tests[@]/#/--test=}"
         # qemu refuses seccomp(2) filters; with one of them a test makes a kernel without openat2(2).
         suite "paths-$arch" "${test[@]}" --test paths -- --skip all_of_this_holds_without_openat2
@@ -30,12 +42,11 @@ cross_suites() {
         suite "c-$arch" env CC="$arch-linux-gnu-gcc" CXX="$arch-linux-gnu-g++" \
             EMULATOR="$toolchain/usr/bin/qemu-$arch -L /usr/$arch-linux-gnu" \
             IWASM_LIBRARY="$built/cross/libiwasm.so" CARGO_TARGET_DIR="$cross" c-tests/run "${c_tests[@]}"
-        stations+="$arch $toolchain/usr/bin/qemu-$arch -L /usr/$arch-linux-gnu $built/cross/iwasm"$'\n'
     done
     local across=(across::from)
     # It takes ten minutes for each architecture.
     [ "${WAYFARER_TEST_CROSS:-}" != full ] || across=(across::)
     suite across "${sample[@]}" WAYFARER_TEST_STATIONS="$stations" \
         WAYFARER_TEST_WAMRC="$target/release/wamrc" WAYFARER_TEST_COMPILED="$cross/compiled" \
-        cargo test --release -p wayfarer --test everywhere -- --ignored "${across[@]}"
+        cargo test --release --workspace --test everywhere -- --ignored "${across[@]}"
 }
