@@ -1,6 +1,7 @@
 //! A function's body to LLVM: one walk over the validated instructions, with the operand stack as a list of LLVM values.
 //!
-//! - `control`: blocks, loops, branches; `calls`; `points`: polls, landing pads, what they save
+//! - `control`: blocks, loops, branches; `loops`, `counted`: how often those are repeated without a poll; `calls`; `points`: polls,
+//!   landing pads, what they save
 //! - `body`: a function as it is called; `continuation`: one of its loops, as it is continued there
 //! - `numeric`, `float`, `memory`, `tables`, `simd`: everything else, by kind
 
