@@ -180,24 +180,29 @@ astray() {
         { cat "$scratch/out"; return 1; }
 }
 
-# A host of many short calls, which are remembered up to a point; beyond it there is no checkpoint, and it goes on.
+# A host of many short calls, which are remembered; up to a point, beyond which there is no checkpoint, and it goes on.
 many_calls() {
     "$HOSTS/steps" "$GUESTS/records.wasm" 5000 >"$scratch/expected"
     local n
-    for n in 1 2 777 4096; do
+    for n in 1 2 777 4096 4999; do
         stopped $n "$HOSTS/steps" "$GUESTS/records.wasm" 5000
         WAYFARER_RESTORE=$image "$HOSTS/steps" "$GUESTS/records.wasm" 5000 >"$scratch/second"
         same "$scratch/expected" "$scratch/second"
     done
+}
+
+too_many_calls() {
+    "$HOSTS/steps" "$GUESTS/records.wasm" 1048600 >"$scratch/expected"
     rm -f "$image"
-    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=4500 WAYFARER_CHECKPOINT_THEN=exit \
-        "$HOSTS/steps" "$GUESTS/records.wasm" 5000 >"$scratch/first" 2>"$scratch/err"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=1048590 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/steps" "$GUESTS/records.wasm" 1048600 >"$scratch/first" 2>"$scratch/err"
     same "$scratch/expected" "$scratch/first"
-    grep -F 'no checkpoint taken: the host has made more than 4096 calls' "$scratch/err"
+    grep -F 'no checkpoint taken: the host has made more than 1048576 calls' "$scratch/err"
     test ! -e "$image"
 }
 
 check many_calls many_calls
+check too_many_calls too_many_calls
 check one_call one_call
 check hops hops
 check going_on going_on

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::c_void;
+use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 use wayfarer_module::{FuncType, ValType};
@@ -16,7 +17,8 @@ use super::native_call::References as _;
 use super::types::{
     wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u, wasm_valkind_enum, wasm_valkind_t,
 };
-use crate::checkpoint::restoring::Replay;
+use crate::checkpoint::history::{Made, Replay};
+use crate::checkpoint::record::Outcome;
 
 /// A call failed; the instance's exception says why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,21 +63,32 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
     let outermost = env.inspect(|exec_env| exec_env.depth == 0);
     if outermost {
         let args = &slots[..func.param_slots as usize];
-        match instance.restoring.call(instance.store(), func.index, args) {
+        match repeated(instance, func, args) {
             Replay::Run => {}
             Replay::Done(results) => return give(slots, &results),
             Replay::Continue(thread) => return give(slots, &go_on(env, instance, &thread)?),
-            Replay::Failed(why) | Replay::Astray(why) => {
+            Replay::Failed { exception, exit_code, terminated } => {
+                if terminated {
+                    instance.await_termination();
+                }
+                instance.exit_code.store(exit_code, Ordering::Release);
+                instance.set_exception(&exception);
+                return Err(Failed);
+            }
+            Replay::Astray(why) => {
                 instance.set_exception(&why);
                 return Err(Failed);
             }
         }
     }
+    let remembered = outermost && (entry == Entry::Main || instance.driver.history().keeps());
     let result = env.run(|exec_env| {
         if outermost {
             exec_env.entry = entry;
-            instance.restoring.begin(entry, &slots[..func.param_slots as usize]);
             instance.driver.begin_call();
+        }
+        if remembered {
+            begin(instance, func, entry, &slots[..func.param_slots as usize]);
         }
         exec_env.instance = instance.engine_instance();
         // SAFETY: the function is of this store, and the callers here make the arguments from its type.
@@ -85,9 +98,53 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
     let made = result.is_ok();
     let ended = ended(instance, result);
     if outermost && made {
-        call_done(instance, func.index, ended.map(|()| &slots[..func.result_slots as usize]));
+        if remembered {
+            remember(instance, func, ended.map(|()| &slots[..func.result_slots as usize]));
+        }
+        instance.driver.end_call(instance.store());
     }
     ended
+}
+
+/// A call of the host's, for its history.
+fn with_call<T>(instance: &WASMModuleInstanceCommon, func: &Func, f: impl FnOnce(Made<'_>) -> T) -> T {
+    let ty = type_of(instance, func);
+    f(Made {
+        store: instance.store(),
+        instance: instance.engine_instance(),
+        func,
+        params: &ty.params,
+        results: &ty.results,
+    })
+}
+
+/// What becomes of a call: a host that is restored makes those again that were done.
+#[inline]
+fn repeated(instance: &WASMModuleInstanceCommon, func: &Func, args: &[u64]) -> Replay {
+    let history = instance.driver.history();
+    if history.is_caught_up() {
+        return Replay::Run;
+    }
+    instance.driver.pass(|| with_call(instance, func, |made| history.call(made, args)))
+}
+
+#[cold]
+fn begin(instance: &WASMModuleInstanceCommon, func: &Func, entry: Entry, args: &[u64]) {
+    with_call(instance, func, |made| instance.driver.history().begin(made, entry, args));
+}
+
+/// Notes how a call ended.
+#[cold]
+fn remember(instance: &WASMModuleInstanceCommon, func: &Func, result: Result<&[u64], Failed>) {
+    let result = result.map_err(|Failed| {
+        let exception = instance.exception().unwrap_or_default();
+        Outcome::Failed {
+            terminated: exception == TrapCode::Terminated.text() && instance.is_terminated_outside(),
+            exception,
+            exit_code: instance.exit_code.load(Ordering::Acquire),
+        }
+    });
+    with_call(instance, func, |made| instance.driver.history().end(made, result));
 }
 
 /// Puts results where the arguments were.
@@ -102,7 +159,7 @@ fn give(slots: &mut [u64], results: &[u64]) -> Result<(), Failed> {
 /// As [`call`]; also if there is none.
 pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     let instance = env.instance().ok_or(Failed)?;
-    match instance.restoring.take_pending(instance.store()) {
+    match instance.driver.history().take_pending(instance.store()) {
         Ok(Some(thread)) => go_on(env, instance, &thread),
         Ok(None) => {
             instance.set_exception("no call is in progress");
@@ -121,7 +178,7 @@ fn go_on(
     thread: &Thread,
 ) -> Result<Vec<u64>, Failed> {
     let engine = &instance.store().runtime().engine;
-    let func = thread.frames.first().map_or(u32::MAX, |frame| frame.func.func);
+    let func = thread.frames.first().and_then(|frame| instance.engine_instance().func(frame.func.func));
     instance.driver.begin_call();
     let result = env.run(|exec_env| {
         exec_env.instance = instance.engine_instance();
@@ -131,14 +188,11 @@ fn go_on(
         })
     });
     let ended = ended(instance, result);
-    call_done(instance, func, ended.as_deref().map_err(|&failed| failed));
-    ended
-}
-
-/// What follows a call from the host.
-fn call_done(instance: &WASMModuleInstanceCommon, func: u32, result: Result<&[u64], Failed>) {
-    instance.restoring.end(func, result.map_err(|Failed| instance.exception().unwrap_or_default()));
+    if let Some(func) = func {
+        remember(instance, func, ended.as_deref().map_err(|&failed| failed));
+    }
     instance.driver.end_call(instance.store());
+    ended
 }
 
 /// How a run ended, on the instance.

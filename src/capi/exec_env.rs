@@ -49,6 +49,12 @@ pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option
     std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
 }
 
+/// Whether this thread is in a native function that a guest called.
+pub(crate) fn native_runs_here() -> bool {
+    // SAFETY: an exec env is not destroyed while its guest runs.
+    unsafe { RUNNING.get().as_ref() }.is_some_and(|env| !env.lent.get().is_null())
+}
+
 /// The exec env around the engine's environment; good for as long as the guest's call that `env` was lent for.
 pub(crate) fn env_of<'a>(env: &ExecEnv) -> Option<&'a WASMExecEnv> {
     // SAFETY: `WASMExecEnv::new` set it to its own address, and owns `env`; an exec env is not destroyed while its guest

@@ -26,10 +26,16 @@ impl WASMModuleInstanceCommon {
             self.set_exception("create singleton exec_env failed");
             return Err(Failed);
         };
-        if self.restoring.pending() == Some(Entry::Main) {
+        if self.main_in_place().is_some() {
             return call::resume(env);
         }
         call::call_as(env, func, args, Entry::Main)
+    }
+
+    /// Arguments of the program's entry point, if the instance was restored in the middle of it and memory is as it was.
+    fn main_in_place(&self) -> Option<Vec<u64>> {
+        let (entry, args) = self.driver.history().next_in_place()?;
+        (entry == Entry::Main).then_some(args)
     }
 
     /// Calls in the instance's exec env, or the one that is running here.
@@ -76,9 +82,9 @@ impl WASMModuleInstanceCommon {
             return Ok(self.call_main(func, &[])?.first().map(|&r| r as i32));
         }
         // Of a call in progress the arguments are already where they belong.
-        let argv = match self.restoring.pending() {
-            Some(Entry::Main) => self.restoring.in_progress().and_then(|args| args.get(1).copied()),
-            _ => self.copy_args(args),
+        let argv = match self.main_in_place() {
+            Some(args) => args.get(1).copied(),
+            None => self.copy_args(args),
         };
         let Some(argv) = argv else { return self.fail("allocate memory failed") };
         let result = self.call_main(func, &[args.len() as u64, argv]);

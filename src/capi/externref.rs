@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ffi::{guard, put};
@@ -48,6 +49,9 @@ impl Registry {
             }
         }
         self.last = index;
+        if super::exec_env::native_runs_here() {
+            MADE_BY_GUEST.store(true, Ordering::Relaxed);
+        }
         self.entries.insert(index, Entry { object, instance, retained: false, cleanup: None });
         self.by_object.insert((instance, object), index);
         Some(index)
@@ -58,6 +62,14 @@ impl Registry {
         self.by_object.remove(&(entry.instance, entry.object));
         Some(entry)
     }
+}
+
+/// Whether a native function that a guest called has given an object an index.
+static MADE_BY_GUEST: AtomicBool = AtomicBool::new(false);
+
+/// Whether there are indices that a restored host does not make again: it does not run the guest for calls that are done.
+pub(crate) fn made_by_guest() -> bool {
+    MADE_BY_GUEST.load(Ordering::Relaxed)
 }
 
 static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
@@ -199,7 +211,7 @@ pub extern "C" fn wasm_externref_retain(externref_idx: u32) -> bool {
 mod tests {
     use super::*;
     use std::ptr::{null_mut, without_provenance_mut as ptr};
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     static CLEANED: AtomicUsize = AtomicUsize::new(0);
 

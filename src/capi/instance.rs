@@ -21,7 +21,6 @@ use super::log::error;
 use super::native_call;
 use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::Driver;
-use crate::checkpoint::restoring::Restoring;
 
 /// Longest exception text with its prefix, and the NUL.
 const EXCEPTION_LEN: usize = 128;
@@ -43,6 +42,8 @@ pub struct WASMModuleInstanceCommon {
     /// Whether there is an exception: looked at after every call of a native function.
     raised: AtomicBool,
     terminated: AtomicBool,
+    /// Not by a native function that the guest called.
+    terminated_outside: AtomicBool,
     /// Status given to `proc_exit`.
     pub(crate) exit_code: AtomicU32,
     custom_data: AtomicPtr<c_void>,
@@ -54,7 +55,6 @@ pub struct WASMModuleInstanceCommon {
     running_mode: u32,
     pub(crate) wasi: super::wasi::InstanceWasi,
     pub(crate) driver: Arc<Driver>,
-    pub(crate) restoring: Restoring,
 }
 
 /// The exec env of an instance; a pointer because the host has it too.
@@ -83,7 +83,6 @@ pub(crate) struct Parts {
     pub(crate) custom_data: *mut c_void,
     pub(crate) wasi: super::wasi::InstanceWasi,
     pub(crate) driver: Arc<Driver>,
-    pub(crate) restoring: Restoring,
 }
 
 impl WASMModuleInstanceCommon {
@@ -99,6 +98,7 @@ impl WASMModuleInstanceCommon {
                 text: Box::new(UnsafeCell::new([0; EXCEPTION_LEN])),
             }),
             terminated: AtomicBool::new(false),
+            terminated_outside: AtomicBool::new(false),
             exit_code: AtomicU32::new(0),
             custom_data: AtomicPtr::new(parts.custom_data),
             contexts: context::Slots::new(),
@@ -108,7 +108,6 @@ impl WASMModuleInstanceCommon {
             running_mode: parts.running_mode,
             wasi: parts.wasi,
             driver: parts.driver,
-            restoring: parts.restoring,
         });
         new.engine_instance().owner.store(new.as_ptr().cast(), Ordering::Release);
         new
@@ -229,10 +228,24 @@ impl WASMModuleInstanceCommon {
 
     /// Stops the guest, from any thread: it traps at its next stable point, and later calls fail.
     pub(crate) fn terminate(&self) {
+        self.terminated_outside.store(!super::exec_env::native_runs_here(), Ordering::Release);
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
         self.store.control().request_terminate();
         super::blocking::wake(self);
+    }
+
+    /// Whether the host has told it to stop, and not a native function that the guest called.
+    pub(crate) fn is_terminated_outside(&self) -> bool {
+        self.is_terminated() && self.terminated_outside.load(Ordering::Acquire)
+    }
+
+    /// Waits until the host tells the guest to stop, as it did the first time.
+    pub(crate) fn await_termination(&self) {
+        while !self.is_terminated() {
+            // A signal handler may be the one who does it, so that there is no lock to wait for.
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     /// Whether it was told to stop.
@@ -286,7 +299,9 @@ pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_ins
     guard((), || {
         if !module_inst.is_null() {
             // SAFETY: as the caller promises: made by instantiation, not yet ended.
-            drop(unsafe { Box::from_raw(module_inst) });
+            let instance = unsafe { Box::from_raw(module_inst) };
+            let driver = instance.driver.clone();
+            driver.pass(|| drop(instance));
         }
     });
 }

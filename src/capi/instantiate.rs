@@ -21,10 +21,12 @@ use super::load::{WASMModuleCommon, check_initialized};
 use super::log::warning;
 use super::types::{InstantiationArgs, wasm_module_inst_t, wasm_module_t};
 use super::wasi::{InstanceWasi, WasiArgs};
-use crate::checkpoint::driver::{Driver, NO_CHECKPOINTS};
-use crate::checkpoint::policy::Policy;
+use crate::checkpoint::driver::Driver;
+use crate::checkpoint::history::Keep;
+use crate::checkpoint::policy::Resolved;
+use crate::checkpoint::program::{self, Start};
 use crate::checkpoint::progress::Shown;
-use crate::checkpoint::restoring::{Restoring, Source};
+use crate::checkpoint::source::Source;
 use crate::checkpoint::{self, hooks};
 
 /// Prefix of messages about a module.
@@ -70,57 +72,117 @@ pub(crate) fn instantiate(
     args: &InstantiationArgs2,
     given: &dyn Fn(usize) -> Option<Extern>,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
-    let fail = |why: &str| format!("{}{why}", prefix(module));
-    let settings = checkpoint::in_force().map_err(|why| fail(&why))?;
-    let source = match &settings.restore {
-        Some(path) => Some(Source::open(path, module).map_err(|why| fail(&why))?),
-        None => None,
+    let fail = |why: String| format!("{}{why}", prefix(module));
+    let settings = checkpoint::in_force().map_err(fail)?;
+    let (driver, origin) = match Driver::of(store) {
+        Some(driver) => (driver, Origin::New),
+        None => drive(module, store, &settings).map_err(fail)?,
     };
-    let restored = source.is_some();
+    driver.add_code(module.can_checkpoint()).map_err(fail)?;
+    let restored = matches!(origin, Origin::Image(_));
     let instance =
-        instantiate_from(module, store, args, given, settings.policy, source, settings.changed_files)?;
+        driver.pass(|| instantiate_from(module, store, args, given, &driver, origin, &settings))?;
     if restored {
         checkpoint::restored();
     }
+    run_start_functions(&instance, restored).map_err(fail)?;
     Ok(instance)
 }
 
-/// Instantiates a module: anew, or from an image.
+/// Makes an instance from an image, which holds nothing else.
 ///
 /// # Errors
 /// As [`instantiate`].
-pub(crate) fn instantiate_from(
+pub(crate) fn restore(
+    module: &WASMModuleCommon,
+    args: &InstantiationArgs2,
+    source: Source,
+) -> Result<Box<WASMModuleInstanceCommon>, String> {
+    let fail = |why: String| format!("{}{why}", prefix(module));
+    let store = Store::new(&module.runtime);
+    source.check_alone(module)?;
+    let driver = Driver::new(&store, None, Keep::Nothing, source.record.sequence).map_err(fail)?;
+    driver.add_code(module.can_checkpoint()).map_err(fail)?;
+    driver.history().go_on_from(&source);
+    let (origin, settings) = (Origin::Image(Arc::new(source)), Resolved::default());
+    let instance = instantiate_from(module, &store, args, &|_| None, &driver, origin, &settings)?;
+    run_start_functions(&instance, true).map_err(fail)?;
+    Ok(instance)
+}
+
+/// Where an instance's state comes from.
+enum Origin {
+    /// Its module.
+    New,
+    /// An image.
+    Image(Arc<Source>),
+}
+
+/// A driver for a store in which the first instance is to be made, as the settings say.
+fn drive(
+    module: &WASMModuleCommon,
+    store: &Arc<Store>,
+    settings: &Resolved,
+) -> Result<(Arc<Driver>, Origin), String> {
+    let start = program::start(settings)?;
+    if let Start::InPlace(source) = &start {
+        source.check_alone(module)?;
+    }
+    let source = match &start {
+        Start::Anew => None,
+        Start::InPlace(source) | Start::Repeated(source, _) => Some(source),
+    };
+    let sequence = source.map_or(0, |source| source.record.sequence);
+    let keep = program::keep(settings);
+    let driver = Driver::new(store, settings.policy.clone(), keep, sequence)?;
+    if keep != Keep::Nothing || matches!(start, Start::Repeated(..)) {
+        program::join(store, &driver, driver.history());
+    }
+    Ok(match start {
+        Start::Anew => (driver, Origin::New),
+        Start::InPlace(source) => {
+            driver.history().go_on_from(&source);
+            (driver, Origin::Image(source))
+        }
+        Start::Repeated(source, ordinal) => {
+            driver.history().repeat(source, ordinal);
+            (driver, Origin::New)
+        }
+    })
+}
+
+/// Makes the instance; its start functions are still to be run.
+fn instantiate_from(
     module: &WASMModuleCommon,
     store: &Arc<Store>,
     args: &InstantiationArgs2,
     given: &dyn Fn(usize) -> Option<Extern>,
-    policy: Option<Policy>,
-    source: Option<Source>,
-    changed_files: bool,
+    driver: &Arc<Driver>,
+    origin: Origin,
+    settings: &Resolved,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
     let fail = |why: &str| format!("{}{why}", prefix(module));
     let running_mode = if module.aot.is_some() { MODE_DEFAULT } else { new_instance_mode() };
     let loaded = module.for_mode(running_mode).map_err(|why| fail(&why))?;
-    if policy.is_some() && !module.can_checkpoint() {
-        return Err(fail(NO_CHECKPOINTS));
-    }
     let wasi = wasi_context(module, args)?;
-    let (instance, heap) = match &source {
-        None => fresh(module, loaded, store, args, given).map_err(|why| fail(&why))?,
-        Some(source) => {
-            let policy = RestorePolicy { accept_changed_files: changed_files };
-            let record = source.wasi().map_err(|why| fail(&why))?;
-            wasi.restore_with(record, &policy).map_err(|why| fail(&why.to_string()))?;
+    let place = store.instance_count();
+    let history = driver.history();
+    history.instance_made(place, module.module().sha256).map_err(|why| fail(&why))?;
+    let restore_wasi = |record: &[u8]| {
+        let policy = RestorePolicy { accept_changed_files: settings.changed_files };
+        wasi.restore_with(record, &policy).map_err(|why| fail(&why.to_string()))
+    };
+    let (instance, heap) = match &origin {
+        Origin::New => {
+            if let Some(record) = history.wasi_of(place).map_err(|why| fail(&why))? {
+                restore_wasi(&record)?;
+            }
+            fresh(module, loaded, store, args, given).map_err(|why| fail(&why))?
+        }
+        Origin::Image(source) => {
+            restore_wasi(source.wasi().map_err(|why| fail(&why))?)?;
             from_image(module, loaded, store, source).map_err(|why| fail(&why))?
         }
-    };
-    let sequence = source.as_ref().map_or(0, |s| s.record.sequence);
-    let journaled = policy.is_some();
-    let driver = Driver::new(store, policy, sequence, module.can_checkpoint()).map_err(|why| fail(&why))?;
-    let sections = source.as_ref().map(|s| s.image.program().host.clone());
-    let restoring = match source {
-        None => Restoring::fresh(journaled),
-        Some(source) => Restoring::from_image(journaled, source),
     };
     let new = WASMModuleInstanceCommon::new(Parts {
         store: store.clone(),
@@ -131,13 +193,11 @@ pub(crate) fn instantiate_from(
         running_mode,
         custom_data: args.custom_data as *mut c_void,
         wasi: InstanceWasi { ctx: wasi },
-        driver,
-        restoring,
+        driver: driver.clone(),
     });
-    if let Some(sections) = sections {
-        hooks::restore(&new, &sections).map_err(|why| fail(&why))?;
+    if let Origin::Image(source) = &origin {
+        hooks::restore(&new, &source.image.program().host).map_err(|why| fail(&why))?;
     }
-    run_start_functions(&new).map_err(|exception| fail(&exception))?;
     Ok(new)
 }
 
@@ -213,9 +273,9 @@ fn wasi_context(
     of_module.build()
 }
 
-/// Runs what a module wants to be run first: its start function, then what toolchains export for the purpose. A restored
-/// instance goes on where it was: behind them, or within one.
-fn run_start_functions(instance: &WASMModuleInstanceCommon) -> Result<(), String> {
+/// Runs what a module wants to be run first: its start function, then what toolchains export for the purpose. One that
+/// was restored in place goes on where it was: behind them, or within one.
+fn run_start_functions(instance: &WASMModuleInstanceCommon, in_place: bool) -> Result<(), String> {
     let module = instance.engine_instance().module();
     let of_wasi = instance.module().imports_wasi();
     let exported = |name: &str| {
@@ -232,8 +292,8 @@ fn run_start_functions(instance: &WASMModuleInstanceCommon) -> Result<(), String
     let exception = || format!("Exception: {}", instance.exception().unwrap_or_default());
     let env = || instance.env().ok_or("create singleton exec_env failed");
     let mut done = 0;
-    if instance.restoring.is_restored() {
-        let pending = instance.restoring.pending();
+    if in_place {
+        let pending = instance.driver.history().next_in_place().map(|(entry, _)| entry);
         let Some(at) = functions.iter().position(|(entry, _)| Some(*entry) == pending) else {
             return Ok(());
         };

@@ -6,6 +6,7 @@ use wayfarer_module::{FuncType, GlobalType, ImportType, Module, ValType};
 use wayfarer_runtime::{Caller, Extern, HostError, HostFunc, MemoryPlan, Store, Trap};
 
 use super::builtin;
+use super::called::Called;
 use super::exec_env::env_of;
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::load::{WASMModuleCommon, function_imports};
@@ -169,11 +170,15 @@ pub(crate) fn host_func(name: (&str, &str), ty: &FuncType, link: &FuncLink) -> H
             }
         }
         FuncLink::Native(call) => {
-            let call = call.clone();
+            let (call, called) = (call.clone(), Called::default());
+            let full_name = format!("{}.{}", name.0, name.1);
             HostFunc {
                 name: names,
                 restartable: false,
-                call: Box::new(move |caller, slots| call_native(caller, &call, slots)),
+                call: Box::new(move |caller, slots| {
+                    called.note(|| full_name.clone());
+                    call_native(caller, &call, slots)
+                }),
                 data: None,
             }
         }

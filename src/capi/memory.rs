@@ -14,7 +14,6 @@ use super::log::warning;
 use super::types::{
     enlarge_memory_error_callback_t, enlarge_memory_error_reason_t, wasm_memory_inst_t, wasm_module_inst_t,
 };
-use crate::checkpoint::record::Done;
 
 const OUT_OF_BOUNDS: &str = TrapCode::MemoryOutOfBounds.text();
 
@@ -42,25 +41,20 @@ impl WASMModuleInstanceCommon {
             }
             return 0;
         };
-        // A host that repeats what it did before the checkpoint is given what it was given then.
-        if let Some(address) = self.restoring.malloc(size) {
-            return u64::from(address);
-        }
         let address = match &self.heap {
-            Some(heap) => match heap.allocate(&self.engine_instance().guest_memory(), size) {
-                Ok(address) => address.unwrap_or(0),
-                Err(_) => {
-                    self.set_exception("app heap corrupted");
-                    return 0;
+            Some(heap) => {
+                match self.driver.pass(|| heap.allocate(&self.engine_instance().guest_memory(), size)) {
+                    Ok(address) => address.unwrap_or(0),
+                    Err(_) => {
+                        self.set_exception("app heap corrupted");
+                        return 0;
+                    }
                 }
-            },
+            }
             None => self.guest_malloc(size),
         };
         if address == 0 {
             warning!("allocate {size} bytes memory failed");
-        }
-        if self.heap.is_some() && super::exec_env::running_in(self).is_none() {
-            self.restoring.note(|| Done::Malloc { size, address });
         }
         u64::from(address)
     }
@@ -69,10 +63,9 @@ impl WASMModuleInstanceCommon {
     pub(crate) fn module_free(&self, address: u64) {
         let Some(address) = u32::try_from(address).ok().filter(|&a| a != 0) else { return };
         match &self.heap {
-            // In the image it is free already.
-            Some(heap) if heap.contains(address) && self.restoring.replaying() => {}
             Some(heap) if heap.contains(address) => {
-                if heap.free(&self.engine_instance().guest_memory(), address).is_err() {
+                let free = || heap.free(&self.engine_instance().guest_memory(), address);
+                if self.driver.pass(free).is_err() {
                     self.set_exception("app heap corrupted");
                 }
             }
@@ -93,7 +86,7 @@ impl WASMModuleInstanceCommon {
         match &self.heap {
             _ if old == 0 => self.module_malloc(size),
             Some(heap) if heap.contains(old) => {
-                match heap.reallocate(&self.engine_instance().guest_memory(), old, new) {
+                match self.driver.pass(|| heap.reallocate(&self.engine_instance().guest_memory(), old, new)) {
                     Ok(moved) => moved.map_or(0, u64::from),
                     Err(_) => {
                         self.set_exception("app heap corrupted");
@@ -422,7 +415,7 @@ pub unsafe extern "C" fn wasm_runtime_enlarge_memory(
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         let Some(memory) = instance.memory0() else { return false };
-        if memory.grow(inc_page_count).is_some() {
+        if instance.driver.pass(|| memory.grow(inc_page_count)).is_some() {
             return true;
         }
         report_growth_failure(instance, memory, inc_page_count);

@@ -17,6 +17,7 @@ pub(crate) mod app_heap;
 pub mod blocking;
 pub(crate) mod builtin;
 pub mod call;
+pub(crate) mod called;
 pub mod context;
 pub mod diagnostics;
 pub(crate) mod engine;

@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 use std::sync::mpsc;
 
-use wayfarer_runtime::{AfterCheckpoint, Store};
+use wayfarer_runtime::AfterCheckpoint;
 use wayfarer_snapshot::{Compression, Image, Reason};
 
 use super::call;
 use super::exec_env;
 use super::ffi::{c_str, guard, put, put_error, slice, text};
 use super::instance::WASMModuleInstanceCommon;
-use super::instantiate::{InstantiationArgs2, instantiate_from};
+use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::{Report, Request, Target};
 use crate::checkpoint::hooks::{self, Hook, Writer};
-use crate::checkpoint::restoring::Source;
+use crate::checkpoint::source::Source;
 
 /// What becomes of the guest after a checkpoint.
 #[repr(C)]
@@ -365,9 +365,7 @@ unsafe fn restore(
     let (module, args) = unsafe { (module.as_ref(), args.as_ref().cloned().unwrap_or_default()) };
     let restored = image.and_then(|image| {
         let module: &WASMModuleCommon = module.ok_or("no module")?;
-        let source = Source::new(image, module)?;
-        let store = Store::new(&module.runtime);
-        instantiate_from(module, &store, &args, &|_| None, None, Some(source), false)
+        instantiate::restore(module, &args, Source::new(image)?)
     });
     match restored {
         Ok(instance) => Box::into_raw(instance),
@@ -455,7 +453,7 @@ pub unsafe extern "C" fn wayfarer_call_in_progress(
     guard(false, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-        let Some(index) = instance.restoring.pending_function() else { return false };
+        let Some((_, index)) = instance.driver.history().pending_function() else { return false };
         // SAFETY: as the caller promises.
         unsafe { put(function_index, index) };
         true
@@ -469,7 +467,10 @@ pub unsafe extern "C" fn wayfarer_resume(exec_env: wasm_exec_env_t, argv: *mut u
     guard(false, || {
         // SAFETY: as the caller promises.
         let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
-        let func = env.instance().and_then(|i| i.engine_instance().func(i.restoring.pending_function()?));
+        let func = env.instance().and_then(|i| {
+            let (instance, func) = i.driver.history().pending_function()?;
+            i.store().instance(instance as usize)?.func(func)
+        });
         // SAFETY: as the caller promises.
         call::resume(env).is_ok_and(|results| unsafe { call::give_results(env, func, &results, argv) })
     })

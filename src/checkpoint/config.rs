@@ -7,9 +7,14 @@ use super::policy::{Resolved, Settings};
 static IN_FORCE: Mutex<Option<Result<Resolved, String>>> = Mutex::new(None);
 
 /// Sets when instances made from now on are checkpointed, and what the next one is restored from. The environment is not
-/// looked at then.
+/// looked at then. The program that does this must not look at the guest's memory between its calls, as `iwasm` does not.
 pub fn configure(settings: Resolved) {
     *IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ok(settings));
+}
+
+fn from_environment() -> Result<Resolved, String> {
+    let resolved = Settings::from_env().resolve().map_err(|e| e.to_string())?;
+    Ok(Resolved { observed: true, ..resolved })
 }
 
 /// The settings in force.
@@ -18,7 +23,7 @@ pub fn configure(settings: Resolved) {
 /// What is wrong with the environment.
 pub(crate) fn in_force() -> Result<Resolved, String> {
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
-    in_force.get_or_insert_with(|| Settings::from_env().resolve().map_err(|e| e.to_string())).clone()
+    in_force.get_or_insert_with(|| from_environment()).clone()
 }
 
 /// Takes the order to restore: it holds for one instance.

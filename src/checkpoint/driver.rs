@@ -1,10 +1,10 @@
-//! Takes an instance's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
+//! Takes a store's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
 
 use std::collections::VecDeque;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,12 @@ use wayfarer_snapshot::{
     write_image,
 };
 
-use super::hooks;
+use super::gate::Gate;
+use super::history::{History, Keep};
 use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
 use super::progress::Shown;
-use super::record::{self, InstanceRecord, MAX_CALLS};
-use super::watcher;
+use super::record::{self, HostRecord, InstanceRecord};
+use super::{hooks, program, watcher};
 use crate::capi::instance::WASMModuleInstanceCommon;
 
 /// Where an image goes.
@@ -62,21 +63,22 @@ pub(crate) struct Request {
 /// Why there are no checkpoints of some code.
 pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-checkpoint, it cannot be stopped";
 
-/// The checkpoints of one instance.
+/// The checkpoints of one store.
 pub(crate) struct Driver {
     policy: Option<Policy>,
+    /// What is kept of what the host does.
+    keep: Keep,
+    /// What it did.
+    history: Arc<History>,
     /// Whether the code can be stopped at all.
-    possible: bool,
+    possible: AtomicBool,
     control: Arc<Control>,
     /// Orders of the API that wait for a stable point.
     requests: Mutex<VecDeque<Request>>,
     /// Whether there are any.
     ordered: AtomicBool,
-    /// Calls of the host's that are in progress: more than one if several of its threads run the guest.
-    running: AtomicUsize,
-    /// Whether a checkpoint is being taken between two calls; the one who does holds `gate`.
-    busy: AtomicBool,
-    gate: Mutex<()>,
+    /// Closed while an image is written; calls of the host's go through.
+    gate: Gate,
     /// An order that a signal handler may place.
     prepared: Mutex<Option<Prepared>>,
     /// Why the policy asked last.
@@ -86,25 +88,30 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// A driver for a store; `possible`: its code can be stopped, as there must be no policy if it cannot. The policy's signal, timer and count are in effect from now on.
+    /// The driver of a store, if an instance was made in it before.
+    pub(crate) fn of(store: &Store) -> Option<Arc<Driver>> {
+        store.companion()?.clone().downcast().ok()
+    }
+
+    /// A driver for a store. The policy's signal, timer and count are in effect from now on.
     ///
     /// # Errors
     /// Text: what the operating system refused.
     pub(crate) fn new(
         store: &Arc<Store>,
         policy: Option<Policy>,
+        keep: Keep,
         sequence: u64,
-        possible: bool,
     ) -> Result<Arc<Driver>, String> {
         let driver = Arc::new(Driver {
             policy,
-            possible,
+            keep,
+            history: Arc::new(History::new(keep)),
+            possible: AtomicBool::new(true),
             control: store.control().clone(),
             requests: Mutex::default(),
             ordered: AtomicBool::new(false),
-            running: AtomicUsize::new(0),
-            busy: AtomicBool::new(false),
-            gate: Mutex::new(()),
+            gate: Gate::new(),
             prepared: Mutex::new(None),
             reason: Mutex::new(None),
             sequence: Mutex::new(sequence),
@@ -118,7 +125,25 @@ impl Driver {
             }
             watcher::watch(&driver, policy).map_err(failed)?;
         }
+        store.set_companion(driver.clone());
         Ok(driver)
+    }
+
+    /// Another module's code will run in the store.
+    ///
+    /// # Errors
+    /// Text: it cannot be stopped, and there is a policy that may ask for that.
+    pub(crate) fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
+        if can_be_stopped {
+            return Ok(());
+        }
+        self.possible.store(false, Ordering::Release);
+        if self.policy.is_some() { Err(NO_CHECKPOINTS.to_owned()) } else { Ok(()) }
+    }
+
+    /// What the host has done with the store.
+    pub(crate) fn history(&self) -> &Arc<History> {
+        &self.history
     }
 
     /// Orders a checkpoint at the next stable point.
@@ -136,7 +161,7 @@ impl Driver {
 
     /// Code that cannot be stopped must not be asked to.
     fn check_possible(&self) -> Result<(), String> {
-        if self.possible { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
+        if self.possible.load(Ordering::Acquire) { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
     }
 
     /// Checkpoints taken so far.
@@ -163,25 +188,44 @@ impl Driver {
 
     /// Asks for the prepared checkpoint. Async-signal-safe.
     pub(crate) fn trigger(&self) {
-        if self.possible {
+        if self.possible.load(Ordering::Acquire) {
             self.control.request_checkpoint();
         }
     }
 
-    /// A call of the host's begins. Waits while a checkpoint is being taken.
+    /// Nobody need serve what the policy asked for: it was done elsewhere.
+    pub(crate) fn need_not_by_policy(&self) {
+        if self.reason.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            self.control.take_checkpoint_request();
+            // The one request there is may have been the API's, too.
+            if self.ordered.load(Ordering::SeqCst) {
+                self.control.request_checkpoint();
+            }
+        }
+    }
+
+    /// A call of the host's begins. Waits while an image is written.
     pub(crate) fn begin_call(&self) {
-        self.running.fetch_add(1, Ordering::SeqCst);
-        if self.busy.load(Ordering::SeqCst) {
-            drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
+        self.gate.enter();
+        if self.policy.is_some() {
+            program::GATE.enter();
         }
     }
 
     /// It ended. Orders that came too late for it are served now.
     pub(crate) fn end_call(&self, store: &Store) {
-        self.running.fetch_sub(1, Ordering::SeqCst);
+        if self.policy.is_some() {
+            program::GATE.leave();
+        }
+        self.gate.leave();
         if self.ordered.load(Ordering::SeqCst) {
             self.serve_idle(store);
         }
+    }
+
+    /// The host changes something of the guest's, outside of calls: not while an image is written.
+    pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.gate.pass(|| if self.policy.is_some() { program::GATE.pass(f) } else { f() })
     }
 
     /// Places an order and sees to it that it is served: by the guest at its next stable point, or here and now if no
@@ -197,74 +241,119 @@ impl Driver {
 
     /// Serves orders unless a call is in progress, which serves them itself.
     fn serve_idle(&self, store: &Store) {
-        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        // One of the two sees the other: a call that begins counts in `running` before it looks at `busy`.
-        self.busy.store(true, Ordering::SeqCst);
-        if self.running.load(Ordering::SeqCst) == 0 && self.ordered.load(Ordering::SeqCst) {
+        let Some(_closed) = self.gate.close(0) else { return };
+        if self.ordered.swap(false, Ordering::SeqCst) {
             self.control.take_checkpoint_request();
-            self.serve(store, Ok(None));
+            self.serve_orders(store, &Ok(None));
         }
-        self.busy.store(false, Ordering::SeqCst);
     }
 
-    /// Serves what is asked for: the API's orders, or else the policy.
-    pub(crate) fn serve(
+    /// Serves what is asked for, on the thread of a call: the API's orders, the prepared one, or the policy's.
+    pub(crate) fn serve(&self, store: &Store, thread: Result<Thread, CaptureError>) -> AfterCheckpoint {
+        self.ordered.store(false, Ordering::SeqCst);
+        let by_policy = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = thread.map(Some).map_err(|why| why.to_string());
+        let mut closed = self.gate.close(1);
+        let alone = closed.is_some();
+        let several = || Err("several threads of the host are running the guest".to_owned());
+        let thread = if alone { thread } else { several() };
+        if by_policy.is_none() {
+            let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            if let (true, Some(prepared)) = (requests.is_empty(), &*prepared) {
+                requests.extend(prepared());
+            }
+        }
+        let (served, after) = self.serve_orders(store, &thread);
+        if let Some(policy) = &self.policy
+            && (by_policy.is_some() || !served)
+        {
+            let reason = by_policy.unwrap_or(Reason::Count);
+            let all = program::GATE.close(1);
+            let others = "another thread of the host is running a guest".to_owned();
+            let taken = match &all {
+                Some(_) => thread.and_then(|thread| self.take_by_policy(store, &thread, policy, reason)),
+                None => Err(others),
+            };
+            match taken {
+                Ok(_) if policy.then == Then::Exit => exit(),
+                Ok(_) => warn_of_natives(),
+                Err(why) => complain(&format!("no checkpoint taken: {why}")),
+            }
+            program::served(self);
+        }
+        closed.take();
+        after
+    }
+
+    /// Serves the API's orders; whether there were any.
+    fn serve_orders(
         &self,
         store: &Store,
-        thread: Result<Option<Thread>, CaptureError>,
-    ) -> AfterCheckpoint {
-        self.ordered.store(false, Ordering::SeqCst);
-        let mut orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
-        let by_policy = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut after = AfterCheckpoint::Continue;
-        if orders.is_empty()
-            && by_policy.is_none()
-            && let Some(prepared) = &*self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
-        {
-            orders.extend(prepared());
-        }
-        let served = !orders.is_empty();
+        thread: &Result<Option<Thread>, String>,
+    ) -> (bool, AfterCheckpoint) {
+        let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
+        let (served, mut after) = (!orders.is_empty(), AfterCheckpoint::Continue);
         for Request { target, compression, reason, then, done } in orders {
-            let result = self.take(store, &thread, &target, compression, reason);
+            let result = self.take_ordered(store, thread, &target, compression, reason);
             if result.is_ok() && then == AfterCheckpoint::Stop {
                 after = AfterCheckpoint::Stop;
             }
             done(result);
         }
-        if let Some(policy) = &self.policy
-            && (by_policy.is_some() || !served)
-        {
-            let reason = by_policy.unwrap_or(Reason::Count);
-            let target = Target::Path(policy.path.clone());
-            let taken = restorable(store)
-                .and_then(|()| self.take(store, &thread, &target, Compression::None, reason));
-            match taken {
-                Ok(_) if policy.then == Then::Exit => exit(),
-                Ok(_) => {}
-                Err(why) => complain(&format!("no checkpoint taken: {why}")),
-            }
+        (served, after)
+    }
+
+    /// An image of one instance, which is made from it by `wayfarer.h`.
+    fn take_ordered(
+        &self,
+        store: &Store,
+        thread: &Result<Option<Thread>, String>,
+        target: &Target,
+        compression: Compression,
+        reason: Reason,
+    ) -> Result<Report, String> {
+        let thread = thread.as_ref().map_err(String::clone)?;
+        if store.instance_count() > 1 {
+            return Err("the store has several instances: they could not be restored one by one".to_owned());
         }
-        after
+        self.take(store, thread, target, compression, reason, None)
+    }
+
+    /// An image that the host is restored from by being started again.
+    fn take_by_policy(
+        &self,
+        store: &Store,
+        thread: &Option<Thread>,
+        policy: &Policy,
+        reason: Reason,
+    ) -> Result<Report, String> {
+        let target = Target::Path(policy.path.clone());
+        let host = match self.keep {
+            Keep::Nothing => None,
+            keep => {
+                if let Some(why) = program::obstacle(&self.history) {
+                    return Err(why);
+                }
+                Some(program::record(store, keep)?)
+            }
+        };
+        self.take(store, thread, &target, Compression::None, reason, host)
     }
 
     fn take(
         &self,
         store: &Store,
-        thread: &Result<Option<Thread>, CaptureError>,
+        thread: &Option<Thread>,
         target: &Target,
         compression: Compression,
         reason: Reason,
+        host: Option<HostRecord>,
     ) -> Result<Report, String> {
         let started = Instant::now();
-        let threads = match thread {
-            Ok(thread) => thread.iter().cloned().collect(),
-            Err(why) => return Err(why.to_string()),
-        };
-        if self.running.load(Ordering::SeqCst) > 1 {
-            return Err("several threads of the host are running the guest".to_owned());
-        }
+        let threads: Vec<Thread> = thread.iter().cloned().collect();
         let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = host_sections(store, *sequence + 1)?;
+        let host = self.host_sections(store, *sequence + 1, host)?;
         let program = store.program(threads, host).map_err(|e| e.to_string())?;
         if let Some(place) = host_reference(&program) {
             return Err(format!(
@@ -303,44 +392,53 @@ struct Handle(Weak<Driver>);
 impl Checkpointer for Handle {
     fn checkpoint(&self, store: &Store, thread: Result<Thread, CaptureError>) -> AfterCheckpoint {
         match self.0.upgrade() {
-            Some(driver) => driver.serve(store, thread.map(Some)),
+            Some(driver) => driver.serve(store, thread),
             None => AfterCheckpoint::Continue,
         }
     }
 }
 
-/// Whether a host that knows nothing of checkpoints can be restored.
-fn restorable(store: &Store) -> Result<(), String> {
-    match store.instance(0).and_then(WASMModuleInstanceCommon::of) {
-        Some(instance) if instance.restoring.overflown() => {
-            Err(format!("the host has made more than {MAX_CALLS} calls, too many to repeat when restored"))
+impl Driver {
+    /// What WASI, the C API and the host's native modules add.
+    fn host_sections(
+        &self,
+        store: &Store,
+        sequence: u64,
+        host: Option<HostRecord>,
+    ) -> Result<Vec<HostSection>, String> {
+        let Some(instance) = store.instance(0).and_then(WASMModuleInstanceCommon::of) else {
+            return Err("the store's first instance is gone".to_owned());
+        };
+        let wasi = instance.wasi.ctx.save().map_err(|e| e.to_string())?;
+        let record = InstanceRecord {
+            heap: instance.heap.as_ref().map(|heap| heap.range()),
+            sequence,
+            in_progress: self.history.in_progress(),
+        };
+        let section =
+            |(name, version): (&str, u32), bytes| HostSection { name: name.to_owned(), version, bytes };
+        let mut sections = vec![
+            section(record::WASI, wasi),
+            section((record::NAME, record::VERSION), record.encode().map_err(|e| e.to_string())?),
+        ];
+        if let Some(host) = host {
+            sections.push(section(record::HOST, host.encode().map_err(|e| e.to_string())?));
         }
-        _ => Ok(()),
+        sections.extend(hooks::save(instance)?);
+        Ok(sections)
     }
 }
 
-/// What WASI and the C API add.
-fn host_sections(store: &Store, sequence: u64) -> Result<Vec<HostSection>, String> {
-    let Some(instance) = store.instance(0).and_then(WASMModuleInstanceCommon::of) else {
-        return Ok(Vec::new());
-    };
-    let wasi = instance.wasi.ctx.save().map_err(|e| e.to_string())?;
-    let record = InstanceRecord {
-        heap: instance.heap.as_ref().map(|heap| heap.range()),
-        sequence,
-        in_progress: instance.restoring.in_progress(),
-        journal: instance.restoring.journal(),
-    };
-    let mut sections = vec![
-        HostSection { name: record::WASI.0.to_owned(), version: record::WASI.1, bytes: wasi },
-        HostSection {
-            name: record::NAME.to_owned(),
-            version: record::VERSION,
-            bytes: record.encode().map_err(|e| e.to_string())?,
-        },
-    ];
-    sections.extend(hooks::save(instance)?);
-    Ok(sections)
+/// Says, once, which native functions the guest has called whose own state is in no image.
+fn warn_of_natives() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let names = crate::capi::called::without_state();
+    if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
+        complain(&format!(
+            "what these native functions keep in the host's memory is not part of the image: {names} \
+             (see wayfarer_register_state)"
+        ));
+    }
 }
 
 /// Where the program holds a reference to an object of the host's.

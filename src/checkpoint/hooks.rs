@@ -41,6 +41,35 @@ fn hooks() -> Vec<Hook> {
     HOOKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Whether there are any.
+pub(crate) fn any() -> bool {
+    !HOOKS.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+}
+
+/// Checks that there are hooks for the sections of an image.
+///
+/// # Errors
+/// Text that names a section without one, or of another version.
+pub(crate) fn check(sections: &[HostSection]) -> Result<(), String> {
+    let hooks = hooks();
+    sections.iter().filter(|s| !is_ours(&s.name)).try_for_each(|s| find(&hooks, s).map(drop))
+}
+
+/// The hook for a section.
+fn find<'a>(hooks: &'a [Hook], section: &HostSection) -> Result<&'a Hook, String> {
+    let name = section.name.strip_prefix(PREFIX).unwrap_or(&section.name);
+    let hook = hooks.iter().find(|h| h.name == name).ok_or_else(|| {
+        format!("the image holds state of native module '{name}', which is not registered here")
+    })?;
+    if hook.version != section.version {
+        return Err(format!(
+            "the image holds version {} of the state of native module '{name}', registered is version {}",
+            section.version, hook.version
+        ));
+    }
+    Ok(hook)
+}
+
 /// Adds hooks, or replaces those of the same name.
 pub(crate) fn register(hook: Hook) {
     let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,27 +101,23 @@ pub(crate) fn save(instance: &WASMModuleInstanceCommon) -> Result<Vec<HostSectio
     hooks().into_iter().map(save_one).collect()
 }
 
+/// Whether a section is this library's own.
+fn is_ours(name: &str) -> bool {
+    [record::NAME, record::WASI.0, record::HOST.0].contains(&name)
+}
+
 /// Gives the sections of an image back to the hooks that wrote them.
 ///
 /// # Errors
 /// Text that names a section without a hook, or a hook that refuses.
 pub(crate) fn restore(instance: &WASMModuleInstanceCommon, sections: &[HostSection]) -> Result<(), String> {
     let hooks = hooks();
-    for section in sections.iter().filter(|s| s.name != record::NAME && s.name != record::WASI.0) {
-        let name = section.name.strip_prefix(PREFIX).unwrap_or(&section.name);
-        let hook = hooks.iter().find(|h| h.name == name).ok_or_else(|| {
-            format!("the image holds state of native module '{name}', which is not registered here")
-        })?;
-        if hook.version != section.version {
-            return Err(format!(
-                "the image holds version {} of the state of native module '{name}', registered is version {}",
-                section.version, hook.version
-            ));
-        }
+    for section in sections.iter().filter(|s| !is_ours(&s.name)) {
+        let hook = find(&hooks, section)?;
         let (data, len) = (section.bytes.as_ptr().cast(), section.bytes.len());
         // SAFETY: as in `save`; the data lives until the call returns.
         if !unsafe { (hook.restore)(instance.as_ptr(), data, len, hook.user_data) } {
-            return Err(format!("native module '{name}' refuses its state"));
+            return Err(format!("native module '{}' refuses its state", hook.name));
         }
     }
     Ok(())

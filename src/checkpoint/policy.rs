@@ -134,6 +134,8 @@ pub struct Resolved {
     pub restore: Option<PathBuf>,
     /// Whether files that the program has open may have changed since.
     pub changed_files: bool,
+    /// Whether the host may look at the guest between its calls: hosts that know nothing of checkpoints may.
+    pub observed: bool,
 }
 
 /// A setting that makes no sense.
@@ -221,7 +223,7 @@ impl Settings {
                     ))
                 })?;
             }
-            return Ok(Resolved { policy: None, restore, changed_files });
+            return Ok(Resolved { policy: None, restore, changed_files, observed: false });
         };
         let policy = Policy {
             path,
@@ -230,7 +232,7 @@ impl Settings {
             every,
             then: then.unwrap_or_default(),
         };
-        Ok(Resolved { policy: Some(policy), restore, changed_files })
+        Ok(Resolved { policy: Some(policy), restore, changed_files, observed: false })
     }
 
     fn parse<T>(

@@ -1,18 +1,25 @@
-//! What an image holds of an instance beside the Wasm view and WASI's state: the C API's part of it.
+//! What an image holds beside the Wasm view and WASI's state: of an instance as the C API has it, and of what the host has
+//! done with all its instances.
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use wayfarer_runtime::Changes;
+use wayfarer_snapshot::view::{Entry, HostSection};
 
-/// Name and version of the host section.
+/// Name and version of the host section with an [`InstanceRecord`].
 pub(crate) const NAME: &str = "instance";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+
+/// Name and version of the host section with a [`HostRecord`].
+pub(crate) const HOST: (&str, u32) = ("host", 1);
 
 /// Name and version of WASI's host section.
 pub(crate) const WASI: (&str, u32) = ("wasi", 1);
 
 /// Longest record that is decoded (bytes).
-const LIMIT: usize = 16 << 20;
+const LIMIT: usize = 512 << 20;
 
 /// The C API's part of an instance.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -21,67 +28,164 @@ pub(crate) struct InstanceRecord {
     pub(crate) heap: Option<(u32, u32)>,
     /// Checkpoints taken of this program so far, this one included.
     pub(crate) sequence: u64,
-    /// Argument slots of the call in progress, if there is one.
+    /// Arguments of the call in progress, if there is one (see [`Call::args`]).
     pub(crate) in_progress: Option<Vec<u64>>,
-    /// What the host did with the instance before the call in progress.
-    pub(crate) journal: Journal,
 }
 
-/// Calls from the host that were done before the checkpoint, in order: a restored host makes them again and is given the
-/// same results, without the guest running.
+/// What a host has done with its instances: it is restored by doing the same again.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Journal {
-    /// The calls; empty once there were too many.
-    pub(crate) calls: Vec<Done>,
-    /// More calls than are worth remembering: the host cannot repeat them, only resume the call in progress.
-    pub(crate) overflown: bool,
+pub(crate) struct HostRecord {
+    /// Whether what calls changed is kept: the host may have looked at memory between them.
+    pub(crate) observed: bool,
+    /// The store whose call is in progress: the one that the image's view is of.
+    pub(crate) pending: u32,
+    /// All stores, in the order they were first used in, also those that are gone.
+    pub(crate) stores: Vec<StoreRecord>,
 }
 
-/// Calls remembered at most.
-pub(crate) const MAX_CALLS: usize = 4096;
+/// A store's part of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct StoreRecord {
+    /// Its instances, in order.
+    pub(crate) instances: Vec<InstanceNote>,
+    /// Calls that are done, in order.
+    pub(crate) calls: Vec<Call>,
+}
 
-/// One thing that the host had done.
+/// An instance that the host made.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct InstanceNote {
+    /// Of its module's binary.
+    pub(crate) sha256: [u8; 32],
+    /// WASI's state, if the instance is alive, and not the one whose state has a section of its own.
+    pub(crate) wasi: Option<Vec<u8>>,
+}
+
+/// A call from the host that is done. A restored host makes it again and is given the same, without the guest running.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) enum Done {
-    /// A call.
-    Call {
-        /// Function index.
-        func: u32,
-        /// Argument slots.
-        args: Vec<u64>,
-        /// Result slots.
-        results: Vec<u64>,
-    },
-    /// `wasm_runtime_module_malloc` from the app heap.
-    Malloc {
-        /// Size asked for.
-        size: u32,
-        /// Guest address given, 0 for none.
-        address: u32,
-    },
-    /// A call that ended with an exception.
+pub(crate) struct Call {
+    /// Instance, by its place in the store.
+    pub(crate) instance: u32,
+    /// Function index.
+    pub(crate) func: u32,
+    /// Why it was made.
+    pub(crate) entry: Entry,
+    /// Argument slots; a function is named as [`FuncName`].
+    pub(crate) args: Vec<u64>,
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// What it changed.
+    pub(crate) changes: Packed,
+    /// State of native modules afterwards, of those whose state it changed.
+    pub(crate) hooks: Vec<HostSection>,
+}
+
+impl Call {
+    /// Bytes that it takes, roughly.
+    pub(crate) fn size(&self) -> usize {
+        let results = match &self.outcome {
+            Outcome::Returned(slots) => slots.len() * 8,
+            Outcome::Failed { exception, .. } => exception.len(),
+        };
+        let hooks: usize = self.hooks.iter().map(|section| section.bytes.len()).sum();
+        self.changes.bytes.len() + self.args.len() * 8 + results + hooks
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// Result slots, as [`Call::args`].
+    Returned(Vec<u64>),
+    /// With an exception.
     Failed {
-        /// Function index.
-        func: u32,
-        /// Argument slots.
-        args: Vec<u64>,
-        /// The exception.
+        /// Its text.
         exception: String,
+        /// The status given to `proc_exit`.
+        exit_code: u32,
+        /// The host ended it, from another thread or a signal handler.
+        terminated: bool,
     },
 }
 
-impl Journal {
-    /// Adds something.
-    pub(crate) fn push(&mut self, done: Done) {
-        if self.overflown {
-            return;
+/// A function in a slot: 0 for null, otherwise function index below, place of its instance plus one above.
+pub(crate) struct FuncName;
+
+impl FuncName {
+    pub(crate) fn of(id: wayfarer_snapshot::view::FuncId) -> u64 {
+        (u64::from(id.instance) + 1) << 32 | u64::from(id.func)
+    }
+
+    pub(crate) fn id(slot: u64) -> Option<wayfarer_snapshot::view::FuncId> {
+        let instance = (slot >> 32).checked_sub(1)? as u32;
+        Some(wayfarer_snapshot::view::FuncId { instance, func: slot as u32 })
+    }
+}
+
+/// Changes, compressed if that is worth it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Packed {
+    /// Length of the encoded changes; 0: there are none.
+    raw_len: u64,
+    /// Encoded; as a zstd frame if shorter than `raw_len`.
+    bytes: Vec<u8>,
+}
+
+/// Shorter encodings are not compressed (bytes).
+const WORTH_COMPRESSING: usize = 512;
+
+/// How much may be unpacked: this many bytes, or so many times what is packed. An image of a few bytes cannot cost any
+/// amount of memory; what would be packed more tightly is left as it is.
+const FREE: u64 = 1 << 20;
+const FACTOR: u64 = 200;
+
+fn is_plausible(raw_len: u64, packed: usize) -> bool {
+    raw_len <= FREE.max(FACTOR * packed as u64)
+}
+
+impl Packed {
+    /// Packs changes.
+    pub(crate) fn new(changes: &Changes) -> Result<Packed, Malformed> {
+        if changes.is_empty() {
+            return Ok(Packed::default());
         }
-        if self.calls.len() == MAX_CALLS {
-            self.calls = Vec::new();
-            self.overflown = true;
-            return;
+        let raw = encode(changes)?;
+        let raw_len = raw.len() as u64;
+        if raw.len() >= WORTH_COMPRESSING {
+            let packed = zstd::bulk::compress(&raw, 1).map_err(|e| Malformed(e.to_string()))?;
+            if packed.len() < raw.len() && is_plausible(raw_len, packed.len()) {
+                return Ok(Packed { raw_len, bytes: packed });
+            }
         }
-        self.calls.push(done);
+        Ok(Packed { raw_len, bytes: raw })
+    }
+
+    /// The changes.
+    pub(crate) fn unpack(&self) -> Result<Changes, Malformed> {
+        if self.raw_len == 0 {
+            return Ok(Changes::default());
+        }
+        if self.raw_len == self.bytes.len() as u64 {
+            return decode(&self.bytes);
+        }
+        if !is_plausible(self.raw_len, self.bytes.len()) {
+            return Err(Malformed(format!("changes of {} bytes", self.raw_len)));
+        }
+        let mut raw = Vec::new();
+        // One byte more than there may be shows that there are too many.
+        let limit = self.raw_len + 1;
+        let frame = zstd::stream::read::Decoder::new(&*self.bytes).map_err(|e| Malformed(e.to_string()))?;
+        std::io::Read::read_to_end(&mut std::io::Read::take(frame, limit), &mut raw)
+            .map_err(|e| Malformed(e.to_string()))?;
+        if raw.len() as u64 != self.raw_len {
+            return Err(Malformed("changes are of another length than they say".to_owned()));
+        }
+        decode(&raw)
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 }
 
@@ -95,61 +199,186 @@ impl fmt::Display for Malformed {
     }
 }
 
+fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Malformed> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|e| Malformed(e.to_string()))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+    let config = bincode::config::standard();
+    let (value, read): (T, usize) =
+        bincode::serde::decode_from_slice(bytes, config).map_err(|e| Malformed(e.to_string()))?;
+    if read != bytes.len() {
+        return Err(Malformed(format!("{} bytes too many", bytes.len() - read)));
+    }
+    Ok(value)
+}
+
+/// An [`InstanceRecord`] of version 1, which also held the calls that were done, without what they changed.
+#[derive(Serialize, Deserialize)]
+struct Version1 {
+    heap: Option<(u32, u32)>,
+    sequence: u64,
+    in_progress: Option<Vec<u64>>,
+    calls: Vec<Call1>,
+    overflown: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Call1 {
+    Call { func: u32, args: Vec<u64>, results: Vec<u64> },
+    Malloc { size: u32, address: u32 },
+    Failed { func: u32, args: Vec<u64>, exception: String },
+}
+
 impl InstanceRecord {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
-        bincode::serde::encode_to_vec(self, bincode::config::standard()).map_err(|e| Malformed(e.to_string()))
+        encode(self)
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<InstanceRecord, Malformed> {
-        let config = bincode::config::standard().with_limit::<LIMIT>();
-        let (record, read): (InstanceRecord, usize) =
-            bincode::serde::decode_from_slice(bytes, config).map_err(|e| Malformed(e.to_string()))?;
-        if read != bytes.len() {
-            return Err(Malformed(format!("{} bytes too many", bytes.len() - read)));
+    /// Reads a record of this version or an older one.
+    pub(crate) fn decode(bytes: &[u8], version: u32) -> Result<InstanceRecord, Malformed> {
+        if bytes.len() > LIMIT {
+            return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }
-        Ok(record)
+        match version {
+            1 => {
+                let old: Version1 = decode(bytes)?;
+                if !old.calls.is_empty() || old.overflown {
+                    return Err(Malformed(
+                        "the image is of a host that had made calls before, and does not hold what they changed; \
+                         only later versions do"
+                            .to_owned(),
+                    ));
+                }
+                let Version1 { heap, sequence, in_progress, .. } = old;
+                Ok(InstanceRecord { heap, sequence, in_progress })
+            }
+            _ => decode(bytes),
+        }
     }
 }
 
-/// The record of an image, for people.
+impl HostRecord {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        encode(self)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<HostRecord, Malformed> {
+        if bytes.len() > LIMIT {
+            return Err(Malformed(format!("it has {} bytes", bytes.len())));
+        }
+        decode(bytes)
+    }
+}
+
+/// An instance's record, for people.
 ///
 /// # Errors
 /// What is wrong with the bytes.
-pub fn describe(bytes: &[u8]) -> Result<serde_json::Value, String> {
-    let record = InstanceRecord::decode(bytes).map_err(|e| e.to_string())?;
+pub fn describe(bytes: &[u8], version: u32) -> Result<serde_json::Value, String> {
+    let record = InstanceRecord::decode(bytes, version).map_err(|e| e.to_string())?;
     serde_json::to_value(&record).map_err(|e| e.to_string())
+}
+
+/// A host's record, for people: its calls, without the bytes that they changed.
+///
+/// # Errors
+/// What is wrong with the bytes.
+pub fn describe_host(bytes: &[u8]) -> Result<serde_json::Value, String> {
+    let record = HostRecord::decode(bytes).map_err(|e| e.to_string())?;
+    let call = |call: &Call| {
+        let (results, exception) = match &call.outcome {
+            Outcome::Returned(results) => (Some(results), None),
+            Outcome::Failed { exception, .. } => (None, Some(exception)),
+        };
+        serde_json::json!({
+            "instance": call.instance,
+            "function": call.func,
+            "arguments": call.args,
+            "results": results,
+            "exception": exception,
+            "changes_bytes": call.changes.len(),
+        })
+    };
+    let store = |store: &StoreRecord| {
+        let hex = |note: &InstanceNote| note.sha256.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        serde_json::json!({
+            "modules": store.instances.iter().map(hex).collect::<Vec<_>>(),
+            "calls": store.calls.iter().map(call).collect::<Vec<_>>(),
+        })
+    };
+    Ok(serde_json::json!({
+        "observed": record.observed,
+        "in_progress_store": record.pending,
+        "stores": record.stores.iter().map(store).collect::<Vec<_>>(),
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wayfarer_runtime::changes::{MemoryChange, Run};
 
     #[test]
     fn round_trip() {
-        let mut record = InstanceRecord {
-            heap: Some((8, 4096)),
-            sequence: 3,
-            in_progress: Some(vec![1]),
-            journal: Journal::default(),
-        };
-        record.journal.push(Done::Call { func: 7, args: vec![1, 2], results: vec![u64::MAX] });
-        record.journal.push(Done::Malloc { size: 10, address: 4104 });
-        record.journal.push(Done::Failed { func: 8, args: vec![], exception: "unreachable".into() });
+        let record = InstanceRecord { heap: Some((8, 4096)), sequence: 3, in_progress: Some(vec![1]) };
         let bytes = record.encode().unwrap();
-        assert_eq!(InstanceRecord::decode(&bytes).unwrap(), record);
-        assert!(InstanceRecord::decode(&bytes[..bytes.len() - 1]).is_err());
-        assert!(InstanceRecord::decode(&[&bytes[..], &[0]].concat()).is_err());
+        assert_eq!(InstanceRecord::decode(&bytes, VERSION).unwrap(), record);
+        assert!(InstanceRecord::decode(&bytes[..bytes.len() - 1], VERSION).is_err());
+        assert!(InstanceRecord::decode(&[&bytes[..], &[0]].concat(), VERSION).is_err());
+
+        let calls = vec![Call {
+            instance: 0,
+            func: 7,
+            entry: Entry::Call,
+            args: vec![1, 2],
+            outcome: Outcome::Failed { exception: "unreachable".into(), exit_code: 0, terminated: false },
+            changes: Packed::default(),
+            hooks: Vec::new(),
+        }];
+        let instances = vec![InstanceNote { sha256: [1; 32], wasi: Some(vec![1]) }];
+        let record =
+            HostRecord { observed: true, pending: 0, stores: vec![StoreRecord { instances, calls }] };
+        let bytes = record.encode().unwrap();
+        assert_eq!(HostRecord::decode(&bytes).unwrap(), record);
+        assert!(HostRecord::decode(&bytes[..bytes.len() - 1]).is_err());
     }
 
     #[test]
-    fn the_journal_does_not_grow_for_ever() {
-        let mut journal = Journal::default();
-        for n in 0..=MAX_CALLS as u32 {
-            assert!(!journal.overflown);
-            journal.push(Done::Malloc { size: n, address: 8 });
+    fn the_first_version_is_read_if_it_holds_enough() {
+        let mut old = Version1 {
+            heap: Some((8, 4096)),
+            sequence: 3,
+            in_progress: Some(vec![1]),
+            calls: Vec::new(),
+            overflown: false,
+        };
+        let record = InstanceRecord { heap: Some((8, 4096)), sequence: 3, in_progress: Some(vec![1]) };
+        assert_eq!(InstanceRecord::decode(&encode(&old).unwrap(), 1).unwrap(), record);
+        old.calls.push(Call1::Malloc { size: 1, address: 8 });
+        assert!(InstanceRecord::decode(&encode(&old).unwrap(), 1).is_err());
+    }
+
+    #[test]
+    fn changes_are_packed_and_unpacked() {
+        let run = |at, len| Run { at, bytes: (0..len).map(|i: u32| i.wrapping_mul(7) as u8).collect() };
+        for len in [0, 10, 100_000] {
+            let memories = vec![MemoryChange { memory: 0, len: 1 << 20, runs: vec![run(5, len)] }];
+            let changes = Changes { memories, ..Changes::default() };
+            let packed = Packed::new(&changes).unwrap();
+            assert!(packed.len() < 2000);
+            assert_eq!(packed.unpack().unwrap(), changes);
+            let lie = Packed { raw_len: packed.raw_len + 1, ..packed.clone() };
+            assert!(lie.unpack().is_err());
         }
-        assert!(journal.overflown && journal.calls.is_empty());
-        journal.push(Done::Malloc { size: 1, address: 8 });
-        assert!(journal.calls.is_empty());
+        assert_eq!(Packed::new(&Changes::default()).unwrap(), Packed::default());
+        assert_eq!(Packed::default().unpack().unwrap(), Changes::default());
+    }
+
+    #[test]
+    fn functions_have_names() {
+        let id = wayfarer_snapshot::view::FuncId { instance: 3, func: u32::MAX };
+        assert_eq!(FuncName::id(FuncName::of(id)), Some(id));
+        assert_eq!(FuncName::id(0), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::CaptureError;
 use crate::func::Func;
+use crate::instance::Instance;
 use crate::store::{Objects, Store};
 use crate::values::{NULL_REF, slot_to_func};
 use std::collections::HashMap;
@@ -109,27 +110,41 @@ impl Store {
                 });
                 modules.len() - 1
             });
-            let imported = instance.module().num_imported_funcs as usize;
-            view.instances.push(InstanceView {
-                module: module as u32,
-                memories: positions.all(&positions.memories, &instance.memories),
-                tables: positions.all(&positions.tables, &instance.tables),
-                globals: positions.all(&positions.globals, &instance.globals),
-                dropped_datas: instance.dropped_datas.iter().map(|d| d.load(Ordering::Relaxed)).collect(),
-                dropped_elems: instance.dropped_elems.iter().map(|d| d.load(Ordering::Relaxed)).collect(),
-                imported_funcs: instance.funcs[..imported]
-                    .iter()
-                    // SAFETY: functions of an instance live as long as the store.
-                    .map(|&f| if unsafe { (*f).host.is_some() } { None } else { ids.get(f) })
-                    .collect(),
-            });
+            view.instances.push(instance.view(module as u32, &ids, &positions));
         }
         Ok(view)
     }
 }
 
+impl Instance {
+    /// The instance as a view has it, with `module` as the index of its module there.
+    pub(crate) fn view(&self, module: u32, ids: &FuncIds, positions: &Positions) -> InstanceView {
+        let imported = self.module().num_imported_funcs as usize;
+        InstanceView {
+            module,
+            memories: positions.all(&positions.memories, &self.memories),
+            tables: positions.all(&positions.tables, &self.tables),
+            globals: positions.all(&positions.globals, &self.globals),
+            dropped_datas: self.dropped_datas.iter().map(|d| d.load(Ordering::Relaxed)).collect(),
+            dropped_elems: self.dropped_elems.iter().map(|d| d.load(Ordering::Relaxed)).collect(),
+            imported_funcs: self.funcs[..imported]
+                .iter()
+                // SAFETY: functions of an instance live as long as the store.
+                .map(|&f| if unsafe { (*f).host.is_some() } { None } else { ids.get(f) })
+                .collect(),
+        }
+    }
+}
+
+impl Store {
+    /// Where each of its objects is.
+    pub(crate) fn positions(&self) -> Positions {
+        Positions::new(&self.objects())
+    }
+}
+
 /// Where each object is in its store's list.
-struct Positions {
+pub(crate) struct Positions {
     memories: HashMap<*const (), u32>,
     tables: HashMap<*const (), u32>,
     globals: HashMap<*const (), u32>,

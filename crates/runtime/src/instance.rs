@@ -182,6 +182,16 @@ impl Instance {
         self.dropped_datas[index as usize].store(true, Ordering::Relaxed);
     }
 
+    /// Sets which segments are dropped; one flag each.
+    pub(crate) fn set_dropped(&self, datas: &[bool], elems: &[bool]) {
+        for (flag, &dropped) in self.dropped_datas.iter().zip(datas) {
+            flag.store(dropped, Ordering::Relaxed);
+        }
+        for (flag, &dropped) in self.dropped_elems.iter().zip(elems) {
+            flag.store(dropped, Ordering::Relaxed);
+        }
+    }
+
     /// `memory.copy` within memory 0.
     ///
     /// # Errors

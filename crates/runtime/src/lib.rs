@@ -5,9 +5,11 @@
 //! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
 //! - [`control`]: requests to a running program; [`trap`]: why it stopped
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
+//! - [`changes`]: what happened to a store between two moments, and making it happen again
 //! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`image`]: to and from images
 
 pub mod capture;
+pub mod changes;
 mod const_eval;
 pub mod control;
 pub mod engine;
@@ -17,6 +19,7 @@ pub mod global;
 pub mod image;
 pub mod instance;
 pub mod instantiate;
+mod lay_out;
 mod limits;
 pub mod memory;
 pub mod native_stack;
@@ -29,7 +32,9 @@ pub mod trap;
 pub mod types;
 pub mod values;
 pub mod vm;
+mod written;
 
+pub use changes::{ChangeWatch, Changes};
 pub use control::{Control, PollAction};
 pub use engine::{AfterCheckpoint, CaptureError, Checkpointer, Engine, ModuleCode, ResumeError};
 pub use exec::ExecEnv;

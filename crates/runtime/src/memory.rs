@@ -129,6 +129,24 @@ impl Memory {
         Some(old_pages)
     }
 
+    /// Grows to `len` bytes, as a memory like this one once did. Does nothing if it is that large.
+    ///
+    /// # Errors
+    /// The operating system's; `InvalidInput` beyond the maximum.
+    pub fn grow_to(&self, len: u64) -> io::Result<()> {
+        let _one_at_a_time = self.growing.lock().unwrap_or_else(|e| e.into_inner());
+        if len <= self.len() as u64 {
+            return Ok(());
+        }
+        if len > self.max {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let new = usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.region.commit(new)?;
+        self.len.store(new, Ordering::Release);
+        Ok(())
+    }
+
     /// Pointer to `size` bytes at `addr`.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use crate::store::Store;
 use crate::values::{NULL_REF, func_to_slot};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use wayfarer_module::{GlobalType, ImportType, Limits, TableType, ValType};
 use wayfarer_snapshot::view::{FuncId, StoreView, Value};
 
@@ -148,12 +147,7 @@ impl Store {
             // SAFETY: every pointer is to an object that was just added to this store.
             let made: &Instance = unsafe { self.allocate(loaded, &imports, &options) }
                 .map_err(|error| RestoreError::Link { instance: nth, error })?;
-            for (flag, &dropped) in made.dropped_datas.iter().zip(&inst.dropped_datas) {
-                flag.store(dropped, Ordering::Relaxed);
-            }
-            for (flag, &dropped) in made.dropped_elems.iter().zip(&inst.dropped_elems) {
-                flag.store(dropped, Ordering::Relaxed);
-            }
+            made.set_dropped(&inst.dropped_datas, &inst.dropped_elems);
         }
         for (t, &table) in view.tables.iter().zip(&tables) {
             let elems =

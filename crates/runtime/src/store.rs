@@ -69,6 +69,7 @@ pub struct Store {
     objects: Mutex<Objects>,
     checkpointer: Mutex<Option<Arc<dyn Checkpointer>>>,
     compiled: AtomicBool,
+    companion: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -86,6 +87,7 @@ impl Store {
             objects: Mutex::default(),
             checkpointer: Mutex::default(),
             compiled: AtomicBool::new(false),
+            companion: OnceLock::new(),
         })
     }
 
@@ -147,6 +149,39 @@ impl Store {
         let table: *const Table = &**self.objects().tables.get(index)?;
         // SAFETY: as above.
         Some(unsafe { &*table })
+    }
+
+    /// All instances, in order of instantiation. Those made meanwhile are not among them.
+    pub fn instances(&self) -> impl Iterator<Item = &Instance> {
+        (0..self.instance_count()).map_while(|index| self.instance(index))
+    }
+
+    /// All memories, in order of creation.
+    pub fn memories(&self) -> impl Iterator<Item = &Memory> {
+        let count = self.objects().memories.len();
+        (0..count).map_while(|index| self.memory(index))
+    }
+
+    /// All tables, in order of creation.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        let count = self.objects().tables.len();
+        (0..count).map_while(|index| self.table(index))
+    }
+
+    /// All globals, in order of creation.
+    pub fn globals(&self) -> impl Iterator<Item = &Global> {
+        let count = self.objects().globals.len();
+        (0..count).map_while(|index| self.global(index))
+    }
+
+    /// What the embedder keeps with the store.
+    pub fn companion(&self) -> Option<&Arc<dyn std::any::Any + Send + Sync>> {
+        self.companion.get()
+    }
+
+    /// Keeps something with the store. The first thing stays.
+    pub fn set_companion(&self, companion: Arc<dyn std::any::Any + Send + Sync>) {
+        let _ = self.companion.set(companion);
     }
 
     /// Global `index`, in order of creation.

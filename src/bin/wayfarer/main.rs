@@ -19,6 +19,7 @@ const USAGE: u8 = 2;
 /// Names of the host sections that this library writes; others are those of hosts.
 const WASI_SECTION: &str = "wasi";
 const INSTANCE_SECTION: &str = "instance";
+const HOST_SECTION: &str = "host";
 
 fn main() -> ExitCode {
     let command = match args::parse(std::env::args_os().skip(1)) {
@@ -55,9 +56,10 @@ fn print(text: &str) -> Result<(), String> {
 
 fn inspect(inspect: &Inspect) -> Result<String, String> {
     let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
-    let description = describe(&image, &|name, _, bytes| match name {
+    let description = describe(&image, &|name, version, bytes| match name {
         WASI_SECTION => wayfarer_wasi::describe_record(bytes).ok(),
-        INSTANCE_SECTION => iwasm::checkpoint::describe_instance(bytes).ok(),
+        INSTANCE_SECTION => iwasm::checkpoint::describe_instance(bytes, version).ok(),
+        HOST_SECTION => iwasm::checkpoint::describe_host(bytes).ok(),
         _ => None,
     });
     if !inspect.json {

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use wayfarer_runtime::{self as runtime, Caller, HostError, HostFunc, Trap};
 
 use super::super::call;
+use super::super::called::Called;
 use super::super::exec_env::env_of;
 use super::super::ffi::guard;
 use super::super::types::wasm_val_t;
@@ -69,7 +70,9 @@ pub(crate) fn to_engine(store: &Arc<StoreInner>, func: &Func) -> *const runtime:
         let host = func.host.clone();
         let (ty, weak) = (func.ty.clone(), Arc::downgrade(store));
         let results = ty.results.len();
+        let called = Called::default();
         let call = move |caller: &mut Caller<'_>, slots: &mut [u64]| -> Result<(), HostError> {
+            called.note(|| "one made by wasm_func_new".to_owned());
             let (Some(host), Some(store)) = (&host, weak.upgrade()) else {
                 return Err(HostError::Trap(Trap::host("function of a deleted store")));
             };

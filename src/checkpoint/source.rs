@@ -1,0 +1,132 @@
+//! An image that a host's instances come from.
+
+use std::path::Path;
+
+use wayfarer_runtime::Store;
+use wayfarer_snapshot::Image;
+use wayfarer_snapshot::view::{HostSection, Thread};
+
+use super::history::another_module;
+use super::hooks;
+use super::record::{self, HostRecord, InstanceRecord};
+use crate::capi::instance::WASMModuleInstanceCommon;
+use crate::capi::load::WASMModuleCommon;
+
+/// An image with its records.
+pub(crate) struct Source {
+    pub(crate) image: Image<'static>,
+    pub(crate) record: InstanceRecord,
+    /// What the host had done, if that is what it is restored by.
+    pub(crate) host: Option<HostRecord>,
+}
+
+impl Source {
+    /// Reads the records of an image of this library's C API.
+    ///
+    /// # Errors
+    /// Text that says what is wrong with which image.
+    pub(crate) fn new(image: Image<'static>) -> Result<Source, String> {
+        let fail = |why: String| format!("{}: {why}", image.origin());
+        if image.program().threads.len() > 1 {
+            return Err(fail("the image has several threads".to_owned()));
+        }
+        let section = find(&image, record::NAME)
+            .ok_or_else(|| fail(format!("the image has no section '{}'", record::NAME)))?;
+        check_version(section, 1, record::VERSION).map_err(fail)?;
+        let instance = InstanceRecord::decode(&section.bytes, section.version);
+        let instance = instance.map_err(|e| fail(e.to_string()))?;
+        let host = match find(&image, record::HOST.0) {
+            Some(section) => {
+                check_version(section, record::HOST.1, record::HOST.1).map_err(fail)?;
+                Some(HostRecord::decode(&section.bytes).map_err(|e| fail(e.to_string()))?)
+            }
+            None => None,
+        };
+        Ok(Source { image, record: instance, host })
+    }
+
+    /// Opens an image file.
+    ///
+    /// # Errors
+    /// As [`Source::new`].
+    pub(crate) fn open(path: &Path) -> Result<Source, String> {
+        Source::new(Image::open(path).map_err(|e| e.to_string())?)
+    }
+
+    /// Checks that the image is of one instance of this module, so that it alone can be made from it.
+    ///
+    /// # Errors
+    /// Text that says what is wrong with which image.
+    pub(crate) fn check_alone(&self, module: &WASMModuleCommon) -> Result<(), String> {
+        let store = &self.image.program().store;
+        let [id] = &store.modules[..] else {
+            return Err(self.fail(format!("the image is of {} modules, not of one", store.modules.len())));
+        };
+        let ours = module.module();
+        if id.sha256 != ours.sha256 {
+            let name = if id.name.is_empty() { String::new() } else { format!("{}, ", id.name) };
+            let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
+            return Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes));
+        }
+        if store.instances.len() != 1 {
+            return Err(self.fail("the image has several instances".to_owned()));
+        }
+        if self.host.as_ref().is_some_and(|host| host.stores.len() > 1) {
+            return Err(self.fail("the image is of a host with several instances".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The stack of the call in progress, if there is one.
+    pub(crate) fn thread(&self) -> Option<&Thread> {
+        self.image.program().threads.first()
+    }
+
+    /// Hashes of the modules of its instances, in order.
+    pub(crate) fn modules(&self) -> Vec<[u8; 32]> {
+        let store = &self.image.program().store;
+        let module = |instance: &wayfarer_snapshot::view::InstanceView| {
+            store.modules.get(instance.module as usize).map(|m| m.sha256)
+        };
+        store.instances.iter().filter_map(module).collect()
+    }
+
+    /// WASI's part of the image.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn wasi(&self) -> Result<&[u8], String> {
+        let section = find(&self.image, record::WASI.0)
+            .ok_or_else(|| self.fail(format!("the image has no section '{}'", record::WASI.0)))?;
+        check_version(section, record::WASI.1, record::WASI.1).map_err(|why| self.fail(why))?;
+        Ok(&section.bytes)
+    }
+
+    /// Puts the image's state into the store that the host made again, for the call in progress of an instance there.
+    ///
+    /// # Errors
+    /// Text that says what does not fit.
+    pub(crate) fn lay_out(&self, store: &Store, instance: u32) -> Result<(), String> {
+        store.lay_out(&self.image.program().store).map_err(|e| self.fail(e.to_string()))?;
+        store
+            .load_memories(&self.image, &store.loaded_modules(), false, None)
+            .map_err(|e| self.fail(e.to_string()))?;
+        let instance = store.instance(instance as usize).and_then(WASMModuleInstanceCommon::of);
+        instance.map_or(Ok(()), |instance| hooks::restore(instance, &self.image.program().host))
+    }
+
+    fn fail(&self, why: String) -> String {
+        format!("{}: {why}", self.image.origin())
+    }
+}
+
+fn find<'a>(image: &'a Image<'_>, name: &str) -> Option<&'a HostSection> {
+    image.program().host.iter().find(|s| s.name == name)
+}
+
+fn check_version(section: &HostSection, first: u32, last: u32) -> Result<(), String> {
+    if (first..=last).contains(&section.version) {
+        return Ok(());
+    }
+    Err(format!("section '{}' is of version {}, known is {last}", section.name, section.version))
+}
