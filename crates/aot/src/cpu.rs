@@ -25,6 +25,10 @@ fn host(feature: &str) -> Option<bool> {
     if ["64bit", "cmov", "cx8", "fxsr", "mmx", "nopl", "sse", "sse2", "x87"].contains(&feature) {
         return Some(true);
     }
+    // Another name for instructions that all had names before.
+    if let "avx10.1-256" | "avx10.1-512" = feature {
+        return Some(AVX10_1.iter().all(|part| host(part) == Some(true)));
+    }
     let by_instruction = detect!(is_x86_feature_detected, feature;
         "adx" => "adx", "aes" => "aes", "avx" => "avx", "avx2" => "avx2", "avx512bf16" => "avx512bf16",
         "avx512bitalg" => "avx512bitalg", "avx512bw" => "avx512bw", "avx512cd" => "avx512cd",
@@ -45,6 +49,27 @@ fn host(feature: &str) -> Option<bool> {
     );
     by_instruction.or_else(|| x86_flag(feature, &cpuinfo()))
 }
+
+/// What AVX10.1 is made of; without vectors of 512 bits, too, it says no more than these.
+#[cfg(target_arch = "x86_64")]
+const AVX10_1: [&str; 16] = [
+    "avx2",
+    "avx512bf16",
+    "avx512bitalg",
+    "avx512bw",
+    "avx512cd",
+    "avx512dq",
+    "avx512f",
+    "avx512fp16",
+    "avx512ifma",
+    "avx512vbmi",
+    "avx512vbmi2",
+    "avx512vl",
+    "avx512vnni",
+    "avx512vpopcntdq",
+    "f16c",
+    "fma",
+];
 
 #[cfg(target_arch = "aarch64")]
 fn host(feature: &str) -> Option<bool> {
@@ -117,10 +142,13 @@ fn x86_flag(feature: &str, cpuinfo: &str) -> Option<bool> {
     let flag = match feature {
         "avxifma" => "avx_ifma",
         "avxneconvert" => "avx_ne_convert",
+        "avxvnniint16" => "avx_vnni_int16",
         "avxvnniint8" => "avx_vnni_int8",
-        "cldemote" | "clflushopt" | "clwb" | "clzero" | "fma4" | "fsgsbase" | "fsrm" | "invpcid" | "lwp"
-        | "movdir64b" | "movdiri" | "pku" | "ptwrite" | "rdpid" | "rdpru" | "rtm" | "serialize"
-        | "wbnoinvd" | "xop" => feature,
+        // The kernel has one word for APX, LLVM one for each of its parts.
+        "ccmp" | "cf" | "egpr" | "ndd" | "nf" | "ppx" | "push2pop2" | "zu" => "apx",
+        "cldemote" | "clflushopt" | "clwb" | "clzero" | "cmpccxadd" | "fma4" | "fsgsbase" | "fsrm"
+        | "invpcid" | "lwp" | "movdir64b" | "movdiri" | "pku" | "ptwrite" | "raoint" | "rdpid" | "rdpru"
+        | "rtm" | "serialize" | "wbnoinvd" | "xop" => feature,
         "mwaitx" => "mwaitx",
         "prfchw" => "3dnowprefetch",
         "sahf" => "lahf_lm",

@@ -344,6 +344,32 @@ mod tests {
         assert!(required_by(Some("s390x-linux-gnu"), None, "").contains(&"vector".to_owned()));
     }
 
+    /// What can be required, the runtime can look for: on machines, too, that nobody here has.
+    #[test]
+    fn the_runtime_knows_what_code_can_need() {
+        let arch = wayfarer_aot::Arch::host().expect("a machine that is compiled for");
+        let (own, _) = [
+            (Arch::X86_64, wayfarer_aot::Arch::X86_64),
+            (Arch::Aarch64, wayfarer_aot::Arch::Aarch64),
+            (Arch::Riscv64, wayfarer_aot::Arch::Riscv64),
+            (Arch::S390x, wayfarer_aot::Arch::S390x),
+        ]
+        .into_iter()
+        .find(|(_, theirs)| *theirs == arch)
+        .expect("the same architectures");
+        let unknown = instruction_sets(own).iter().filter(|name| {
+            let target = wayfarer_aot::Target {
+                arch,
+                triple: String::new(),
+                cpu: String::new(),
+                features: String::new(),
+                required: vec![(**name).to_owned()],
+            };
+            matches!(target.check_host(), Err(wayfarer_aot::TargetMismatch::UnknownFeature { .. }))
+        });
+        assert_eq!(unknown.collect::<Vec<_>>(), Vec::<&&str>::new());
+    }
+
     /// What is compiled for this machine runs on it.
     #[test]
     fn of_this_machine() {
