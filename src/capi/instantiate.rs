@@ -233,7 +233,8 @@ fn from_image<'a>(
 ) -> Result<(&'a Instance, Option<AppHeap>), String> {
     let mut funcs = link::functions(module);
     let modules = std::slice::from_ref(loaded);
-    let restored = store.restore(&source.image.program().store, modules, |_, index| {
+    let heap = source.record.heap.map(|(start, end)| start..end);
+    let restored = store.restore(&source.image.program().store, modules, &[heap], |_, index| {
         let (ty, host) = funcs(index)?;
         Some(store.add_host_func(&ty, host))
     });

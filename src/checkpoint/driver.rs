@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store};
-use wayfarer_snapshot::view::{HostSection, Thread, Value};
+use wayfarer_snapshot::view::{HostSection, Thread};
 use wayfarer_snapshot::{
     Compression, Info, Progress, Reason, SaveError, Stats, WriteOptions, save_to_fd, save_to_path,
     write_image,
@@ -317,6 +317,10 @@ impl Driver {
         if store.instance_count() > 1 {
             return Err("the store has several instances: they could not be restored one by one".to_owned());
         }
+        let view = store.capture().map_err(|e| e.to_string())?;
+        if let Some(object) = wayfarer_runtime::integrity::unused(&view) {
+            return Err(format!("{object} was made by the host, and is used by no instance"));
+        }
         self.take(store, thread, target, compression, reason, None)
     }
 
@@ -355,7 +359,7 @@ impl Driver {
         let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host_sections(store, *sequence + 1, host)?;
         let program = store.program(threads, host).map_err(|e| e.to_string())?;
-        if let Some(place) = host_reference(&program) {
+        if let Some(place) = program.host_reference() {
             return Err(format!(
                 "{place} holds a reference to an object of the host, which has no way to save it"
             ));
@@ -439,27 +443,6 @@ fn warn_of_natives() {
              (see wayfarer_register_state)"
         ));
     }
-}
-
-/// Where the program holds a reference to an object of the host's.
-fn host_reference(program: &wayfarer_snapshot::view::ProgramView) -> Option<String> {
-    let is_host = |v: &Value| matches!(v, Value::ExternRef(Some(_)));
-    for (index, table) in program.store.tables.iter().enumerate() {
-        if table.elems.iter().any(is_host) {
-            return Some(format!("table {index}"));
-        }
-    }
-    for (index, global) in program.store.globals.iter().enumerate() {
-        if is_host(&global.value) {
-            return Some(format!("global {index}"));
-        }
-    }
-    for frame in program.threads.iter().flat_map(|t| &t.frames) {
-        if frame.locals.iter().chain(&frame.stack).any(is_host) {
-            return Some(format!("a frame of function {}", frame.func.func));
-        }
-    }
-    None
 }
 
 /// Ends the process after a checkpoint, as the policy says.

@@ -30,6 +30,12 @@ impl Source {
         if image.program().threads.len() > 1 {
             return Err(fail("the image has several threads".to_owned()));
         }
+        if let Some(place) = image.program().host_reference() {
+            // Its number means something else in this process, or an object that is none of the guest's.
+            return Err(fail(format!(
+                "{place} holds a reference to an object of the host, which is not in the image"
+            )));
+        }
         let section = find(&image, record::NAME)
             .ok_or_else(|| fail(format!("the image has no section '{}'", record::NAME)))?;
         check_version(section, 1, record::VERSION).map_err(fail)?;

@@ -3,6 +3,7 @@
 mod cache;
 mod checkpoint;
 mod compiled;
+mod hostile;
 mod iwasm;
 mod jit;
 mod native_lib;

@@ -62,7 +62,7 @@ impl Store {
     /// Everything in the store but the bytes of its memories. All threads must stand still.
     ///
     /// # Errors
-    /// [`CaptureError::ForeignFunction`].
+    /// [`CaptureError::ForeignFunction`], [`CaptureError::Unused`].
     pub fn capture(&self) -> Result<StoreView, CaptureError> {
         let ids = self.func_ids();
         let objects = self.objects();

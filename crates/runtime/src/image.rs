@@ -77,7 +77,7 @@ impl Store {
         host_func: impl FnMut(&LoadedModule, usize) -> Option<*const Func>,
     ) -> Result<(), RestoreError> {
         let view = &image.program().store;
-        self.restore(view, modules, host_func)?;
+        self.restore(view, modules, &[], host_func)?;
         self.load_memories(image, modules, true, None)
     }
 

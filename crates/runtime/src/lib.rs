@@ -6,7 +6,7 @@
 //! - [`control`]: requests to a running program; [`trap`]: why it stopped
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
 //! - [`changes`]: what happened to a store between two moments, and making it happen again
-//! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`image`]: to and from images
+//! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`integrity`]: whether that fits the modules; [`image`]: to and from images
 
 pub mod capture;
 pub mod changes;
@@ -19,6 +19,7 @@ pub mod global;
 pub mod image;
 pub mod instance;
 pub mod instantiate;
+pub mod integrity;
 mod lay_out;
 mod limits;
 pub mod memory;

@@ -3,12 +3,14 @@
 use crate::func::Func;
 use crate::instance::{Extern, Instance, LoadedModule};
 use crate::instantiate::{InstantiateError, InstantiateOptions};
-use crate::memory::{MemoryPlan, WASM_PAGE};
+use crate::integrity;
+use crate::memory::MemoryPlan;
 use crate::store::Store;
 use crate::values::{NULL_REF, func_to_slot};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
-use wayfarer_module::{GlobalType, ImportType, Limits, TableType, ValType};
+use wayfarer_module::{GlobalType, ImportType, Limits, Module, TableType, ValType};
 use wayfarer_snapshot::view::{FuncId, StoreView, Value};
 
 /// Why a view could not become a store.
@@ -64,7 +66,8 @@ impl Store {
     }
 
     /// Makes everything in `view`, in this empty store; memories get their size, and zeros for bytes.
-    /// `modules` are the view's modules, in order; `host_func` gives the host function for import `index` of an instance.
+    /// `modules` are the view's modules, in order; `heaps` are as for [`integrity::check`]; `host_func` gives the host
+    /// function for import `index` of an instance.
     ///
     /// # Errors
     /// [`RestoreError`]. The store is then good for nothing but being dropped.
@@ -72,14 +75,17 @@ impl Store {
         self: &Arc<Self>,
         view: &StoreView,
         modules: &[Arc<LoadedModule>],
+        heaps: &[Option<Range<u32>>],
         mut host_func: impl FnMut(&LoadedModule, usize) -> Option<*const Func>,
     ) -> Result<(), RestoreError> {
         let inconsistent = |what: &str| RestoreError::Inconsistent(what.to_owned());
+        let plain: Vec<&Module> = modules.iter().map(|loaded| &*loaded.module).collect();
+        integrity::check(view, &plain, heaps)?;
+        if !self.is_empty() {
+            return Err(inconsistent("the store has instances, memories, tables or globals already"));
+        }
         let mut memories = Vec::new();
         for m in &view.memories {
-            if m.max > 65536 * WASM_PAGE {
-                return Err(inconsistent("a memory of more than 4 GiB"));
-            }
             let plan = MemoryPlan { len: m.len, max: m.max, page_size: m.page_size, shared: m.shared };
             memories.push(self.add_memory(plan).map_err(|_| RestoreError::OutOfMemory)?);
         }
@@ -96,15 +102,6 @@ impl Store {
         for (nth, inst) in view.instances.iter().enumerate() {
             let loaded = modules.get(inst.module as usize).ok_or_else(|| inconsistent("module index"))?;
             let module = &loaded.module;
-            if inst.memories.len() != module.memories.len()
-                || inst.tables.len() != module.tables.len()
-                || inst.globals.len() != module.globals.len()
-                || inst.dropped_datas.len() != module.datas.len()
-                || inst.dropped_elems.len() != module.elems.len()
-                || inst.imported_funcs.len() != module.num_imported_funcs as usize
-            {
-                return Err(inconsistent("an instance has other counts than its module"));
-            }
             let (mut f, mut t, mut m, mut g) = (0, 0, 0, 0);
             let mut imports = Vec::new();
             for (index, import) in module.imports.iter().enumerate() {
@@ -112,11 +109,10 @@ impl Store {
                     ImportType::Func(_) => {
                         f += 1;
                         match inst.imported_funcs[f - 1] {
-                            Some(id) if (id.instance as usize) < nth => Extern::Func(
+                            Some(id) => Extern::Func(
                                 self.func_by_id(id)
                                     .ok_or_else(|| inconsistent("function index of an import"))?,
                             ),
-                            Some(_) => return Err(inconsistent("an import names a later instance")),
                             None => Extern::Func(host_func(loaded, index).ok_or(RestoreError::Link {
                                 instance: nth,
                                 error: InstantiateError::Import { index, reason: "unknown import" },
@@ -142,7 +138,6 @@ impl Store {
                 memories: inst.memories.iter().map(|&i| pick(&memories, i)).collect::<Result<_, _>>()?,
                 globals: inst.globals.iter().map(|&i| pick(&globals, i)).collect::<Result<_, _>>()?,
             };
-            self.check_types(loaded, &objects)?;
             let options = InstantiateOptions { restored: Some(objects), ..Default::default() };
             // SAFETY: every pointer is to an object that was just added to this store.
             let made: &Instance = unsafe { self.allocate(loaded, &imports, &options) }
@@ -162,24 +157,6 @@ impl Store {
             unsafe { &*global }.set(slots);
         }
         Ok(())
-    }
-
-    /// Local objects of a restored instance must be what its module declares.
-    fn check_types(&self, loaded: &LoadedModule, objects: &RestoredObjects) -> Result<(), RestoreError> {
-        let module = &loaded.module;
-        // SAFETY: just added to this store, by `restore`.
-        let globals = objects.globals.iter().zip(&module.globals).all(|(g, m)| unsafe { &**g }.ty() == m.ty);
-        let tables = objects.tables.iter().zip(&module.tables).all(|(t, m)| {
-            // SAFETY: as above.
-            unsafe { &**t }.elem_type() == m.ty.elem
-        });
-        if globals && tables {
-            Ok(())
-        } else {
-            Err(RestoreError::Inconsistent(
-                "a global or table is of another type than its module declares".into(),
-            ))
-        }
     }
 }
 

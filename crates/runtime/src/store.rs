@@ -130,6 +130,12 @@ impl Store {
         self.objects().instances.len()
     }
 
+    /// Whether it has no objects, but for functions of the host.
+    pub fn is_empty(&self) -> bool {
+        let o = self.objects();
+        o.instances.is_empty() && o.memories.is_empty() && o.tables.is_empty() && o.globals.is_empty()
+    }
+
     /// Instance `index`, in order of instantiation.
     pub fn instance(&self, index: usize) -> Option<&Instance> {
         let instance: *const Instance = &**self.objects().instances.get(index)?;

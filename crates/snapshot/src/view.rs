@@ -241,6 +241,22 @@ pub struct ProgramView {
     pub host: Vec<HostSection>,
 }
 
+impl ProgramView {
+    /// The first place where the program holds a reference to an object of the host's, which no image has.
+    pub fn host_reference(&self) -> Option<String> {
+        let is_host = |v: &Value| matches!(v, Value::ExternRef(Some(_)));
+        if let Some(index) = self.store.tables.iter().position(|table| table.elems.iter().any(is_host)) {
+            return Some(format!("table {index}"));
+        }
+        if let Some(index) = self.store.globals.iter().position(|global| is_host(&global.value)) {
+            return Some(format!("global {index}"));
+        }
+        let mut frames = self.threads.iter().flat_map(|t| &t.frames);
+        let frame = frames.find(|frame| frame.locals.iter().chain(&frame.stack).any(is_host))?;
+        Some(format!("a frame of function {}", frame.func.func))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

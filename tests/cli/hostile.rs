@@ -1,0 +1,114 @@
+//! Images that lie about their module, with every checksum right: refused when restored, by name.
+
+use std::path::Path;
+
+use wayfarer_runtime::image::baselines;
+use wayfarer_snapshot::view::{ProgramView, Value};
+use wayfarer_snapshot::{Image, Info, LoadOptions, MemorySource, Reason, WriteOptions, save_to_path};
+
+use crate::support::{Folder, iwasm};
+
+/// Counts, and keeps the count where its memory ends.
+const COUNTER: &str = r#"(module
+    (memory (export "memory") 4 4)
+    (table 3 funcref) (table 1 externref) (global $g (mut externref) (ref.null extern))
+    (func (export "run") (param $n i32) (result i32) (local $i i32) (local $r externref)
+        (loop $next
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (i32.store (i32.const 262140) (local.get $i))
+            (br_if $next (i32.lt_u (local.get $i) (local.get $n))))
+        (i32.add (i32.load (i32.const 262140)) (ref.is_null (local.get $r)))))"#;
+
+struct Setup {
+    folder: Folder,
+    guest: String,
+    image: String,
+}
+
+fn setup(options: &[&str]) -> Setup {
+    let folder = Folder::new();
+    let guest = folder.module("guest.wasm", COUNTER);
+    let image = folder.text("the.image");
+    let checkpoint = format!("--checkpoint={image}");
+    let mut args = vec![&checkpoint, "--checkpoint-at=50", "--checkpoint-then=exit"];
+    args.extend(options);
+    args.extend(["-f", "run", &guest, "100"]);
+    assert_eq!(iwasm(args).status, Some(86));
+    Setup { folder, guest, image }
+}
+
+impl Setup {
+    /// Writes the image with a lie in it, and restores it.
+    fn told(&self, lie: impl FnOnce(&mut ProgramView)) -> crate::support::Ran {
+        let image = Image::open(&self.image).expect("it is good");
+        let module = std::fs::read(&self.guest).expect("it is there");
+        let module = wayfarer_module::parse(module.into()).expect("it is valid");
+        let mut program = image.program().clone();
+        let old = baselines(&program.store, &[&module]);
+        let mut bytes = vec![0; program.store.memories[0].len as usize];
+        image.load_memory(0, &mut bytes, &old[0], &LoadOptions::default()).expect("it is sound");
+        lie(&mut program);
+        let memories: Vec<Vec<u8>> = program
+            .store
+            .memories
+            .iter()
+            .map(|m| {
+                let mut bytes = bytes.clone();
+                bytes.resize(m.len as usize, 0);
+                bytes
+            })
+            .collect();
+        let baselines = baselines(&program.store, &[&module]);
+        let sources: Vec<_> =
+            memories.iter().zip(&baselines).map(|(data, baseline)| MemorySource { data, baseline }).collect();
+        let told = self.folder.text("told.image");
+        let info = Info::now(Reason::Api, 1);
+        save_to_path(Path::new(&told), &program, &info, &sources, &WriteOptions::default())
+            .expect("the writer believes it");
+        iwasm([&format!("--restore={told}"), "-f", "run", &self.guest, "100"])
+    }
+}
+
+#[test]
+fn objects_that_the_module_does_not_declare_so() {
+    let s = setup(&[]);
+    s.told(|_| {}).expect("0x65:i32\n", 0);
+    s.told(|p| {
+        p.store.memories[0].len = 65536;
+        p.store.memories[0].max = 65536;
+        p.store.memories[0].page_size = 65536;
+    })
+    .expect_error(1, "memory 0: its 65536 bytes are less than its module's minimum of 262144");
+    s.told(|p| p.store.memories[0].max = 1 << 32).expect_error(1, "memory 0: its ");
+    s.told(|p| p.store.tables[0].elems.truncate(2)).expect_error(1, "table 0: its 2 elements are less");
+    s.told(|p| p.store.memories.push(p.store.memories[0].clone()))
+        .expect_error(1, "memory 1: no instance uses it");
+}
+
+#[test]
+fn app_heaps_are_told_apart_from_lies() {
+    for heap in ["0", "8", "4096", "65536"] {
+        setup(&[&format!("--heap-size={heap}")]).told(|_| {}).expect("0x65:i32\n", 0);
+    }
+    setup(&["--heap-size=4096"])
+        .told(|p| {
+            p.store.memories[0].len += 8;
+            p.store.memories[0].max += 8;
+            p.store.memories[0].page_size += 8;
+        })
+        .expect_error(1, "memory 0: its pages of 266248 bytes");
+}
+
+#[test]
+fn references_to_objects_of_the_host() {
+    let s = setup(&[]);
+    let object = Value::ExternRef(Some(1));
+    let places: [(&str, fn(&mut ProgramView, Value)); 3] = [
+        ("table 1", |p, object| p.store.tables[1].elems[0] = object),
+        ("global 0", |p, object| p.store.globals[0].value = object),
+        ("a frame of function 0", |p, object| p.threads[0].frames[0].locals[2] = object),
+    ];
+    for (place, put) in places {
+        s.told(|p| put(p, object)).expect_error(1, &format!("{place} holds a reference to an object"));
+    }
+}
