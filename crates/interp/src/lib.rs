@@ -31,6 +31,13 @@ use wayfarer_runtime::{
 };
 use wayfarer_snapshot::view::Thread;
 
+/// Names of the instructions' handlers, by the module of `exec` that they are in: for the test that looks at their machine
+/// code.
+#[doc(hidden)]
+pub fn handlers() -> impl Iterator<Item = (&'static str, &'static str)> {
+    exec::HANDLERS.into_iter().flat_map(|(module, names)| names.iter().map(move |&name| (module, name)))
+}
+
 /// The interpreter as an engine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Interpreter;

@@ -302,10 +302,7 @@ helpers! {
             .and_then(|to_table| Table::copy(to_table, to, table_at(instance, from_table)?, from, count))
     }
     table_init |instance| (table: u32, segment: u32, to: u32, from: u32, count: u32) {
-        let values = instance.elem(segment);
-        let done = table_at(instance, table).and_then(|t| t.init(to, &values, from, count));
-        drop(values);
-        done
+        instance.init_table(table, segment, to, from, count)
     }
     elem_drop |instance| (segment: u32) {
         instance.drop_elem(segment);
