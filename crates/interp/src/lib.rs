@@ -60,9 +60,7 @@ impl Engine for Interpreter {
             return unsafe { call_host(env, callee, slots) };
         }
         // Guest and host may call each other without end.
-        if native_stack::is_used_up() {
-            return Err(TrapCode::NativeStackOverflow.into());
-        }
+        native_stack::check(env.stack_boundary.get())?;
         let (params, results) = (callee.param_slots as usize, callee.result_slots as usize);
         let mut ctx = context(env);
         ctx.state.ctx = &raw mut ctx;
