@@ -29,6 +29,10 @@ cross_suites() {
         ln -sfn "$target/guests" "$built/guests"
         step "build-$arch" scripts/cross/build.sh "$arch" "${only[@]}"
         stations+="$arch $toolchain/usr/bin/qemu-$arch -L /usr/$arch-linux-gnu $built/cross/iwasm"$'\n'
+        # It builds the interpreter for aarch64, optimized as in a release, and only looks at that.
+        if [ "$arch" = aarch64 ]; then
+            suite "dispatch-$arch" cargo test --release --workspace --test dispatch -- "for_$arch"
+        fi
         if [ ${#only[@]} -gt 0 ]; then
             suite "crates-$arch" "${test[@]}" "${tests[@]/#/--test=}"
             continue

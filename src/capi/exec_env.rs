@@ -5,15 +5,12 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::PoisonError;
 
-use wayfarer_runtime::ExecEnv;
+use wayfarer_runtime::{ExecEnv, native_stack};
 
 use super::ffi::guard;
 use super::instance::WASMModuleInstanceCommon;
 use super::log::error;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t};
-
-/// Native stack that must be left when a native function asks (bytes).
-const STACK_GUARD: usize = 3 * 1024;
 
 /// An execution environment, behind `wasm_exec_env_t`.
 pub struct WASMExecEnv {
@@ -24,7 +21,6 @@ pub struct WASMExecEnv {
     pub(crate) attachment: Cell<*mut c_void>,
     module_inst: Cell<wasm_module_inst_t>,
     user_data: Cell<*mut c_void>,
-    native_stack_boundary: Cell<*mut u8>,
     /// The native function that runs wants to be called again.
     pub(crate) call_again: Cell<bool>,
 }
@@ -96,7 +92,6 @@ impl WASMExecEnv {
             attachment: Cell::new(null_mut()),
             module_inst: Cell::new(instance.as_ptr()),
             user_data: Cell::new(null_mut()),
-            native_stack_boundary: Cell::new(null_mut()),
             call_again: Cell::new(false),
         });
         let address: *mut WASMExecEnv = &raw mut *new;
@@ -253,7 +248,11 @@ pub unsafe extern "C" fn wasm_runtime_get_user_data(exec_env: wasm_exec_env_t) -
     unsafe { exec_env.as_ref() }.map_or(null_mut(), |env| env.user_data.get())
 }
 
-/// Says where the native stack ends (its lowest address), for fibers and the like; NULL to ask the system again.
+/// Says where the native stack ends (its lowest address) that this exec env is called on from now on: for fibers and the like.
+/// From there three pages are left alone; if more has to be, the host says an address above the end. NULL: find out again. That
+/// is a thread's own stack, or the mapping that the stack pointer is in, if it may be a stack (private, at most 64 MiB, with nothing
+/// or a guard below); of any other, calls fail with `native stack overflow`. It has to be said of stacks that are not apart from
+/// each other, or from something else, in memory: else overflow would not be found.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_set_native_stack_boundary(
     exec_env: wasm_exec_env_t,
@@ -261,16 +260,17 @@ pub unsafe extern "C" fn wasm_runtime_set_native_stack_boundary(
 ) {
     // SAFETY: as the caller promises.
     if let Some(env) = unsafe { exec_env.as_ref() } {
-        env.native_stack_boundary.set(native_stack_boundary);
+        env.inspect(|exec_env| exec_env.stack_boundary.set(native_stack_boundary as usize));
     }
 }
 
-/// Checks that there is native stack left. If not, sets the exception `native stack overflow` and returns false. True
-/// when the end of the stack is not known: no guest code is running in this exec env.
+/// Checks that there is native stack left: as much as a call of the guest needs (15,360 bytes). If not, sets the exception
+/// `native stack overflow` and returns false. True when the end of the stack is not known: no guest code is running in this exec
+/// env, or it was never said, and cannot be found out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow(exec_env: wasm_exec_env_t) -> bool {
     // SAFETY: as the caller promises.
-    guard(false, || unsafe { exec_env.as_ref() }.is_none_or(|env| stack_left(env, STACK_GUARD)))
+    guard(false, || unsafe { exec_env.as_ref() }.is_none_or(|env| stack_left(env, None)))
 }
 
 /// Checks that `required_size` bytes of native stack are left. If not, sets the exception `native stack overflow` and
@@ -281,17 +281,17 @@ pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow_size(
     required_size: u32,
 ) -> bool {
     // SAFETY: as the caller promises.
-    guard(false, || unsafe { exec_env.as_ref() }.is_none_or(|env| stack_left(env, required_size as usize)))
+    guard(false, || {
+        unsafe { exec_env.as_ref() }.is_none_or(|env| stack_left(env, Some(required_size as usize)))
+    })
 }
 
-fn stack_left(env: &WASMExecEnv, required: usize) -> bool {
-    let boundary = match env.native_stack_boundary.get() as usize {
-        0 if !std::ptr::eq(RUNNING.get(), env) => return true,
-        0 => super::internals::stack_boundary(),
-        set => set,
-    };
-    let here = &raw const boundary as usize;
-    let enough = boundary == 0 || here.saturating_sub(required) >= boundary;
+fn stack_left(env: &WASMExecEnv, required: Option<usize>) -> bool {
+    let boundary = env.inspect(|exec_env| exec_env.stack_boundary.get());
+    if boundary == 0 && !std::ptr::eq(RUNNING.get(), env) {
+        return true;
+    }
+    let enough = native_stack::is_left(boundary, required);
     if !enough && let Some(instance) = env.instance() {
         instance.set_exception("native stack overflow");
     }

@@ -51,32 +51,10 @@ fn read(name: &CStr) -> Result<(*mut c_char, u32), String> {
     Ok((buffer.cast(), size))
 }
 
-/// Lowest address of the calling thread's stack; NULL if the system can't tell.
+/// Lowest address of the calling thread's stack, above its guard; NULL if the system can't tell.
 #[unsafe(no_mangle)]
 pub extern "C" fn os_thread_get_stack_boundary() -> *mut u8 {
-    stack_boundary() as *mut u8
-}
-
-/// Lowest address of the calling thread's stack; 0 if the system can't tell.
-pub(crate) fn stack_boundary() -> usize {
-    thread_local! {
-        static BOUNDARY: usize = find_stack_boundary();
-    }
-    BOUNDARY.with(|b| *b)
-}
-
-fn find_stack_boundary() -> usize {
-    let mut attr = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
-    let (mut stack, mut size) = (null_mut(), 0);
-    // SAFETY: `pthread_getattr_np` initializes the attributes, which are read and destroyed only if it did.
-    unsafe {
-        if libc::pthread_getattr_np(libc::pthread_self(), attr.as_mut_ptr()) != 0 {
-            return 0;
-        }
-        let known = libc::pthread_attr_getstack(attr.as_ptr(), &raw mut stack, &raw mut size) == 0;
-        libc::pthread_attr_destroy(attr.as_mut_ptr());
-        if known { stack as usize } else { 0 }
-    }
+    wayfarer_runtime::native_stack::thread_end() as *mut u8
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! values are alive at a time, and faster; a module whose functions have tens of thousands must not keep it busy for
 //! hours. So it is decided before LLVM is asked, by what is alive at the stable points.
 
-use crate::error::Result;
+use crate::error::{Result, unknown};
 use crate::frames;
 use crate::function::invalid;
 use wasmparser::{FuncValidatorAllocations, Operator, OperatorsReader};
@@ -44,7 +44,7 @@ pub(crate) fn of(module: &Module, func: u32) -> Result<Effort> {
     if count.points.saturating_mul(count.locals) > TABLE || count.operands > SAVED {
         return Ok(Effort::None);
     }
-    let points = stable_points(module, func);
+    let points = stable_points(module, func).map_err(unknown)?;
     let (mut carried, mut pairs, mut saved) = (0, 0, 0);
     let mut used = vec![false; count.locals];
     for point in &points.points {

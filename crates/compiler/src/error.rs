@@ -2,6 +2,7 @@
 
 use inkwell::builder::BuilderError;
 use std::fmt;
+use wayfarer_module::UnknownOperator;
 
 /// Why a module could not be compiled.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +31,11 @@ impl From<BuilderError> for CompileError {
     fn from(error: BuilderError) -> CompileError {
         CompileError::Llvm(error.to_string())
     }
+}
+
+/// A function with an instruction that nothing here knows.
+pub(crate) fn unknown(error: UnknownOperator) -> CompileError {
+    CompileError::Llvm(error.to_string())
 }
 
 /// An internal error: what the validator promised does not hold, or LLVM lacks what its documentation has.

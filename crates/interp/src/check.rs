@@ -1,9 +1,10 @@
 //! A translation held against the stable points that it must have: for fuzzing and tests.
 
 use crate::code::{Elsewhere, FuncCode, InterpModule, Site};
+use crate::translate::Untranslatable;
 use std::sync::Arc;
 use wayfarer_module::{Module, PointKind, StablePoint, stable_points_where};
-use wayfarer_runtime::{TrapCode, TypeId};
+use wayfarer_runtime::TypeId;
 
 /// Stable points of one function that are looked at: what they hold grows with the locals and with the stack.
 const MAX_POINTS: usize = 1000;
@@ -26,14 +27,15 @@ fn check_func(func: &FuncCode) -> Result<(), String> {
     let module = &func.module().module;
     let translated = match func.translated() {
         Ok(translated) => translated,
-        Err(TrapCode::TooManySlots) => return Ok(()),
-        Err(code) => return Err(format!("was not translated: {}", code.text())),
+        Err(Untranslatable::TooManySlots) => return Ok(()),
+        Err(why) => return Err(format!("was not translated: {why}")),
     };
     let mut count = 0;
     let points = stable_points_where(module, func.index, |_, _| {
         count += 1;
         count <= MAX_POINTS
-    });
+    })
+    .map_err(|e| e.to_string())?;
     let local_slots: u32 = points.locals.iter().map(|ty| ty.slots()).sum();
     if local_slots != translated.local_slots || translated.frame_slots < local_slots {
         return Err(format!("has {local_slots} slots of locals, not {}", translated.local_slots));

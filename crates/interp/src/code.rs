@@ -2,14 +2,14 @@
 
 use crate::exec::dispatch::Handler;
 use crate::heat::Heat;
-use crate::translate;
+use crate::translate::{self, Untranslatable};
 use once_cell::sync::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wayfarer_module::{FuncPoints, Module, PointKind, stable_points_where};
-use wayfarer_runtime::{ModuleCode, TrapCode, TypeId};
+use wayfarer_runtime::{ModuleCode, TypeId};
 
 /// A function as the interpreter knows it. At a fixed address; instructions and frame records point to it.
 pub(crate) struct FuncCode {
@@ -146,8 +146,8 @@ impl FuncCode {
     /// The translated function, translating it if it was not.
     ///
     /// # Errors
-    /// `TooManySlots`.
-    pub(crate) fn translated(&self) -> Result<&Translated, TrapCode> {
+    /// Why it cannot be.
+    pub(crate) fn translated(&self) -> Result<&Translated, Untranslatable> {
         let t = self.translated.get_or_try_init(|| translate::function(self.module(), self.index))?;
         self.frame_slots.store(t.frame_slots, Ordering::Relaxed);
         self.zero_slots.store(t.local_slots - self.param_slots, Ordering::Relaxed);
@@ -167,7 +167,9 @@ impl FuncCode {
         let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
         let found = points.entry((kind, offset)).or_insert_with(|| {
             let module = &self.module().module;
-            Arc::new(stable_points_where(module, self.index, |k, o| (k, o) == (kind, offset)))
+            let points = stable_points_where(module, self.index, |k, o| (k, o) == (kind, offset));
+            // A function with an instruction that nobody knows is not translated: nothing stands anywhere in it.
+            Arc::new(points.unwrap_or_else(|_| FuncPoints { locals: Box::default(), points: Box::default() }))
         });
         found.clone()
     }

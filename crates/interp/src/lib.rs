@@ -31,6 +31,13 @@ use wayfarer_runtime::{
 };
 use wayfarer_snapshot::view::Thread;
 
+/// Names of the instructions' handlers, by the module of `exec` that they are in: for the test that looks at their machine
+/// code.
+#[doc(hidden)]
+pub fn handlers() -> impl Iterator<Item = (&'static str, &'static str)> {
+    exec::HANDLERS.into_iter().flat_map(|(module, names)| names.iter().map(move |&name| (module, name)))
+}
+
 /// The interpreter as an engine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Interpreter;
@@ -53,9 +60,7 @@ impl Engine for Interpreter {
             return unsafe { call_host(env, callee, slots) };
         }
         // Guest and host may call each other without end.
-        if native_stack::is_used_up() {
-            return Err(TrapCode::NativeStackOverflow.into());
-        }
+        native_stack::check(env.stack_boundary.get())?;
         let (params, results) = (callee.param_slots as usize, callee.result_slots as usize);
         let mut ctx = context(env);
         ctx.state.ctx = &raw mut ctx;

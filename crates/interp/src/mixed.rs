@@ -9,7 +9,7 @@
 use crate::exec::dispatch::Exit;
 use crate::{context, enter, finish, resume};
 use std::sync::atomic::AtomicU32;
-use wayfarer_runtime::{ExecEnv, Func, Instance, RawFrame, ResumeError, Trap, TrapCode, native_stack};
+use wayfarer_runtime::{ExecEnv, Func, Instance, RawFrame, ResumeError, Trap, native_stack};
 
 pub use crate::capture::view;
 pub use crate::resume::check;
@@ -82,9 +82,7 @@ pub unsafe fn call(
     func: &Func,
     slots: *mut u64,
 ) -> Result<(), Ended> {
-    if native_stack::is_used_up() {
-        return Err(Ended::Trap(TrapCode::NativeStackOverflow.into()));
-    }
+    native_stack::check(env.stack_boundary.get()).map_err(Ended::Trap)?;
     let (params, results) = (func.param_slots as usize, func.result_slots as usize);
     let mut ctx = context(env);
     ctx.state.ctx = &raw mut ctx;

@@ -121,7 +121,7 @@ pub(crate) unsafe fn rebuild<'a>(
         let point = points
             .find(frame.kind, frame.offset)
             .ok_or_else(|| invalid("its position is no stable point"))?;
-        let translated = func.translated().map_err(|code| invalid(code.text()))?;
+        let translated = func.translated().map_err(|why| invalid(&why.to_string()))?;
 
         // SAFETY: the stacks are the context's; limits are checked before anything is written.
         unsafe {

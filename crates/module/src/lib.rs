@@ -9,6 +9,7 @@ mod liveness;
 mod load_error;
 pub mod module;
 mod names;
+mod operators;
 pub mod parse;
 mod sections;
 pub mod stable_points;
@@ -18,6 +19,7 @@ mod wasi_abi;
 
 pub use features::FEATURES;
 pub use module::*;
+pub use operators::{UnknownOperator, check_operator, unknown_operator};
 pub use parse::{LoadError, parse};
 pub use stable_points::{FuncPoints, PointKind, StablePoint, stable_points, stable_points_where};
 pub use types::*;

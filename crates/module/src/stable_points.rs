@@ -18,6 +18,7 @@
 use crate::cfg::{CfgBuilder, Event};
 use crate::liveness;
 use crate::module::Module;
+use crate::operators::{UnknownOperator, check_operator};
 use crate::types::ValType;
 use serde::{Deserialize, Serialize};
 use wasmparser::{
@@ -73,9 +74,12 @@ impl FuncPoints {
 
 /// Computes the stable points of local function `func` (a function index).
 ///
+/// # Errors
+/// An instruction of which it is not known what it means for them.
+///
 /// # Panics
 /// If `func` is imported or out of range: callers index with what validation accepted.
-pub fn stable_points(module: &Module, func: u32) -> FuncPoints {
+pub fn stable_points(module: &Module, func: u32) -> Result<FuncPoints, UnknownOperator> {
     stable_points_where(module, func, |_, _| true)
 }
 
@@ -83,13 +87,16 @@ pub fn stable_points(module: &Module, func: u32) -> FuncPoints {
 /// to the number of locals and the height of the stack, so that of a function with many of all three only those needed
 /// should be asked for.
 ///
+/// # Errors
+/// An instruction of which it is not known what it means for them.
+///
 /// # Panics
 /// If `func` is imported or out of range.
 pub fn stable_points_where(
     module: &Module,
     func: u32,
     wanted: impl FnMut(PointKind, u32) -> bool,
-) -> FuncPoints {
+) -> Result<FuncPoints, UnknownOperator> {
     let walk = Walk {
         module,
         validator: module.func_validator(func, FuncValidatorAllocations::default()),
@@ -98,7 +105,29 @@ pub fn stable_points_where(
         num_params: module.func_type(func).params.len(),
         wanted,
     };
-    walk.run(module.body_reader(func)).expect("`parse` validated the body")
+    match walk.run(module.body_reader(func)) {
+        Err(Failure::Invalid(error)) => unreachable!("`parse` validated the body: {error}"),
+        Err(Failure::Unknown(error)) => Err(error),
+        Ok(points) => Ok(points),
+    }
+}
+
+/// Why a walk does not come to the end.
+enum Failure {
+    Unknown(UnknownOperator),
+    Invalid(wasmparser::Error),
+}
+
+impl From<UnknownOperator> for Failure {
+    fn from(error: UnknownOperator) -> Failure {
+        Failure::Unknown(error)
+    }
+}
+
+impl From<wasmparser::Error> for Failure {
+    fn from(error: wasmparser::Error) -> Failure {
+        Failure::Invalid(error)
+    }
 }
 
 /// The walk over a body that finds its points, the types on the operand stack, and the control flow graph.
@@ -112,21 +141,21 @@ struct Walk<'a, W> {
 }
 
 impl<W: FnMut(PointKind, u32) -> bool> Walk<'_, W> {
-    fn run(mut self, mut reader: BinaryReader<'_>) -> wasmparser::Result<FuncPoints> {
+    fn run(mut self, mut reader: BinaryReader<'_>) -> Result<FuncPoints, Failure> {
         let start = reader.original_position();
         self.validator.read_locals(&mut reader)?;
         self.point(PointKind::Entry, start, 0);
         let mut operators = OperatorsReader::new(reader);
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
-            self.before(&operator, offset);
+            self.before(&operator, offset)?;
             self.validator.op(offset, &operator)?;
         }
         Ok(self.finish())
     }
 
     /// Notes what `operator` means for points and control flow. The validator has not seen it yet.
-    fn before(&mut self, operator: &Operator<'_>, offset: u64) {
+    fn before(&mut self, operator: &Operator<'_>, offset: u64) -> Result<(), UnknownOperator> {
         match *operator {
             Operator::LocalGet { local_index } => self.cfg.event(Event::Use(local_index)),
             Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
@@ -164,9 +193,10 @@ impl<W: FnMut(PointKind, u32) -> bool> Walk<'_, W> {
             }
             Operator::Return | Operator::Unreachable => self.cfg.leave(),
 
-            // Nothing else that `FEATURES` admits touches locals or branches.
-            _ => {}
+            // Nothing else that is known touches locals or branches.
+            ref other => check_operator(other)?,
         }
+        Ok(())
     }
 
     /// Adds a point here if here is reachable: the operand stack without its topmost `without` entries.

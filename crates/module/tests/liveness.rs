@@ -173,7 +173,7 @@ fn random_control_flow() {
         text.push_str("))");
 
         let module = parse(wat::parse_str(&text).unwrap().into()).unwrap();
-        let points = stable_points(&module, 1);
+        let points = stable_points(&module, 1).unwrap();
         let actual: BTreeMap<_, _> = points
             .points
             .iter()

@@ -42,7 +42,7 @@ fn sample() -> Vec<u8> {
 fn exercise(module: &Module) {
     for func in 0..module.funcs.len() as u32 {
         if func >= module.num_imported_funcs {
-            stable_points(module, func);
+            stable_points(module, func).unwrap();
         }
         module.func_name(func);
     }

@@ -53,7 +53,7 @@ fn render(input: &str, path: &Path) -> String {
 }
 
 fn render_func(module: &Module, func: u32, out: &mut String) {
-    let FuncPoints { locals, points } = stable_points(module, func);
+    let FuncPoints { locals, points } = stable_points(module, func).unwrap();
     writeln!(out, ";; func {func}, locals [{}]", types(&locals)).unwrap();
     for point in &points {
         let kind = match point.kind {
@@ -76,7 +76,7 @@ fn types(types: &[ValType]) -> String {
 fn find_by_kind_and_offset() {
     let binary = wat::parse_str("(module (func (param i32) (loop (br 0)) (call 0 (local.get 0))))").unwrap();
     let module = parse(binary.into()).unwrap();
-    let points = stable_points(&module, 0);
+    let points = stable_points(&module, 0).unwrap();
     for point in &points.points {
         assert_eq!(points.find(point.kind, point.offset), Some(point));
     }
@@ -90,13 +90,33 @@ fn find_by_kind_and_offset() {
 fn only_wanted_points() {
     let text = "(module (func (param i32) (loop (call 0 (local.get 0)) (br_if 0 (local.get 0))) (call 0 (i32.const 1))))";
     let module = parse(wat::parse_str(text).unwrap().into()).unwrap();
-    let all = stable_points(&module, 0);
+    let all = stable_points(&module, 0).unwrap();
     assert_eq!(all.points.len(), 6);
     for point in &all.points {
         let one =
-            stable_points_where(&module, 0, |kind, offset| (kind, offset) == (point.kind, point.offset));
+            stable_points_where(&module, 0, |kind, offset| (kind, offset) == (point.kind, point.offset))
+                .unwrap();
         assert_eq!(&*one.points, std::slice::from_ref(point));
         assert_eq!(one.locals, all.locals);
     }
-    assert!(stable_points_where(&module, 0, |_, _| false).points.is_empty());
+    assert!(stable_points_where(&module, 0, |_, _| false).unwrap().points.is_empty());
+}
+
+/// A module whose third instruction was replaced, after validation, by one that `FEATURES` does not admit: as if it did.
+fn with_unknown_instruction() -> wayfarer_module::Module {
+    let text = "(module (func (param i32) (local.get 0) (drop) (nop)))";
+    let mut module = parse(wat::parse_str(text).unwrap().into()).unwrap();
+    let mut bytes = module.bytes.to_vec();
+    let at = module.funcs[0].body.clone().unwrap().start + 4;
+    assert_eq!(bytes[at], 0x01, "nop");
+    // ref.as_non_null
+    bytes[at] = 0xd4;
+    module.bytes = bytes.into();
+    module
+}
+
+#[test]
+fn unknown_instructions_are_errors() {
+    let error = stable_points(&with_unknown_instruction(), 0).unwrap_err();
+    assert_eq!(error.to_string(), "unknown instruction RefAsNonNull");
 }

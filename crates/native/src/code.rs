@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use wayfarer_abi::symbol;
 use wayfarer_loader::Code;
-use wayfarer_module::{Module, PointKind, stable_points_where};
+use wayfarer_module::{Module, PointKind, UnknownOperator, stable_points_where};
 use wayfarer_runtime::NativeCode;
 
 /// Compiled code of a module.
@@ -36,6 +36,8 @@ pub enum LoadError {
     },
     /// A function of the module is not in it.
     Missing(String),
+    /// The module has an instruction that is not known.
+    Unknown(UnknownOperator),
 }
 
 impl fmt::Display for LoadError {
@@ -48,6 +50,7 @@ impl fmt::Display for LoadError {
                 wayfarer_abi::VERSION
             ),
             LoadError::Missing(name) => write!(f, "compiled code without function {name}"),
+            LoadError::Unknown(error) => error.fmt(f),
         }
     }
 }
@@ -81,14 +84,15 @@ impl CompiledModule {
             // What only has itself interpreted is not called by an interpreter.
             let interpreted = code.symbol(&symbol::interpreted(index)).is_some();
             funcs.push(if interpreted { std::ptr::null() } else { address });
-            let _ = stable_points_where(module, index, |kind, offset| {
+            stable_points_where(module, index, |kind, offset| {
                 if kind == PointKind::Loop
                     && let Some(address) = code.symbol(&symbol::continuation(index, offset))
                 {
                     continuations.insert((index, offset), address.cast::<()>());
                 }
                 false
-            });
+            })
+            .map_err(LoadError::Unknown)?;
         }
         let entries =
             (0..module.types.len() as u32).map(|ty| find(symbol::entry(ty))).collect::<Result<_, _>>()?;

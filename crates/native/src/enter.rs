@@ -53,7 +53,8 @@ unsafe extern "C" {
     pub(crate) fn wayfarer_leave(level: *mut c_void, status: u32) -> !;
 }
 
-/// Runs `code(vmctx, a, b)`. `None` if another thread runs compiled code of this instance.
+/// Runs `code(vmctx, a, b)`. `None` if another thread runs compiled code of this instance, or if so much of the native stack is
+/// used that only what is interpreted still has room.
 ///
 /// # Safety
 /// The code must be of the instance that `vm` is the context of, take these arguments, and touch nothing else.
@@ -65,10 +66,11 @@ pub(crate) unsafe fn run(
     a: *mut u64,
     b: *mut u64,
 ) -> Option<Result<(), Ended>> {
-    if native_stack::is_used_up() {
-        return Some(Err(Ended::Trap(TrapCode::NativeStackOverflow.into())));
+    let boundary = env.stack_boundary.get();
+    if !native_stack::has_room(boundary) {
+        return None;
     }
-    let first = vm.enter(env, native_stack::limit())?;
+    let entered = vm.enter(env, native_stack::limit(boundary))?;
     let mut level = Level {
         stack: 0,
         env,
@@ -93,9 +95,7 @@ pub(crate) unsafe fn run(
         // SAFETY: the context lives as long as its instance.
         unsafe { (*level.vmctx).capture.store(env.left.base(), Ordering::Relaxed) };
     }
-    if first {
-        vm.leave();
-    }
+    vm.leave(entered);
     Some(match status {
         RETURNED => Ok(()),
         CAPTURED => {

@@ -119,8 +119,8 @@ unsafe extern "C-unwind" fn leave_entry(vmctx: *mut VmCtx) -> *const u64 {
     // SAFETY: called by compiled code at a function's entry, with the frame's record written.
     unsafe {
         // Not the stack pointer here: the function's frame is gone.
-        if (*vmctx).stack.load(Ordering::Relaxed) < native_stack::limit() {
-            let env: *mut ExecEnv = env(vmctx);
+        let env: *mut ExecEnv = env(vmctx);
+        if (*vmctx).stack.load(Ordering::Relaxed) < native_stack::limit((*env).stack_boundary.get()) {
             Action::trap(&*env, TrapCode::NativeStackOverflow.into()).take(env);
         }
         leave(vmctx);
@@ -154,7 +154,7 @@ unsafe extern "C-unwind" fn entry(vmctx: *mut VmCtx) {
     // SAFETY: called by compiled code at a function's entry.
     unsafe {
         let env: *mut ExecEnv = env(vmctx);
-        if native_stack::is_used_up() {
+        if native_stack::is_used_up((*env).stack_boundary.get()) {
             Action::trap(&*env, TrapCode::NativeStackOverflow.into()).take(env);
         }
         // A request, or the stack was short by no more than this helper's frame: then the word is not armed.
@@ -302,10 +302,7 @@ helpers! {
             .and_then(|to_table| Table::copy(to_table, to, table_at(instance, from_table)?, from, count))
     }
     table_init |instance| (table: u32, segment: u32, to: u32, from: u32, count: u32) {
-        let values = instance.elem(segment);
-        let done = table_at(instance, table).and_then(|t| t.init(to, &values, from, count));
-        drop(values);
-        done
+        instance.init_table(table, segment, to, from, count)
     }
     elem_drop |instance| (segment: u32) {
         instance.drop_elem(segment);

@@ -35,7 +35,7 @@ fn publish(growing: &GrowingModule, session: &Session, funcs: &[u32], loops: &[(
 
 /// Offsets of a function's loops.
 fn loops(module: &Module, func: u32) -> Vec<u32> {
-    let points = stable_points(module, func);
+    let points = stable_points(module, func).unwrap();
     points.points.iter().filter(|point| point.kind == PointKind::Loop).map(|point| point.offset).collect()
 }
 

@@ -6,6 +6,7 @@ use crate::instance::Instance;
 use crate::raw_frame::RawFrame;
 use crate::region::Region;
 use crate::store::Store;
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::io;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct ExecEnv {
     pub tid: u32,
     /// The instance that a host function without one is called for, when the host calls it directly; may be null.
     pub instance: *const Instance,
+    /// Where the native stack ends on which the host runs this environment, if it said so; else 0.
+    pub stack_boundary: Cell<usize>,
     /// For the embedder.
     pub user_data: *mut c_void,
 }
@@ -89,6 +92,7 @@ impl ExecEnv {
             entry: Entry::Call,
             tid: 0,
             instance: std::ptr::null(),
+            stack_boundary: Cell::new(0),
             user_data: std::ptr::null_mut(),
         })
     }

@@ -211,13 +211,26 @@ impl Instance {
         self.memory(0).ok_or(TrapCode::MemoryOutOfBounds)?.write(to.into(), bytes)
     }
 
-    /// Values of element segment `index` as slots; empty once it was dropped.
-    pub fn elem(&self, index: u32) -> Vec<u64> {
-        if self.dropped_elems[index as usize].load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let items = &self.module().elems[index as usize].items;
-        items.iter().map(|item| crate::const_eval::eval(item, &self.globals, &self.funcs)[0]).collect()
+    /// `table.init`.
+    ///
+    /// # Errors
+    /// `TableOutOfBounds`; nothing is written then.
+    pub fn init_table(
+        &self,
+        table: u32,
+        segment: u32,
+        to: u32,
+        from: u32,
+        count: u32,
+    ) -> Result<(), TrapCode> {
+        let (first, len) = (from as usize, count as usize);
+        let items = match self.dropped_elems[segment as usize].load(Ordering::Relaxed) {
+            true => &[],
+            false => &*self.module().elems[segment as usize].items,
+        };
+        let items = items.get(first..first + len).ok_or(TrapCode::TableOutOfBounds)?;
+        let value = |item| crate::const_eval::eval(item, &self.globals, &self.funcs)[0];
+        self.table(table).ok_or(TrapCode::TableOutOfBounds)?.init(to, items.iter().map(value))
     }
 
     /// `elem.drop`.

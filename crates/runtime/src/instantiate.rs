@@ -225,10 +225,8 @@ fn run_active_segments(instance: &Instance) -> Result<(), InstantiateError> {
         match &segment.mode {
             SegmentMode::Active { index: table, offset } => {
                 let offset = const_eval::eval(offset, &instance.globals, &instance.funcs)[0] as u32;
-                let values = instance.elem(index);
-                let table =
-                    instance.table(*table).ok_or(InstantiateError::Segment(TrapCode::TableOutOfBounds))?;
-                table.init(offset, &values, 0, values.len() as u32).map_err(InstantiateError::Segment)?;
+                let count = segment.items.len() as u32;
+                instance.init_table(*table, index, offset, 0, count).map_err(InstantiateError::Segment)?;
                 instance.drop_elem(index);
             }
             SegmentMode::Declared => instance.drop_elem(index),

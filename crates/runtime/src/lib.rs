@@ -49,4 +49,4 @@ pub use store::{Runtime, Store};
 pub use table::Table;
 pub use trap::{Trap, TrapCode};
 pub use types::{TypeId, TypeRegistry};
-pub use vm::{NativeCode, VmContext, VmCtx};
+pub use vm::{Entered, NativeCode, VmContext, VmCtx};

@@ -117,6 +117,12 @@ impl Limit {
         Limit { control: control.clone(), cell: control.limits().add(word) }
     }
 
+    /// What the word holds without a request.
+    pub(crate) fn get(&self) -> u64 {
+        // SAFETY: cells live as long as `control`.
+        unsafe { &*self.cell }.real.load(Ordering::Relaxed)
+    }
+
     /// Sets what the word holds without a request. Only one thread at a time may.
     pub(crate) fn set(&self, limit: u64) {
         // SAFETY: cells live as long as `control`.

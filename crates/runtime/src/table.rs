@@ -133,14 +133,14 @@ impl Table {
         Ok(())
     }
 
-    /// Writes `values[from..from + count]` at `to`, as `table.init` does.
+    /// Writes values at `to`, as `table.init` does.
     ///
     /// # Errors
     /// `TableOutOfBounds`; nothing is written then.
-    pub fn init(&self, to: u32, values: &[u64], from: u32, count: u32) -> Result<(), TrapCode> {
-        let (to, from, count) = (to as usize, from as usize, count as usize);
-        let source = values.get(from..from + count).ok_or(TrapCode::TableOutOfBounds)?;
-        self.elems_mut().get_mut(to..to + count).ok_or(TrapCode::TableOutOfBounds)?.copy_from_slice(source);
+    pub fn init(&self, to: u32, values: impl ExactSizeIterator<Item = u64>) -> Result<(), TrapCode> {
+        let to = to as usize;
+        let places = self.elems_mut().get_mut(to..to + values.len()).ok_or(TrapCode::TableOutOfBounds)?;
+        places.iter_mut().zip(values).for_each(|(place, value)| *place = value);
         Ok(())
     }
 

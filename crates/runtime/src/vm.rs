@@ -69,6 +69,17 @@ pub struct VmCtx {
     reserved: [u64; 6],
 }
 
+/// How compiled code was entered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entered {
+    /// Nothing ran in the context before.
+    First,
+    /// The same environment did.
+    Again,
+    /// It did, on a stack with this limit.
+    OnAnotherStack(u64),
+}
+
 /// An instance's context: the fixed part and the lists behind it, at a fixed address.
 pub struct VmContext {
     words: Box<[u64]>,
@@ -150,31 +161,49 @@ impl VmContext {
         self.words.as_ptr().cast::<VmCtx>().cast_mut()
     }
 
-    /// Lets `env` run compiled code here, on a stack that may not reach below `stack_limit`: whether it did not already,
-    /// so that whoever entered has to [`VmContext::leave`]. `None` if another environment does.
+    /// Lets `env` run compiled code here, on a stack that may not reach below `stack_limit`: what [`VmContext::leave`] has to be
+    /// told afterwards. `None` if another environment does.
     #[inline]
-    pub fn enter(&self, env: &ExecEnv, stack_limit: usize) -> Option<bool> {
+    pub fn enter(&self, env: &ExecEnv, stack_limit: usize) -> Option<Entered> {
         // SAFETY: the header was written by `new`.
         let vm = unsafe { &*self.as_ptr() };
         let me = (&raw const *env).cast_mut();
         match vm.env.compare_exchange(ptr::null_mut(), me, Ordering::Acquire, Ordering::Relaxed) {
             Ok(_) => {}
-            Err(other) if other == me => return Some(false),
+            Err(other) if other == me => {
+                // Most often on the same stack.
+                let before = self.limit.as_ref().map_or(0, Limit::get);
+                if before == stack_limit as u64 {
+                    return Some(Entered::Again);
+                }
+                self.set_limit(stack_limit as u64);
+                return Some(Entered::OnAnotherStack(before));
+            }
             Err(_) => return None,
         }
         vm.results.store(env.results.base().cast(), Ordering::Relaxed);
         vm.capture.store(env.left.base(), Ordering::Relaxed);
-        if let Some(limit) = &self.limit {
-            limit.set(stack_limit as u64);
-        }
-        Some(true)
+        self.set_limit(stack_limit as u64);
+        Some(Entered::First)
     }
 
-    /// No environment runs compiled code here any more.
     #[inline]
-    pub fn leave(&self) {
-        // SAFETY: as above.
-        unsafe { &*self.as_ptr() }.env.store(ptr::null_mut(), Ordering::Release);
+    fn set_limit(&self, limit: u64) {
+        if let Some(word) = &self.limit {
+            word.set(limit);
+        }
+    }
+
+    /// Undoes an [`VmContext::enter`].
+    #[inline]
+    pub fn leave(&self, entered: Entered) {
+        match entered {
+            // No environment runs compiled code here any more.
+            // SAFETY: as above.
+            Entered::First => unsafe { &*self.as_ptr() }.env.store(ptr::null_mut(), Ordering::Release),
+            Entered::Again => {}
+            Entered::OnAnotherStack(before) => self.set_limit(before),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::body::invalid;
 use super::shape::{self, Shape, Survey};
-use crate::error::{Result, internal};
+use crate::error::{Result, internal, unknown};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use wasmparser::{BlockType, FuncValidatorAllocations, Operator, OperatorsReader};
@@ -70,7 +70,7 @@ impl<'m> Source<'m> {
             operators.push((operator, (at - module.code_start as u64) as u32));
         }
         Ok(Source {
-            points: stable_points(module, index),
+            points: stable_points(module, index).map_err(unknown)?,
             shape: Shape::of(module, index, survey)?,
             operators,
             nest: OnceCell::new(),

@@ -176,8 +176,18 @@ const INSTRUCTIONS: &[(&[&str], &str, &str)] = &[
     (&["v128", "v128", "v128"], "v128", "v128.bitselect"),
 ];
 
+/// Each instruction with its parameters and result (empty if there is none).
+#[allow(dead_code, reason = "shared by several programs")]
+pub(crate) fn each() -> impl Iterator<Item = (&'static [&'static str], &'static str, &'static str)> {
+    let lines = |(params, result, instructions): &(_, _, &'static str)| {
+        let (params, result) = (*params, *result);
+        instructions.lines().map(move |instruction| (params, result, instruction.trim()))
+    };
+    INSTRUCTIONS.iter().flat_map(lines)
+}
+
 /// What the instructions refer to.
-const REFERRED: &str = "
+pub(crate) const REFERRED: &str = "
     (memory 1 10)
     (table $t 4 funcref)
     (table $u 4 funcref)
@@ -198,6 +208,7 @@ const REFERRED: &str = "
 ";
 
 /// All of them in one module in text form.
+#[allow(dead_code, reason = "shared by several programs")]
 pub(crate) fn module() -> String {
     let mut text = format!("(module {REFERRED}");
     for (params, result, instructions) in INSTRUCTIONS {

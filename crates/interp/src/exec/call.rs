@@ -77,18 +77,7 @@ handlers! {
 
     /// First instruction of a function that was not translated yet. Its record is on top.
     translate_now |s| {
-        let func = &*(*(*s.ctx).top.sub(1)).func;
-        match func.translated() {
-            Ok(_) if s.fp.add(func.frame_slots() as usize) > (*s.ctx).stack_end => {
-                s.trap(TrapCode::StackOverflow)
-            }
-            Ok(_) => {
-                zero_locals(func, s.fp);
-                s.ip = func.entry();
-                next(s)
-            }
-            Err(code) => s.trap(code),
-        }
+        Ctx::step(s, |ctx| translate(ctx))
     }
 
     /// The outermost frame returned.
@@ -218,6 +207,29 @@ unsafe fn finish_step(s: State, done: Result<(), TrapCode>) -> Exit {
             Ok(()) if armed(&s) => stop::poll(s.ctx, PointKind::Entry),
             Ok(()) => Exit::Next,
             Err(code) => s.trap(code),
+        }
+    }
+}
+
+/// A step: translates the function whose record is on top, and goes on at its first instruction.
+#[cold]
+#[inline(never)]
+unsafe fn translate(ctx: *mut Ctx) -> Exit {
+    // SAFETY: the caller's context and record are live; the frame is only used once it is known to have room.
+    unsafe {
+        let mut s = (*ctx).state;
+        let func = &*(*(*ctx).top.sub(1)).func;
+        match func.translated() {
+            Ok(_) if s.fp.add(func.frame_slots() as usize) > (*ctx).stack_end => {
+                s.trap(TrapCode::StackOverflow)
+            }
+            Ok(_) => {
+                zero_locals(func, s.fp);
+                s.ip = func.entry();
+                (*ctx).state = s;
+                Exit::Next
+            }
+            Err(why) => s.end(why.into()),
         }
     }
 }

@@ -98,9 +98,12 @@ pub(crate) unsafe fn run(s: State) -> Exit {
     }
 }
 
-/// Defines handlers: `name<types; flags> |state| body`. Flags are `bool` constants.
+/// Defines a module's handlers, and the list of their names: `name<types; flags> |state| body`. Flags are `bool` constants.
 macro_rules! handlers {
     ($($(#[$meta:meta])* $name:ident $(<$($g:ident: $bound:path),* $(; $($flag:ident),*)?>)? |$s:ident| $body:block)*) => {
+        /// Names of this module's handlers.
+        pub(crate) const HANDLERS: &[&str] = &[$(stringify!($name)),*];
+
         $(
             $(#[$meta])*
             #[allow(clippy::too_many_arguments)]

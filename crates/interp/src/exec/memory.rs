@@ -7,7 +7,7 @@ use super::dispatch::{Handler, State, handlers, next};
 use super::operand::{Acc, Imm, Scalar, Slot, Source, put};
 use std::marker::PhantomData;
 use std::ptr;
-use wayfarer_runtime::{Memory, TrapCode};
+use wayfarer_runtime::TrapCode;
 
 /// What a load makes of the bytes.
 pub(crate) trait Load {
@@ -171,7 +171,8 @@ handlers! {
     /// Result slot 8, delta slot 10.
     memory_grow |s| {
         let pages = *s.slot(10) as u32;
-        let old = grow(&mut s, pages);
+        let old = s.instance().grow_memory(pages);
+        s.reload_memory();
         put::<u32>(&mut s, 8, old);
         s.ip = s.ip.add(2);
         next(s)
@@ -205,7 +206,8 @@ handlers! {
 
     /// Destination, source, size in slots 8, 10, 12; data segment at 16.
     memory_init |s| {
-        match init(&s) {
+        let (to, from, size) = (*s.slot(8) as u32, *s.slot(10) as u32, *s.slot(12) as u32);
+        match s.instance().init_memory(s.u32(16), to, from, size) {
             Ok(()) => {
                 s.ip = s.ip.add(3);
                 next(s)
@@ -219,27 +221,6 @@ handlers! {
         s.instance().drop_data(s.u32(8));
         s.ip = s.ip.add(2);
         next(s)
-    }
-}
-
-#[inline(never)]
-unsafe fn grow(s: &mut State, pages: u32) -> u32 {
-    // SAFETY: passed on.
-    unsafe {
-        let old = s.instance().grow_memory(pages);
-        s.reload_memory();
-        old
-    }
-}
-
-#[inline(never)]
-unsafe fn init(s: &State) -> Result<(), TrapCode> {
-    // SAFETY: passed on.
-    unsafe {
-        let (to, from, size) = (*s.slot(8) as u32, *s.slot(10) as u32 as usize, *s.slot(12) as u32 as usize);
-        let bytes = s.instance().data(s.u32(16)).get(from..from + size).ok_or(TrapCode::MemoryOutOfBounds)?;
-        let memory: &Memory = s.instance().memory(0).ok_or(TrapCode::MemoryOutOfBounds)?;
-        memory.write(u64::from(to), bytes)
     }
 }
 

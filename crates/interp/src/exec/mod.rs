@@ -13,3 +13,14 @@ pub(crate) mod stop;
 pub(crate) mod tables;
 pub(crate) mod vector;
 pub(crate) mod vector_lists;
+
+/// Names of all handlers, by module.
+pub(crate) const HANDLERS: [(&str, &[&str]); 7] = [
+    ("arith", arith::HANDLERS),
+    ("call", call::HANDLERS),
+    ("control", control::HANDLERS),
+    ("copy", copy::HANDLERS),
+    ("memory", memory::HANDLERS),
+    ("tables", tables::HANDLERS),
+    ("vector", vector::HANDLERS),
+];

@@ -96,7 +96,7 @@ unsafe fn is_ready(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> b
         let instance = &*(*ctx).instance;
         let callee = &*instance.funcs()[func.index as usize];
         let (heat, hot, offset) = match kind {
-            PointKind::Entry if !callee.native().is_null() => return !native_stack::is_half_used(),
+            PointKind::Entry if !callee.native().is_null() => return !half_used(ctx),
             PointKind::Entry => (&func.heat, HOT_ENTRY, None),
             PointKind::Loop => match loop_at(ctx, func) {
                 Some(at) => (&*at.heat, HOT_LOOP, Some(at.offset)),
@@ -119,8 +119,13 @@ unsafe fn is_ready(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> b
             heat.note_without(generation);
         }
         // Frames of either kind that call each other without end are to end as interpreted ones, which have more room.
-        ready && !native_stack::is_half_used()
+        ready && !half_used(ctx)
     }
+}
+
+unsafe fn half_used(ctx: *const Ctx) -> bool {
+    // SAFETY: as for `poll`.
+    native_stack::is_half_used(unsafe { (*(*ctx).env).stack_boundary.get() })
 }
 
 /// The loop header at which the innermost frame, of `func`, stands.

@@ -130,11 +130,8 @@ handlers! {
 
     /// Destination, source, count in slots 8, 10, 12; table 16, element segment 20.
     table_init |s| {
-        let values = s.instance().elem(s.u32(20));
-        let done = table(&s, 16)
-            .and_then(|t| t.init(*s.slot(8) as u32, &values, *s.slot(10) as u32, *s.slot(12) as u32));
-        drop(values);
-        match done {
+        let (to, from, count) = (*s.slot(8) as u32, *s.slot(10) as u32, *s.slot(12) as u32);
+        match s.instance().init_table(s.u32(16), s.u32(20), to, from, count) {
             Ok(()) => {
                 s.ip = s.ip.add(3);
                 next(s)

@@ -289,7 +289,7 @@ handlers! {
     /// Lanes in the words at 16 and 24.
     shuffle |s| {
         let lanes = u128::from(s.u64(16)) | u128::from(s.u64(24)) << 64;
-        s.set_v128(8, simd::i8x16_shuffle(s.v128(10), s.v128(12), lanes.to_le_bytes()));
+        s.set_v128(8, simd::i8x16_shuffle(s.v128(10), s.v128(12), lanes));
         s.ip = s.ip.add(4);
         next(s)
     }

@@ -72,5 +72,5 @@ type Forms<F> = [(&'static str, F); 2];
 type Unary = fn(u128) -> u128;
 type Binary = fn(u128, u128) -> u128;
 type Shift = fn(u128, u32) -> u128;
-type Shuffle = fn(u128, u128, [u8; 16]) -> u128;
+type Shuffle = fn(u128, u128, u128) -> u128;
 type Test = fn(u128) -> u32;

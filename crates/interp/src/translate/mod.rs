@@ -18,9 +18,10 @@ use crate::heat::Heat;
 use control::{Block, BlockKind};
 use emit::Code;
 use stack::{Entry, Place, Src, acc_of};
+use std::fmt;
 use wasmparser::{FunctionBody, Operator};
-use wayfarer_module::{FuncType, Module, ValType};
-use wayfarer_runtime::TrapCode;
+use wayfarer_module::{FuncType, Module, UnknownOperator, ValType, check_operator, unknown_operator};
+use wayfarer_runtime::{Trap, TrapCode};
 
 /// The last instruction, if the next ones may still change it.
 struct Last {
@@ -113,29 +114,53 @@ struct Translator<'a> {
 /// Translates local function `index`.
 ///
 /// # Errors
-/// `TooManySlots` if its frame has more slots than instructions can name.
-pub(crate) fn function(interp: &InterpModule, index: u32) -> Result<Translated, TrapCode> {
+/// [`Untranslatable`].
+pub(crate) fn function(interp: &InterpModule, index: u32) -> Result<Translated, Untranslatable> {
     let module = &*interp.module;
     let ty = module.func_type(index);
     let body = FunctionBody::new(module.body_reader(index));
-    // The module was validated: what fails to parse now is a bug, and becomes a trap rather than a crash.
-    translate(interp, module, ty, &body).map_err(|error| match error {
-        Failure::TooManySlots => TrapCode::TooManySlots,
-        Failure::Parse(error) => {
-            debug_assert!(false, "validated code does not parse: {error}");
-            TrapCode::Unreachable
-        }
-    })
+    translate(interp, module, ty, &body)
 }
 
-enum Failure {
+/// Why a function cannot be translated: then a call of it is a trap.
+#[derive(Debug)]
+pub(crate) enum Untranslatable {
+    /// Its frame has more slots than instructions can name.
     TooManySlots,
-    Parse(wasmparser::BinaryReaderError),
+    /// It has an instruction that the interpreter does not know.
+    Unknown(UnknownOperator),
+    /// It does not parse, although the module was validated.
+    Invalid(wasmparser::BinaryReaderError),
 }
 
-impl From<wasmparser::BinaryReaderError> for Failure {
-    fn from(error: wasmparser::BinaryReaderError) -> Failure {
-        Failure::Parse(error)
+impl From<wasmparser::BinaryReaderError> for Untranslatable {
+    fn from(error: wasmparser::BinaryReaderError) -> Untranslatable {
+        Untranslatable::Invalid(error)
+    }
+}
+
+impl From<UnknownOperator> for Untranslatable {
+    fn from(error: UnknownOperator) -> Untranslatable {
+        Untranslatable::Unknown(error)
+    }
+}
+
+impl fmt::Display for Untranslatable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Untranslatable::TooManySlots => f.write_str(TrapCode::TooManySlots.text()),
+            Untranslatable::Unknown(error) => write!(f, "cannot be interpreted: {error}"),
+            Untranslatable::Invalid(error) => write!(f, "cannot be interpreted: {error}"),
+        }
+    }
+}
+
+impl From<Untranslatable> for Trap {
+    fn from(why: Untranslatable) -> Trap {
+        match why {
+            Untranslatable::TooManySlots => TrapCode::TooManySlots.into(),
+            other => Trap::host(format!("function {other}")),
+        }
     }
 }
 
@@ -144,7 +169,7 @@ fn translate(
     module: &Module,
     ty: &FuncType,
     body: &FunctionBody<'_>,
-) -> Result<Translated, Failure> {
+) -> Result<Translated, Untranslatable> {
     let mut locals = ty.params.to_vec();
     for group in body.get_locals_reader()? {
         let (count, ty) = group?;
@@ -153,7 +178,7 @@ fn translate(
     let mut slots = 0u32;
     let mut local_slots = Vec::with_capacity(locals.len());
     for ty in &locals {
-        local_slots.push(u16::try_from(slots).map_err(|_| Failure::TooManySlots)?);
+        local_slots.push(u16::try_from(slots).map_err(|_| Untranslatable::TooManySlots)?);
         slots += ty.slots();
     }
     let mut t = Translator {
@@ -183,10 +208,10 @@ fn translate(
     while !ops.eof() {
         let (op, at) = ops.read_with_offset()?;
         t.offset = (at - module.code_start as u64) as u32;
-        t.instruction(&op);
+        t.instruction(&op)?;
         // Slots are 16 bits wide; leave room for the second half of a v128 and a call's results.
         if t.max_height >= u32::from(u16::MAX) {
-            return Err(Failure::TooManySlots);
+            return Err(Untranslatable::TooManySlots);
         }
     }
     Ok(Translated {
@@ -201,20 +226,21 @@ fn translate(
 }
 
 impl<'a> Translator<'a> {
-    fn instruction(&mut self, op: &Operator<'_>) {
+    fn instruction(&mut self, op: &Operator<'_>) -> Result<(), UnknownOperator> {
         if let Some(depth) = self.dead {
             match op {
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
                     self.dead = Some(depth + 1);
-                    return;
+                    return Ok(());
                 }
                 Operator::End if depth > 0 => {
                     self.dead = Some(depth - 1);
-                    return;
+                    return Ok(());
                 }
                 Operator::End => {}
                 Operator::Else if depth == 0 => {}
-                _ => return,
+                // One that is not known might open a block.
+                _ => return check_operator(op),
             }
         }
         match *op {
@@ -261,9 +287,12 @@ impl<'a> Translator<'a> {
                     || self.numeric(op)
                     || self.memory(op)
                     || self.vector(op);
-                debug_assert!(done, "validated instruction that the interpreter does not know: {op:?}");
+                if !done {
+                    return Err(unknown_operator(op));
+                }
             }
         }
+        Ok(())
     }
 
     /// Emits an instruction whose second word starts with its result slot, and pushes the result.

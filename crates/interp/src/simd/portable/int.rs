@@ -162,13 +162,13 @@ pub(crate) fn i64x2_bitmask(a: u128) -> u32 {
     bitmask::<i64, _>(a)
 }
 
-/// Lanes chosen by immediate from `a` (0 to 15) and `b` (16 to 31).
+/// Lanes chosen by immediate (a vector of their numbers) from `a` (0 to 15) and `b` (16 to 31).
 #[inline]
-pub(crate) fn i8x16_shuffle(a: u128, b: u128, lanes: [u8; 16]) -> u128 {
+pub(crate) fn i8x16_shuffle(a: u128, b: u128, lanes: u128) -> u128 {
     let mut both = [0; 32];
     both[..16].copy_from_slice(&a.to_le_bytes());
     both[16..].copy_from_slice(&b.to_le_bytes());
-    u128::from_le_bytes(lanes.map(|lane| both[usize::from(lane & 31)]))
+    u128::from_le_bytes(lanes.to_le_bytes().map(|lane| both[usize::from(lane & 31)]))
 }
 
 /// Lanes of `a` chosen by the lanes of `indices`; an index out of range gives zero.

@@ -106,13 +106,13 @@ fn shuffle() {
     let a = build(8, |i| (0x10 + i).into());
     let b = build(8, |i| (0xe0 + i).into());
     for indices in int_vectors(8) {
-        let lanes = indices.to_le_bytes().map(|index| index & 31);
-        let expect = build(8, |i| match u32::from(lanes[i as usize]) {
+        let lanes = build(8, |i| unsigned(indices, 8, i) & 31);
+        let expect = build(8, |i| match unsigned(lanes, 8, i) as u32 {
             from @ 0..16 => unsigned(a, 8, from),
             from => unsigned(b, 8, from - 16),
         });
         for (form, f) in forms {
-            assert_eq!(f(a, b, lanes), expect, "{form} {lanes:?}");
+            assert_eq!(f(a, b, lanes), expect, "{form} {lanes:#034x}");
         }
     }
 }
