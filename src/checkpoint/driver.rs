@@ -390,6 +390,13 @@ impl Driver {
     }
 }
 
+impl Drop for Driver {
+    /// It goes with its store.
+    fn drop(&mut self) {
+        self.history.store_gone();
+    }
+}
+
 /// What the store knows a driver by.
 struct Handle(Weak<Driver>);
 

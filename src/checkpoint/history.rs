@@ -256,6 +256,15 @@ impl History {
         state.unrepeatable.clone().or_else(away)
     }
 
+    /// The store is gone, and nothing of it is watched any more. What the host did with it is still to be repeated.
+    pub(crate) fn store_gone(&self) {
+        let mut state = self.state();
+        state.watch = ChangeWatch::default();
+        state.running.clear();
+        state.pending = None;
+        state.origin = None;
+    }
+
     /// Whether a call is being made.
     pub(crate) fn is_running(&self) -> bool {
         !self.state().running.is_empty()

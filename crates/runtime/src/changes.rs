@@ -95,7 +95,7 @@ const COPIES: usize = 64 << 20;
 /// Equal bytes between two that differ which are worth a run of their own.
 const GAP: usize = 16;
 
-/// Watches a store. Nothing may run in it while it is asked.
+/// Watches a store. Nothing may run in it while it is asked, and it is not asked any more when the store is gone.
 #[derive(Debug, Default)]
 pub struct ChangeWatch {
     memories: Vec<WatchedMemory>,
@@ -119,11 +119,7 @@ impl ChangeWatch {
             let len = memory.len();
             match self.memories.get_mut(index) {
                 Some(watched) => watched.sync(memory.base(), len),
-                None => self.memories.push(WatchedMemory {
-                    tracker: WriteTracker::start(memory.base(), len),
-                    len,
-                    copies: HashMap::new(),
-                }),
+                None => self.memories.push(WatchedMemory::new(memory.base(), len)),
             }
         }
         self.tables.clear();
@@ -193,6 +189,15 @@ fn dropped(instance: &crate::Instance) -> (Vec<bool>, Vec<bool>) {
     (flags(&instance.dropped_datas), flags(&instance.dropped_elems))
 }
 
+/// Begins to track a memory.
+fn track(base: *const u8, len: usize) -> WriteTracker {
+    // SAFETY: a memory begins with a page and stays mapped and readable as far as it ever was, as long as its store, which
+    // the watch does not outlive in use; nothing runs in the store now, nor when the tracker is asked (see the type).
+    unsafe {
+        if len > SMALL { WriteTracker::start(base, len) } else { WriteTracker::start_comparing(base, len) }
+    }
+}
+
 /// A memory's bytes.
 ///
 /// # Safety
@@ -202,9 +207,20 @@ unsafe fn bytes<'a>(base: *const u8, len: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(base, len) }
 }
 
+/// Memories up to this size (bytes) are compared with a copy: the kernel's help costs more, and descriptors.
+const SMALL: usize = 1 << 20;
+
 impl WatchedMemory {
+    fn new(base: *const u8, len: usize) -> WatchedMemory {
+        WatchedMemory { tracker: track(base, len), len, copies: HashMap::new() }
+    }
+
     /// Takes note of what the host wrote.
     fn sync(&mut self, base: *const u8, len: usize) {
+        if self.len <= SMALL && len > SMALL {
+            *self = WatchedMemory::new(base, len);
+            return;
+        }
         // SAFETY: nothing runs in the store (see the type), and a host does not write while it calls this library.
         let now = unsafe { bytes(base, len) };
         for range in self.tracker.written(len) {

@@ -2,6 +2,7 @@
 //!
 //! - [`store`]: the owner of everything; [`instance`], [`instantiate`]: modules at work
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
+//! - [`pages`]: which of a memory's pages were ever touched; [`written`]: which were written to
 //! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
 //! - [`control`]: requests to a running program; [`trap`]: why it stopped
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
@@ -24,6 +25,7 @@ mod lay_out;
 mod limits;
 pub mod memory;
 pub mod native_stack;
+pub mod pages;
 pub mod raw_frame;
 pub mod region;
 pub mod restore;
@@ -33,7 +35,7 @@ pub mod trap;
 pub mod types;
 pub mod values;
 pub mod vm;
-mod written;
+pub mod written;
 
 pub use changes::{ChangeWatch, Changes};
 pub use control::{Control, PollAction};
@@ -50,3 +52,4 @@ pub use table::Table;
 pub use trap::{Trap, TrapCode};
 pub use types::{TypeId, TypeRegistry};
 pub use vm::{Entered, NativeCode, VmContext, VmCtx};
+pub use written::WriteTracker;
