@@ -34,6 +34,8 @@ static Ran run_script(char **argv, uint64_t seed, const char *suffix, const char
     snprintf(input, sizeof input, "%s/input", argv[5]);
     snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
     snprintf(point, sizeof point, "%llu", (unsigned long long)at);
+    /* Or each child would print it, too. */
+    fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         alarm(120);

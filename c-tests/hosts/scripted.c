@@ -245,8 +245,12 @@ static void *end_soon(void *inst)
 static void use_general(Script *script, Guest *guest)
 {
     Random *random = &script->random;
-    uint32_t cells[8] = { 0 }, n = 1 + below(random, 200);
-    switch (below(random, 24)) {
+    uint32_t cells[8] = { 0 }, n = 1 + below(random, 200), what = below(random, 24);
+    /* Not in threads: the counter and numbers of objects are the process's, and who comes first is not certain. */
+    if (script->text && (what == 9 || what == 12 || what == 13)) {
+        what = 0;
+    }
+    switch (what) {
     case 0 ... 3: {
         float b = (float)below(random, 1000) / 7;
         double c = below(random, 1000) * 1.5;
@@ -550,6 +554,8 @@ static int run(char **argv)
         !wasm_runtime_register_natives("env", symbols, sizeof symbols / sizeof *symbols)) {
         return 2;
     }
+    /* What the library logs has the time in it. */
+    wasm_runtime_set_log_level(WASM_LOG_LEVEL_FATAL);
     wayfarer_register_state("counter", 1, save_counter, restore_counter, &counter);
     context_key = wasm_runtime_create_context_key(NULL);
     for (int i = 0; i < MODULES; i++) {
