@@ -18,8 +18,9 @@ CARGO   ?= cargo
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 
-# What a host that links libiwasm.a must link as well: the system libraries under Rust's standard library.
-STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+# What a host that links libiwasm.a must link as well: the system libraries under Rust's standard library. Not libgcc_s:
+# compilers link what they have of it anyway, and there is none to link statically.
+STATIC_LIBS := -lutil -lrt -lpthread -lm -ldl -lc
 
 .PHONY: help all build setup guests demo test test-cross bench fmt lint install uninstall
 
@@ -39,6 +40,7 @@ all: build
 
 # A program linked with -liwasm asks for the SONAME when it starts, so the build folder needs that name too.
 build:
+	@scripts/check-build.sh
 	$(CARGO) build --release --workspace
 	ln -sf libiwasm.so $(RELEASE)/libiwasm.so.$(API_MAJOR)
 
@@ -91,6 +93,9 @@ PROGRAMS = $(wildcard $(addprefix $(RELEASE)/,iwasm wayfarer wamrc))
 HEADERS  = $(wildcard include/*.h)
 MANUALS  = $(foreach program,$(notdir $(PROGRAMS)),packaging/man/$(program).1)
 
+# Which folders there were not before.
+FOLDERS = $(LIBDIR)/cmake/iwasm/folders.txt
+
 # Paths in package files are given relative to the prefix where they are below it, so that the tree can be moved.
 relative  = $(patsubst $(PREFIX)/%,%,$(1))
 in_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
@@ -104,8 +109,8 @@ fill_in   = sed -e 's|@PREFIX@|$(PREFIX)|g' \
 # Does not build: `sudo make install` should not run a compiler as root.
 install:
 	@test -f $(RELEASE)/libiwasm.so || { echo 'make install: nothing built in $(RELEASE); run make build first' >&2; exit 1; }
-	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/iwasm' \
-		'$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(MANDIR)/man1'
+	scripts/folders.sh make '$(DESTDIR)' '$(FOLDERS)' '$(BINDIR)' '$(LIBDIR)/pkgconfig' '$(LIBDIR)/cmake/iwasm' \
+		'$(INCLUDEDIR)' '$(MANDIR)/man1'
 	$(INSTALL) -m 755 $(RELEASE)/libiwasm.so '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_VERSION)'
 	$(STRIP) --strip-unneeded '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_VERSION)'
 	ln -sf libiwasm.so.$(API_VERSION) '$(DESTDIR)$(LIBDIR)/libiwasm.so.$(API_MAJOR)'
@@ -128,14 +133,17 @@ install:
 	for manual in $(MANUALS); do \
 		$(fill_in) $$manual > "$(DESTDIR)$(MANDIR)/man1/$${manual##*/}" || exit 1; \
 	done
+	@scripts/loader-hint.sh '$(DESTDIR)' '$(LIBDIR)' '$(API_MAJOR)'
 
 uninstall:
 	rm -f '$(DESTDIR)$(LIBDIR)'/libiwasm.so '$(DESTDIR)$(LIBDIR)'/libiwasm.so.$(API_MAJOR) \
 		'$(DESTDIR)$(LIBDIR)'/libiwasm.so.$(API_VERSION) '$(DESTDIR)$(LIBDIR)'/libiwasm.a \
 		'$(DESTDIR)$(LIBDIR)'/libwayfarer_compiler.so \
 		'$(DESTDIR)$(LIBDIR)'/pkgconfig/iwasm.pc
-	rm -rf '$(DESTDIR)$(LIBDIR)'/cmake/iwasm
+	rm -f '$(DESTDIR)$(LIBDIR)'/cmake/iwasm/iwasmConfig.cmake \
+		'$(DESTDIR)$(LIBDIR)'/cmake/iwasm/iwasmConfigVersion.cmake
 	for header in $(notdir $(HEADERS)); do rm -f "$(DESTDIR)$(INCLUDEDIR)/$$header" || exit 1; done
 	for program in iwasm wayfarer wamrc; do \
 		rm -f "$(DESTDIR)$(BINDIR)/$$program" "$(DESTDIR)$(MANDIR)/man1/$$program.1" || exit 1; \
 	done
+	scripts/folders.sh remove '$(DESTDIR)' '$(FOLDERS)'

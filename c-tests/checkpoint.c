@@ -1,11 +1,14 @@
 /* wayfarer.h: checkpoints taken from a native function, another thread and a signal handler, to memory, files and
  * descriptors; restored in the same process and in a new one. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -626,6 +629,51 @@ TEST(bad_arguments)
     wasm_runtime_deinstantiate(inst);
 }
 
+/* What a later header might have. */
+struct later_args {
+    wayfarer_checkpoint_args_t known;
+    uint64_t more;
+};
+
+_Static_assert(__builtin_types_compatible_p(__typeof__(ask_how.then), wayfarer_then_t),
+               "generators of bindings see which values there are");
+
+/* A host that was compiled with another header than the library's is understood, or refused. */
+TEST(arguments_of_other_sizes)
+{
+    char error[256] = "";
+    wayfarer_report_t report;
+    wasm_module_inst_t inst = new_instance();
+    struct later_args later;
+    memset(&later, 0, sizeof later);
+    REQUIRE(wayfarer_checkpoint_sized(inst, &later.known, sizeof later, &report, error, sizeof error));
+    wayfarer_image_free((void *)report.image, report.image_size);
+    later.more = 1;
+    CHECK(!wayfarer_checkpoint_sized(inst, &later.known, sizeof later, NULL, error, sizeof error));
+    CHECK_HAS(error, "fields that this library does not know");
+    CHECK(!wayfarer_checkpoint_request_sized(inst, &later.known, sizeof later, NULL, NULL, error, sizeof error));
+    CHECK(!wayfarer_checkpoint_prepare_sized(inst, &later.known, sizeof later, NULL, NULL, error, sizeof error));
+    CHECK(!wayfarer_checkpoint_sized(inst, &later.known, 8, NULL, error, sizeof error));
+    CHECK_HAS(error, "bad size 8");
+
+    /* What programs of today have linked looks at as many bytes as the arguments had at first: here they end where a page
+     * ends, and nothing can be read behind it. */
+    bool (*first)(wasm_module_inst_t, const void *, wayfarer_report_t *, char *, uint32_t) =
+        (bool (*)(wasm_module_inst_t, const void *, wayfarer_report_t *, char *, uint32_t))dlsym(
+            RTLD_DEFAULT, "wayfarer_checkpoint");
+    REQUIRE(first);
+    const size_t first_size = offsetof(wayfarer_checkpoint_args_t, then) + sizeof(uint32_t);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(pages != MAP_FAILED);
+    CHECK_INT(mprotect(pages + page, page, PROT_NONE), 0);
+    REQUIRE(first(inst, pages + page - first_size, &report, error, sizeof error));
+    CHECK(report.ok && report.image_size > 0);
+    wayfarer_image_free((void *)report.image, report.image_size);
+    munmap(pages, 2 * page);
+    wasm_runtime_deinstantiate(inst);
+}
+
 TEST(bad_images)
 {
     char error[512];
@@ -718,6 +766,7 @@ int main(int argc, char **argv)
     RUN(what_cannot_be_captured);
     RUN(two_threads_in_the_guest);
     RUN(bad_arguments);
+    RUN(arguments_of_other_sizes);
     RUN(bad_images);
     RUN(many_hops);
     forget_done();

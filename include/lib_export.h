@@ -47,7 +47,6 @@ extern "C" {
 /**
  * Native functions of a library linked in beside the runtime. There is none: sets the pointer to NULL, returns 0.
  *
- * # Safety
  * `p_base_lib_apis` is NULL or may be written.
  */
 uint32_t get_base_lib_export_apis(struct NativeSymbol **p_base_lib_apis);

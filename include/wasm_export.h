@@ -548,7 +548,6 @@ bool wasm_runtime_init(void);
 /**
  * Starts the runtime. While it is initialized, further calls return true and ignore their arguments.
  *
- * # Safety
  * `init_args` is NULL or valid, zeroed before its fields were set, and the pool, allocator functions and native
  * symbols it names stay valid until wasm_runtime_destroy.
  */
@@ -574,7 +573,6 @@ bool wasm_runtime_set_default_running_mode(enum RunningMode running_mode);
 /**
  * Reports the version of the interface: 2.4.3.
  *
- * # Safety
  * Each pointer is NULL or may be written.
  */
 WASM_RUNTIME_API_EXTERN
@@ -607,7 +605,6 @@ void *wasm_runtime_aligned_alloc(unsigned int size,
  * Resizes a block, keeping its content; it may move. NULL allocates. Returns NULL on failure, and always if the
  * host's own allocator has no realloc function; the old block is still there then.
  *
- * # Safety
  * `ptr` is NULL or a live block of this API.
  */
 WASM_RUNTIME_API_EXTERN
@@ -617,7 +614,6 @@ void *wasm_runtime_realloc(void *ptr,
 /**
  * Frees a block. NULL does nothing but log a warning.
  *
- * # Safety
  * `ptr` is NULL or a live block of this API.
  */
 WASM_RUNTIME_API_EXTERN void wasm_runtime_free(void *ptr);
@@ -625,7 +621,6 @@ WASM_RUNTIME_API_EXTERN void wasm_runtime_free(void *ptr);
 /**
  * Reports how full the pool is. False, with nothing written, in any mode but pool mode.
  *
- * # Safety
  * `mem_alloc_info` is NULL or may be written.
  */
 WASM_RUNTIME_API_EXTERN
@@ -634,7 +629,6 @@ bool wasm_runtime_get_mem_alloc_info(struct mem_alloc_info_t *mem_alloc_info);
 /**
  * Kind of file in a buffer, by its first four bytes.
  *
- * # Safety
  * `buf` is NULL or has `size` bytes.
  */
 WASM_RUNTIME_API_EXTERN enum package_type_t get_package_type(const uint8_t *buf, uint32_t size);
@@ -642,7 +636,6 @@ WASM_RUNTIME_API_EXTERN enum package_type_t get_package_type(const uint8_t *buf,
 /**
  * Kind of file in a buffer, by its first four bytes.
  *
- * # Safety
  * `buf` is NULL or has `size` bytes.
  */
 WASM_RUNTIME_API_EXTERN
@@ -652,7 +645,6 @@ enum package_type_t wasm_runtime_get_file_package_type(const uint8_t *buf,
 /**
  * Version in bytes 4 to 7 of a file, or 0 if it is shorter than that. The magic number is not looked at.
  *
- * # Safety
  * `buf` is NULL or has `size` bytes.
  */
 WASM_RUNTIME_API_EXTERN
@@ -669,7 +661,6 @@ uint32_t wasm_runtime_get_current_package_version(enum package_type_t package_ty
 /**
  * Whether a file is an AOT file whose code runs where it lies, without relocation: some of WAMR's are, none of ours.
  *
- * # Safety
  * `buf` is NULL or has `size` bytes.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1289,7 +1280,6 @@ void wasm_runtime_terminate(wasm_module_inst_t module_inst);
  * Registers native functions for imports from `module_name`. Later registrations win over earlier ones; modules that
  * are already loaded are not linked again.
  *
- * # Safety
  * The string and the array, with all it points to, belong to the runtime from now on, until they are unregistered or
  * the runtime is destroyed: they stay valid, and the array is sorted in place.
  */
@@ -1301,7 +1291,6 @@ bool wasm_runtime_register_natives(const char *module_name,
 /**
  * Registers native functions that take their arguments as an array of 64-bit cells and put the result into the first.
  *
- * # Safety
  * As for wasm_runtime_register_natives.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1312,7 +1301,6 @@ bool wasm_runtime_register_natives_raw(const char *module_name,
 /**
  * Takes a registration back. False if there is none of this module name with this array.
  *
- * # Safety
  * `module_name` is NULL or a string.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1322,7 +1310,6 @@ bool wasm_runtime_unregister_natives(const char *module_name,
 /**
  * Whether a native function of this name is registered, or built in. Its signature is not looked at.
  *
- * # Safety
  * Both are NULL or strings.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1332,7 +1319,6 @@ bool wasm_runtime_is_import_func_linked(const char *module_name,
 /**
  * Whether a global of this name is built in.
  *
- * # Safety
  * Both are NULL or strings.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1343,7 +1329,6 @@ bool wasm_runtime_is_import_global_linked(const char *module_name,
  * The attachment of the native function that is running, as it was registered. NULL when none is running, and after
  * that function has called back into Wasm code that called another native.
  *
- * # Safety
  * `exec_env` is NULL or a live exec env.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1491,7 +1476,6 @@ bool wasm_runtime_enlarge_memory(wasm_module_inst_t module_inst,
 /**
  * Sets the function that is told when a memory can't grow; NULL for none. There is one for the process.
  *
- * # Safety
  * The function may be called with `user_data` until another one is set.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1526,7 +1510,6 @@ wasm_function_inst_t wasm_table_get_func_inst(wasm_module_inst_t module_inst,
  * Gives a host object an index that an externref can carry. The same object of the same instance gets the same index
  * again. `(void *)-1` is the null reference.
  *
- * # Safety
  * `p_externref_idx` may be written.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1545,7 +1528,6 @@ bool wasm_externref_objdel(wasm_module_inst_t module_inst,
  * Sets the function that is called with the object when it is removed, or its instance goes away. False if the object
  * has no index.
  *
- * # Safety
  * `extern_obj_cleanup` is NULL or a function that may be called with this object at any later time.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1556,7 +1538,6 @@ bool wasm_externref_set_cleanup(wasm_module_inst_t module_inst,
 /**
  * The host object of an index; NULL for the null reference. False if the index is not known.
  *
- * # Safety
  * `p_extern_obj` may be written.
  */
 WASM_RUNTIME_API_EXTERN bool wasm_externref_ref2obj(uint32_t externref_idx, void **p_extern_obj);

@@ -32,7 +32,8 @@ typedef enum wayfarer_then_t {
 } wayfarer_then_t;
 
 /**
- * What kind of checkpoint to take. Zero it first: that is an image to memory, uncompressed, and the guest goes on.
+ * What kind of checkpoint to take. Zero it first: that is an image to memory, uncompressed, and the guest goes on. It may
+ * get more fields at its end: the functions that take it are told how large it is where they are called.
  */
 typedef struct wayfarer_checkpoint_args_t {
     /**
@@ -52,9 +53,9 @@ typedef struct wayfarer_checkpoint_args_t {
      */
     int compression_level;
     /**
-     * What becomes of the guest: WAYFARER_CONTINUE or WAYFARER_STOP.
+     * What becomes of the guest.
      */
-    uint32_t then;
+    enum wayfarer_then_t then;
 } wayfarer_checkpoint_args_t;
 
 /**
@@ -121,14 +122,17 @@ extern "C" {
  * after it has returned.
  *
  * Returns false, with the reason in `error_buf`, if the arguments are bad; everything else is in the report.
+ *
+ * `args_size` is the size of what `args` points to; `wayfarer_checkpoint_request` fills it in.
  */
 WASM_RUNTIME_API_EXTERN
-bool wayfarer_checkpoint_request(wasm_module_inst_t module_inst,
-                                 const struct wayfarer_checkpoint_args_t *args,
-                                 wayfarer_done_t done,
-                                 void *user_data,
-                                 char *error_buf,
-                                 uint32_t error_buf_size);
+bool wayfarer_checkpoint_request_sized(wasm_module_inst_t module_inst,
+                                       const struct wayfarer_checkpoint_args_t *args,
+                                       size_t args_size,
+                                       wayfarer_done_t done,
+                                       void *user_data,
+                                       char *error_buf,
+                                       uint32_t error_buf_size);
 
 /**
  * Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
@@ -136,13 +140,16 @@ bool wayfarer_checkpoint_request(wasm_module_inst_t module_inst,
  *
  * `report` may be NULL. An image in memory belongs to the caller, who gives it to wayfarer_image_free; the error text is
  * only in `error_buf`. Returns false if there is no image.
+ *
+ * `args_size` is the size of what `args` points to; `wayfarer_checkpoint` fills it in.
  */
 WASM_RUNTIME_API_EXTERN
-bool wayfarer_checkpoint(wasm_module_inst_t module_inst,
-                         const struct wayfarer_checkpoint_args_t *args,
-                         struct wayfarer_report_t *report,
-                         char *error_buf,
-                         uint32_t error_buf_size);
+bool wayfarer_checkpoint_sized(wasm_module_inst_t module_inst,
+                               const struct wayfarer_checkpoint_args_t *args,
+                               size_t args_size,
+                               struct wayfarer_report_t *report,
+                               char *error_buf,
+                               uint32_t error_buf_size);
 
 /**
  * Frees an image that wayfarer_checkpoint put into memory.
@@ -151,15 +158,16 @@ WASM_RUNTIME_API_EXTERN void wayfarer_image_free(void *image, uint64_t image_siz
 
 /**
  * Prepares checkpoints that wayfarer_checkpoint_trigger asks for, from then on each time. Arguments as for
- * wayfarer_checkpoint_request.
+ * wayfarer_checkpoint_request_sized; `wayfarer_checkpoint_prepare` fills in the size.
  */
 WASM_RUNTIME_API_EXTERN
-bool wayfarer_checkpoint_prepare(wasm_module_inst_t module_inst,
-                                 const struct wayfarer_checkpoint_args_t *args,
-                                 wayfarer_done_t done,
-                                 void *user_data,
-                                 char *error_buf,
-                                 uint32_t error_buf_size);
+bool wayfarer_checkpoint_prepare_sized(wasm_module_inst_t module_inst,
+                                       const struct wayfarer_checkpoint_args_t *args,
+                                       size_t args_size,
+                                       wayfarer_done_t done,
+                                       void *user_data,
+                                       char *error_buf,
+                                       uint32_t error_buf_size);
 
 /**
  * Asks for the checkpoint that was prepared. Async-signal-safe: may be called from a signal handler, on any thread.
@@ -277,3 +285,36 @@ WASM_RUNTIME_API_EXTERN const char *wayfarer_version(void);
 #endif  // __cplusplus
 
 #endif  /* WAYFARER_H */
+
+
+#ifndef WAYFARER_H_SIZED
+#define WAYFARER_H_SIZED
+
+/* The functions that take wayfarer_checkpoint_args_t, told the size that it has in this header: so it can grow, and a host
+ * compiled with an older or newer one than the library is understood or refused, never misread. Under these names the
+ * library has functions for what was compiled when the arguments had their first size. */
+
+static inline bool
+wayfarer_checkpoint_request(wasm_module_inst_t module_inst, const wayfarer_checkpoint_args_t *args,
+                            wayfarer_done_t done, void *user_data, char *error_buf, uint32_t error_buf_size)
+{
+    return wayfarer_checkpoint_request_sized(module_inst, args, sizeof(*args), done, user_data, error_buf,
+                                             error_buf_size);
+}
+
+static inline bool
+wayfarer_checkpoint(wasm_module_inst_t module_inst, const wayfarer_checkpoint_args_t *args,
+                    wayfarer_report_t *report, char *error_buf, uint32_t error_buf_size)
+{
+    return wayfarer_checkpoint_sized(module_inst, args, sizeof(*args), report, error_buf, error_buf_size);
+}
+
+static inline bool
+wayfarer_checkpoint_prepare(wasm_module_inst_t module_inst, const wayfarer_checkpoint_args_t *args,
+                            wayfarer_done_t done, void *user_data, char *error_buf, uint32_t error_buf_size)
+{
+    return wayfarer_checkpoint_prepare_sized(module_inst, args, sizeof(*args), done, user_data, error_buf,
+                                             error_buf_size);
+}
+
+#endif /* WAYFARER_H_SIZED */

@@ -21,3 +21,13 @@ fn headers_are_current() {
         );
     }
 }
+
+/// What only means something in Rust's documentation: headings, and links to items.
+#[test]
+fn comments_are_for_readers_of_c() {
+    for (name, text) in generate::headers(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap() {
+        for line in text.lines().map(str::trim_start) {
+            assert!(!line.starts_with("* # ") && !line.contains("[`"), "{name}: {line}");
+        }
+    }
+}

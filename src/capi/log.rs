@@ -61,27 +61,29 @@ pub(crate) fn enabled(level: Level) -> bool {
     level as u32 <= LEVEL.load(Ordering::Relaxed)
 }
 
-/// Prints a message, with time since boot and thread, unless its level is filtered out.
+/// Prints a message, with time of day and thread, unless its level is filtered out.
 ///
 /// It goes through C's stdout rather than Rust's, so that it keeps its place among what the host prints.
 pub(crate) fn log(level: Level, message: fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a timespec to be filled.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    let seconds = now.tv_sec.rem_euclid(24 * 60 * 60);
     // SAFETY: no arguments, cannot fail.
     let thread = unsafe { libc::pthread_self() } as usize;
-    let line = format!(
-        "[{:02}:{:02}:{:02}:{:03} - {thread:X}]: {message}\n",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        now.tv_nsec / 1_000_000,
-    );
-    print(&line);
+    print(&format!("[{} - {thread:X}]: {message}\n", time_of_day()));
+}
+
+/// The time where the process is: `HH:MM:SS:mmm`. (WAMR prints the time since the machine was started.)
+fn time_of_day() -> String {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut local = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both are places for the answers. Zeros are a time, too, should there be none.
+    let local = unsafe {
+        libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut now);
+        libc::localtime_r(&raw const now.tv_sec, local.as_mut_ptr());
+        local.assume_init()
+    };
+    format!("{:02}:{:02}:{:02}:{:03}", local.tm_hour, local.tm_min, local.tm_sec, now.tv_nsec / 1_000_000)
 }
 
 /// Prints text on C's stdout.

@@ -1,6 +1,7 @@
 //! `wayfarer.h`: checkpoint and restore, for hosts that want more than the environment variables give.
 
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
@@ -11,7 +12,7 @@ use wayfarer_snapshot::{Compression, Image, Reason};
 
 use super::call;
 use super::exec_env;
-use super::ffi::{c_str, guard, put, put_error, slice, text};
+use super::ffi::{CEnum, c_str, enum_value, guard, put, put_error, slice, text};
 use super::instance::WASMModuleInstanceCommon;
 use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
@@ -30,7 +31,8 @@ pub enum wayfarer_then_t {
     WAYFARER_STOP = 1,
 }
 
-/// What kind of checkpoint to take. Zero it first: that is an image to memory, uncompressed, and the guest goes on.
+/// What kind of checkpoint to take. Zero it first: that is an image to memory, uncompressed, and the guest goes on. It may
+/// get more fields at its end: the functions that take it are told how large it is where they are called.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct wayfarer_checkpoint_args_t {
@@ -42,8 +44,44 @@ pub struct wayfarer_checkpoint_args_t {
     pub fd: c_int,
     /// 0 for none, otherwise a zstd level: 1 is fast, 19 small.
     pub compression_level: c_int,
-    /// What becomes of the guest: WAYFARER_CONTINUE or WAYFARER_STOP.
-    pub then: u32,
+    /// What becomes of the guest.
+    pub then: MaybeUninit<wayfarer_then_t>,
+}
+
+// SAFETY: a fieldless `repr(C)` enum is an `unsigned int` on every target of this crate.
+unsafe impl CEnum for wayfarer_then_t {}
+
+/// Size of the arguments as they were at first: what those hosts have that say none.
+const FIRST_ARGS_SIZE: usize = std::mem::offset_of!(wayfarer_checkpoint_args_t, then) + size_of::<u32>();
+
+/// Reads arguments that a host has `size` bytes of. Fields that its header did not have are zero, as it would have left
+/// them; those that only a later header has must be.
+///
+/// # Safety
+/// `args` has so many bytes.
+unsafe fn read_args(
+    args: *const wayfarer_checkpoint_args_t,
+    size: usize,
+) -> Result<wayfarer_checkpoint_args_t, String> {
+    const KNOWN: usize = size_of::<wayfarer_checkpoint_args_t>();
+    if size < FIRST_ARGS_SIZE {
+        return Err(format!("bad size {size} of the arguments: they have {FIRST_ARGS_SIZE} bytes or more"));
+    }
+    // SAFETY: as the caller promises.
+    let rest = unsafe { slice(args.cast::<u8>().add(size.min(KNOWN)), size.saturating_sub(KNOWN)) };
+    if rest.iter().any(|&byte| byte != 0) {
+        return Err(format!(
+            "the arguments have fields that this library does not know: it is version {}",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    let mut read = MaybeUninit::<wayfarer_checkpoint_args_t>::zeroed();
+    // SAFETY: `args` has these bytes, as the caller promises, and `read` has room for them. They are pointers and numbers,
+    // for which zeros are fine; a `bool` is what C made of it.
+    unsafe {
+        std::ptr::copy_nonoverlapping(args.cast::<u8>(), read.as_mut_ptr().cast::<u8>(), size.min(KNOWN));
+        Ok(read.assume_init())
+    }
 }
 
 /// What became of a checkpoint.
@@ -107,17 +145,18 @@ unsafe impl Send for UserData {}
 /// Where to and how, of arguments from C.
 ///
 /// # Safety
-/// `args` is NULL or valid, as is its path.
-unsafe fn order(args: *const wayfarer_checkpoint_args_t) -> Result<Order, String> {
-    // SAFETY: as the caller promises.
-    let Some(args) = (unsafe { args.as_ref() }) else {
+/// `args` is NULL or has so many bytes; its path is valid.
+unsafe fn order(args: *const wayfarer_checkpoint_args_t, size: usize) -> Result<Order, String> {
+    if args.is_null() {
         return Ok(Order {
             path: None,
             fd: None,
             compression: Compression::None,
             then: AfterCheckpoint::Continue,
         });
-    };
+    }
+    // SAFETY: as the caller promises.
+    let args = unsafe { read_args(args, size) }?;
     // SAFETY: as the caller promises.
     let path = unsafe { c_str(args.path) }.map(|path| {
         use std::os::unix::ffi::OsStrExt;
@@ -133,7 +172,7 @@ unsafe fn order(args: *const wayfarer_checkpoint_args_t) -> Result<Order, String
         level @ 1..=22 => Compression::Zstd(level),
         level => return Err(format!("bad compression level {level}: it goes from 0 to 22")),
     };
-    let then = match args.then {
+    let then = match enum_value(args.then) {
         0 => AfterCheckpoint::Continue,
         1 => AfterCheckpoint::Stop,
         other => return Err(format!("bad value {other} for what to do after the checkpoint")),
@@ -210,10 +249,13 @@ fn tell(
 /// after it has returned.
 ///
 /// Returns false, with the reason in `error_buf`, if the arguments are bad; everything else is in the report.
+///
+/// `args_size` is the size of what `args` points to; `wayfarer_checkpoint_request` fills it in.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_checkpoint_request(
+pub unsafe extern "C" fn wayfarer_checkpoint_request_sized(
     module_inst: wasm_module_inst_t,
     args: *const wayfarer_checkpoint_args_t,
+    args_size: usize,
     done: wayfarer_done_t,
     user_data: *mut c_void,
     error_buf: *mut c_char,
@@ -223,7 +265,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request(
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         // SAFETY: as the caller promises.
-        let placed = unsafe { order(args) }
+        let placed = unsafe { order(args, args_size) }
             .and_then(|order| order.request(tell(module_inst, done, UserData(user_data))))
             .and_then(|request| instance.driver.order_now(instance.store(), request));
         // SAFETY: as the caller promises.
@@ -236,10 +278,13 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request(
 ///
 /// `report` may be NULL. An image in memory belongs to the caller, who gives it to wayfarer_image_free; the error text is
 /// only in `error_buf`. Returns false if there is no image.
+///
+/// `args_size` is the size of what `args` points to; `wayfarer_checkpoint` fills it in.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_checkpoint(
+pub unsafe extern "C" fn wayfarer_checkpoint_sized(
     module_inst: wasm_module_inst_t,
     args: *const wayfarer_checkpoint_args_t,
+    args_size: usize,
     report: *mut wayfarer_report_t,
     error_buf: *mut c_char,
     error_buf_size: u32,
@@ -248,7 +293,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint(
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         // SAFETY: as the caller promises.
-        let result = unsafe { order(args) }.and_then(|order| checkpoint(instance, &order));
+        let result = unsafe { order(args, args_size) }.and_then(|order| checkpoint(instance, &order));
         match result {
             Ok(mut done) => {
                 // The image is the caller's from here on.
@@ -293,6 +338,56 @@ fn checkpoint(instance: &WASMModuleInstanceCommon, order: &Order) -> Result<Repo
     wait.recv().unwrap_or_else(|_| Err("the instance ended before a checkpoint could be taken".to_owned()))
 }
 
+/// [`wayfarer_checkpoint_request_sized`] for programs that were compiled when the arguments had their first size, and for
+/// those that look the function up by name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint_request(
+    module_inst: wasm_module_inst_t,
+    args: *const wayfarer_checkpoint_args_t,
+    done: wayfarer_done_t,
+    user_data: *mut c_void,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    let size = FIRST_ARGS_SIZE;
+    // SAFETY: as the caller promises.
+    unsafe {
+        wayfarer_checkpoint_request_sized(module_inst, args, size, done, user_data, error_buf, error_buf_size)
+    }
+}
+
+/// [`wayfarer_checkpoint_sized`], likewise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint(
+    module_inst: wasm_module_inst_t,
+    args: *const wayfarer_checkpoint_args_t,
+    report: *mut wayfarer_report_t,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        wayfarer_checkpoint_sized(module_inst, args, FIRST_ARGS_SIZE, report, error_buf, error_buf_size)
+    }
+}
+
+/// [`wayfarer_checkpoint_prepare_sized`], likewise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_checkpoint_prepare(
+    module_inst: wasm_module_inst_t,
+    args: *const wayfarer_checkpoint_args_t,
+    done: wayfarer_done_t,
+    user_data: *mut c_void,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    let size = FIRST_ARGS_SIZE;
+    // SAFETY: as the caller promises.
+    unsafe {
+        wayfarer_checkpoint_prepare_sized(module_inst, args, size, done, user_data, error_buf, error_buf_size)
+    }
+}
+
 /// Frees an image that wayfarer_checkpoint put into memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_image_free(image: *mut c_void, image_size: u64) {
@@ -306,11 +401,12 @@ pub unsafe extern "C" fn wayfarer_image_free(image: *mut c_void, image_size: u64
 }
 
 /// Prepares checkpoints that wayfarer_checkpoint_trigger asks for, from then on each time. Arguments as for
-/// wayfarer_checkpoint_request.
+/// wayfarer_checkpoint_request_sized; `wayfarer_checkpoint_prepare` fills in the size.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_checkpoint_prepare(
+pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
     module_inst: wasm_module_inst_t,
     args: *const wayfarer_checkpoint_args_t,
+    args_size: usize,
     done: wayfarer_done_t,
     user_data: *mut c_void,
     error_buf: *mut c_char,
@@ -321,7 +417,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare(
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         let (inst, user_data) = (UserData(module_inst.cast()), UserData(user_data));
         // SAFETY: as the caller promises.
-        let prepared = unsafe { order(args) }.and_then(|order| {
+        let prepared = unsafe { order(args, args_size) }.and_then(|order| {
             // A descriptor is duplicated now: the host may close its own.
             let kept = order.fd.map(duplicate).transpose()?;
             instance.driver.prepare(Box::new(move || {

@@ -13,7 +13,7 @@ pub fn configure(settings: Resolved) {
 }
 
 fn from_environment() -> Result<Resolved, String> {
-    let resolved = Settings::from_env().resolve().map_err(|e| e.to_string())?;
+    let resolved = Settings::from_env().resolve_here().map_err(|e| e.to_string())?;
     Ok(Resolved { observed: true, ..resolved })
 }
 

@@ -1,6 +1,7 @@
 //! Checkpoint and restore of a host's instances.
 //!
-//! - [`policy`]: the settings, from flags or the environment; `config`: the ones in force in this process
+//! - [`policy`]: the settings, from flags or the environment; `place`: whether images can be written where they say;
+//!   `config`: the ones in force in this process
 //! - `watcher`: the signal and the timer; `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile
 //! - `history`: what the host does with a store, and doing it again; `program`: all of its stores
 //! - `hooks`: state that the host's own native modules add;
@@ -11,6 +12,7 @@ pub(crate) mod driver;
 mod gate;
 pub(crate) mod history;
 pub(crate) mod hooks;
+mod place;
 pub mod policy;
 pub(crate) mod program;
 pub(crate) mod progress;

@@ -235,7 +235,8 @@ impl Settings {
         Ok(Resolved { policy: Some(policy), restore, changed_files, observed: false })
     }
 
-    fn parse<T>(
+    /// Makes sense of a setting, if it was made.
+    pub(super) fn parse<T>(
         &self,
         setting: Setting,
         parse: impl FnOnce(&OsStr) -> Result<T, String>,

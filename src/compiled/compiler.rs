@@ -176,14 +176,21 @@ impl Library {
         Ok(library)
     }
 
-    /// Compiles a module: the bytes of an `.aot` file.
+    /// Compiles a module: the bytes of an `.aot` file. `progress` is told how much of how much is done.
     ///
     /// # Errors
     /// The compiler's message.
-    pub(super) fn compile(&self, wasm: &[u8], options: &Options) -> Result<Vec<u8>, String> {
-        // SAFETY: the bytes and options live during the call, which fills in `out`.
-        let (status, bytes) =
-            self.filled(|out| unsafe { (self.compile)(wasm.as_ptr(), wasm.len(), options, out) });
+    pub(super) fn compile(
+        &self,
+        wasm: &[u8],
+        options: &Options,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Vec<u8>, String> {
+        let context = (&raw const progress).cast();
+        // SAFETY: the bytes, options and `progress` live during the call, which fills in `out`.
+        let (status, bytes) = self.filled(|out| unsafe {
+            (self.compile)(wasm.as_ptr(), wasm.len(), options, tell_progress, context, out)
+        });
         if status == 0 { Ok(bytes) } else { Err(String::from_utf8_lossy(&bytes).into_owned()) }
     }
 
@@ -260,6 +267,13 @@ unsafe extern "C" fn tell(context: *mut c_void, message: *const u8, len: usize) 
     let (fatal, text) =
         unsafe { (*context.cast::<&dyn Fn(&str)>(), std::slice::from_raw_parts(message, len)) };
     fatal(&String::from_utf8_lossy(text));
+}
+
+/// Progress, for [`Library::compile`].
+unsafe extern "C" fn tell_progress(context: *const c_void, done: usize, total: usize) {
+    // SAFETY: what `compile` passed, which any thread may call.
+    let progress = unsafe { *context.cast::<&(dyn Fn(usize, usize) + Sync)>() };
+    progress(done, total);
 }
 
 /// Keeps this library in the process for good, whatever its host does.

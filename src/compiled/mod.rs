@@ -13,7 +13,7 @@ pub(crate) mod tools;
 
 use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wayfarer_abi::compiler::Options;
 use wayfarer_aot::{Artifact, Bounds, ObjectKind};
@@ -34,6 +34,31 @@ const JIT_VARIABLE: &str = "WAYFARER_JIT";
 
 /// Levels that code is compiled with if nothing else was asked for.
 pub(crate) const LEVEL: u8 = 3;
+
+/// How far the compilation of a whole module is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// So much of so much is done: nothing yet, when it begins.
+    Done {
+        /// Bytes of function bodies.
+        done: usize,
+        /// All of them.
+        total: usize,
+    },
+    /// It is over, however it ended.
+    Over,
+}
+
+/// Who is told of it, from any thread.
+type Observer = fn(Progress);
+
+static OBSERVER: OnceLock<Observer> = OnceLock::new();
+
+/// Has a function told, from any thread, how far the compilation of a whole module is: of one that is compiled when it is
+/// loaded. For the program that this library is part of; the first function stays.
+pub fn observe(observer: fn(Progress)) {
+    let _ = OBSERVER.set(observer);
+}
 
 /// The value of a variable, if it is set to anything. Programs that run with more rights than their user has don't look.
 fn variable(name: &CStr) -> Option<OsString> {
@@ -110,7 +135,17 @@ pub(crate) fn compile(
     if lazy {
         return Ok(lazy::load(module, library, options, entry.as_ref()));
     }
-    let bytes = library.compile(&module.bytes, &options)?;
+    let observer = OBSERVER.get();
+    let progress = |done, total| {
+        if let Some(observer) = observer {
+            observer(Progress::Done { done, total });
+        }
+    };
+    let compiled = library.compile(&module.bytes, &options, &progress);
+    if let Some(observer) = observer {
+        observer(Progress::Over);
+    }
+    let bytes = compiled?;
     let artifact = Artifact::parse(&bytes).map_err(|e| e.to_string())?;
     let code = link(module, &artifact)?;
     if let Some(entry) = entry {

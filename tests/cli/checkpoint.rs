@@ -163,11 +163,65 @@ fn each_time_some_time_has_passed() {
 
 #[test]
 fn a_checkpoint_that_fails_changes_nothing() {
+    let s = setup(LONG);
+    let (child, letter) =
+        start(iwasm_command([&*format!("--checkpoint={}", s.image), "--checkpoint-then=exit", &s.guest]));
+    // Nothing was in the way when the program started.
+    std::fs::create_dir(&s.image).unwrap();
+    send(&child, libc::SIGUSR2);
+    let ran = wait(child);
+    assert_eq!((letter + &ran.stdout, ran.status), (ALPHABET.to_owned(), Some(26)));
+    assert!(ran.stderr.contains(&s.image), "{}", ran.stderr);
+}
+
+#[test]
+fn a_place_that_no_image_can_be_written_to_is_noticed_at_once() {
     let s = setup(10);
-    let ran =
-        iwasm(["--checkpoint=/no/such/folder/x", "--checkpoint-at=100", "--checkpoint-then=exit", &s.guest]);
-    assert_eq!((ran.stdout.as_str(), ran.status), (ALPHABET, Some(26)));
-    assert!(ran.stderr.contains("/no/such/folder/x"), "{}", ran.stderr);
+    let folder = s.folder.path().to_str().unwrap();
+    for (path, why) in [
+        ("/no/such/x", "no image can be written to the folder /no/such: No such file or directory"),
+        (&*format!("{}/x", s.guest), &*format!("the folder {}: Not a directory", s.guest)),
+        (folder, "it is a directory; the name of a file is needed"),
+    ] {
+        iwasm([&*format!("--checkpoint={path}"), &s.guest])
+            .expect_error(1, &format!("iwasm: --checkpoint={path}: "));
+        let by_flag = iwasm([&*format!("--checkpoint={path}"), &s.guest]);
+        assert!(by_flag.stderr.contains(why), "{by_flag:?}");
+        let mut by_environment = iwasm_command([&s.guest]);
+        by_environment.env("WAYFARER_CHECKPOINT", path);
+        run(by_environment).expect_error(1, &format!("iwasm: WAYFARER_CHECKPOINT={path}: "));
+    }
+}
+
+#[test]
+fn words_that_a_restored_program_does_not_get_are_named() {
+    let s = setup(10);
+    let checkpoint = format!("--checkpoint={}", s.image);
+    let stopped = iwasm([
+        &*checkpoint,
+        "--checkpoint-at=57",
+        "--checkpoint-then=exit",
+        "--env=A=1",
+        &s.guest,
+        "one",
+        "two",
+    ]);
+    assert_eq!(stopped.status, Some(CHECKPOINTED), "{stopped:?}");
+    let restore = format!("--restore={}", s.image);
+    let rest = &ALPHABET[stopped.stdout.len()..];
+    let arguments = "iwasm: the restored program has the arguments it was started with (one two): ";
+    let environment = "iwasm: the restored program has the environment it was started with: ";
+    for (options, words, said) in [
+        (&[][..], &[][..], String::new()),
+        (&["--env=A=1"], &["one", "two"], String::new()),
+        (&[], &["one", "three"], format!("{arguments}one three is not used\n")),
+        (&["--env=A=2", "--env=A=1"], &["one", "two"], format!("{environment}--env=A=2 is not used\n")),
+        (&["--env=B=1"], &["x"], format!("{arguments}x is not used\n{environment}--env=B=1 is not used\n")),
+    ] {
+        let restored = iwasm([&[&*restore], options, &[&*s.guest], words].concat());
+        restored.expect(rest, 26);
+        assert_eq!(restored.stderr, said, "{options:?} {words:?}");
+    }
 }
 
 #[test]

@@ -18,8 +18,12 @@ pub(crate) const HELLO: &str = r#"(module
         (call $exit (i32.const 3))))"#;
 
 pub(crate) fn wamrc<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    run(wamrc_command(args))
+}
+
+pub(crate) fn wamrc_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let program = built().join("wamrc");
-    run(command(&[program.to_str().expect("UTF-8")], args))
+    command(&[program.to_str().expect("UTF-8")], args)
 }
 
 /// Compiles a file of a folder, `x.wasm`, to `x.aot`.

@@ -1,5 +1,7 @@
 //! `iwasm` but for its checkpoint options.
 
+use std::process::Command;
+
 use crate::support::{Folder, Ran, iwasm, iwasm_command, run_with_input};
 
 /// Functions to call with `-f`.
@@ -71,10 +73,21 @@ const READER: &str = r#"(module
         (i32.store (i32.const 20) (i32.const 6))
         (call $check (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))))"#;
 
+/// First line of the help text.
+const USAGE: &str = "Usage: iwasm [OPTION...] FILE [ARGUMENT...]\n";
+
+/// The command line was not accepted; it says why, and where there is help.
 #[track_caller]
-fn expect_help(ran: &Ran) {
-    assert!(ran.stdout.starts_with("Usage: iwasm [OPTION...] FILE [ARGUMENT...]\n"), "{ran:?}");
-    assert_eq!((ran.stderr.as_str(), ran.status), ("", Some(1)));
+fn expect_usage(ran: &Ran, why: &str) {
+    ran.expect(&format!("iwasm: {why}\n{USAGE}Try `iwasm --help`.\n"), 1);
+    assert_eq!(ran.stderr, "");
+}
+
+/// What is on standard output is WAMR's; standard error has the rest.
+#[track_caller]
+fn expect_both(ran: &Ran, stdout: &str, status: i32, stderr: &str) {
+    ran.expect(stdout, status);
+    assert_eq!(ran.stderr, stderr);
 }
 
 fn call(words: &[&str]) -> Ran {
@@ -84,33 +97,49 @@ fn call(words: &[&str]) -> Ran {
 }
 
 #[test]
-fn help_for_everything_unknown() {
-    expect_help(&iwasm::<&str>([]));
-    for words in [
-        "--help",
-        "-h",
-        "--nonsense x.wasm",
-        "-v=6 x.wasm",
-        "-v=-1 x.wasm",
-        "--stack-size= x.wasm",
-        "--heap-size= x.wasm",
-        "--timeout= x.wasm",
-        "--env= x.wasm",
-        "--dir= x.wasm",
-        "--map-dir= x.wasm",
-        "--addr-pool= x.wasm",
-        "--allow-resolve= x.wasm",
-        "--native-lib= x.wasm",
-        "-f",
-        "-f name",
-        "--interp",
+fn help() {
+    for words in [&["--help"][..], &["-h"], &["--interp", "--help", "x.wasm"]] {
+        let help = iwasm(words);
+        assert!(help.stdout.starts_with(USAGE) && help.stdout.contains("\n  --help, -h "), "{help:?}");
+        assert_eq!((help.stderr.as_str(), help.status), ("", Some(0)));
+    }
+    // Without a word, there is nothing wrong that could be named.
+    let nothing = iwasm::<&str>([]);
+    assert_eq!((nothing.stdout, nothing.status), (iwasm(["--help"]).stdout, Some(1)));
+}
+
+#[test]
+fn what_is_wrong_with_a_command_line_is_named() {
+    for (words, why) in [
+        ("--nonsense x.wasm", "there is no option `--nonsense`"),
+        ("--nonsense=1 x.wasm", "there is no option `--nonsense=1`"),
+        ("--checkpont=a x.wasm", "there is no option `--checkpont=a`"),
+        ("-v=6 x.wasm", "-v=6: expected a log level, 0 to 5"),
+        ("-v=-1 x.wasm", "-v=-1: expected a log level, 0 to 5"),
+        ("--stack-size= x.wasm", "--stack-size needs a value: --stack-size=N"),
+        ("--stack-size=abc x.wasm", "--stack-size=abc: expected a number of bytes, 4294967295 at most"),
+        ("--heap-size=64k x.wasm", "--heap-size=64k: expected a number of bytes, 4294967295 at most"),
+        ("--timeout x.wasm", "--timeout needs a value: --timeout=MS"),
+        ("--timeout=abc x.wasm", "--timeout=abc: expected a number of milliseconds, or -1 for none"),
+        ("--env= x.wasm", "--env needs a value: --env=NAME=VALUE"),
+        ("--dir x.wasm", "--dir needs a value: --dir=DIRECTORY"),
+        ("--map-dir= x.wasm", "--map-dir needs a value: --map-dir=GUEST::HOST"),
+        ("--addr-pool= x.wasm", "--addr-pool needs a value: --addr-pool=A/BITS[,...]"),
+        ("--allow-resolve= x.wasm", "--allow-resolve needs a value: --allow-resolve=DOMAIN"),
+        ("--native-lib= x.wasm", "--native-lib needs a value: --native-lib=FILE.so"),
+        ("--llvm-jit-opt-level=fast x.wasm", "--llvm-jit-opt-level=fast: expected a level, 1 to 3"),
+        ("--checkpoint x.wasm", "--checkpoint needs a value: --checkpoint=..."),
+        ("--interp=yes x.wasm", "--interp takes no value"),
+        ("-f", "-f needs two words after it: -f NAME FILE"),
+        ("--function name", "--function needs two words after it: --function NAME FILE"),
+        ("--interp", "the name of the FILE to run is missing"),
     ] {
-        expect_help(&iwasm(words.split(' ')));
+        expect_usage(&iwasm(words.split(' ')), why);
     }
 }
 
 #[test]
-fn options_of_features_that_are_not_here_are_unknown() {
+fn options_of_features_that_are_not_here_are_named() {
     for word in [
         "--max-threads=4",
         "--module-path=.",
@@ -123,7 +152,11 @@ fn options_of_features_that_are_not_here_are_unknown() {
         "-g=127.0.0.1:1234",
         "--gen-prof-file=x",
     ] {
-        expect_help(&iwasm([word, "x.wasm"]));
+        let ran = iwasm([word, "x.wasm"]);
+        let name = word.split('=').next().unwrap_or_default();
+        let start = format!("iwasm: the option `{name}` is not supported: ");
+        assert!(ran.stdout.starts_with(&start) && ran.stdout.contains(USAGE), "{ran:?}");
+        assert_eq!((ran.stderr.as_str(), ran.status), ("", Some(1)));
     }
 }
 
@@ -213,11 +246,30 @@ fn surroundings_that_cannot_be_made() {
     let folder = Folder::new();
     let hello = folder.module("hello.wasm", HELLO);
     // The messages of the directories end their lines themselves.
-    iwasm(["--dir=/no/such", &hello]).expect("error while pre-opening directory /no/such: 2\n\n", 255);
-    iwasm(["--map-dir=a:/tmp", &hello])
-        .expect("error while pre-opening mapped directory: invalid map\n\n", 255);
-    iwasm(["--map-dir=a::/no/such", &hello])
-        .expect("error while pre-opening mapped directory /no/such: 2\n\n", 255);
+    expect_both(
+        &iwasm(["--dir=/", "--dir=/no/such", &hello]),
+        "error while pre-opening directory /no/such: 2\n\n",
+        255,
+        "iwasm: --dir=/no/such: No such file or directory\n",
+    );
+    expect_both(
+        &iwasm([&format!("--dir={hello}"), &hello]),
+        &format!("error while pre-opening directory {hello}: 20\n\n"),
+        255,
+        &format!("iwasm: --dir={hello}: Not a directory\n"),
+    );
+    expect_both(
+        &iwasm(["--map-dir=/::/", "--map-dir=a:/tmp", &hello]),
+        "error while pre-opening mapped directory: invalid map\n\n",
+        255,
+        "iwasm: --map-dir=a:/tmp: expected GUEST::HOST\n",
+    );
+    expect_both(
+        &iwasm(["--map-dir=a::/no/such", &hello]),
+        "error while pre-opening mapped directory /no/such: 2\n\n",
+        255,
+        "iwasm: --map-dir=a::/no/such: /no/such: No such file or directory\n",
+    );
     iwasm(["--addr-pool=1.2.3.4/8,1.2.3.4", &hello])
         .expect("Invalid address pool entry: 1.2.3.4, must be in the format of ADDRESS/MASK\n", 255);
     iwasm(["--addr-pool=1.2.3.4/x", &hello])
@@ -259,8 +311,15 @@ fn traps() {
     iwasm(["--stack-size=4096", "-f", "deep", &file, "1000000"])
         .expect("Exception: wasm operand stack overflow\n", 1);
     iwasm(["--stack-size=268435456", "-f", "deep", &file, "1000000"]).expect("0x7:i32\n", 0);
-    iwasm(["--timeout=50", "-f", "spin", &file]).expect("Exception: terminated by user\n", 1);
-    iwasm(["--timeout=60000", "-f", "nothing", &file]).expect("\n", 0);
+    // WAMR's text, and whose doing it was.
+    expect_both(
+        &iwasm(["--timeout=50", "-f", "spin", &file]),
+        "Exception: terminated by user\n",
+        1,
+        "iwasm: the time was up: the program was stopped after 50 ms (--timeout)\n",
+    );
+    expect_both(&iwasm(["--timeout=60000", "-f", "nothing", &file]), "\n", 0, "");
+    expect_both(&iwasm(["--timeout=60000", "-f", "unreachable", &file]), "Exception: unreachable\n", 1, "");
 }
 
 #[test]
@@ -295,12 +354,58 @@ fn programs_with_main() {
 #[test]
 fn files_that_are_no_programs() {
     let folder = Folder::new();
-    iwasm(["/no/such.wasm"]).expect("Read file to buffer failed: open file /no/such.wasm failed.\n", 255);
-    iwasm([folder.path()]).expect("Read file to buffer failed: read file content failed.\n", 255);
+    expect_both(
+        &iwasm(["/no/such.wasm"]),
+        "Read file to buffer failed: open file /no/such.wasm failed.\n",
+        255,
+        "iwasm: /no/such.wasm: No such file or directory\n",
+    );
+    let path = folder.path().to_str().unwrap();
+    expect_both(
+        &iwasm([path]),
+        "Read file to buffer failed: read file content failed.\n",
+        255,
+        &format!("iwasm: {path} is a directory; the name of a file in it is needed\n"),
+    );
     let text = folder.write("text", "#!/bin/sh\n");
     iwasm([&*text]).expect("WASM module load failed: magic header not detected\n", 255);
+    let module = folder.write("module.wat", ";; hello\n(module)\n");
+    expect_both(
+        &iwasm([&*module]),
+        "WASM module load failed: magic header not detected\n",
+        255,
+        &format!(
+            "iwasm: {module}: it is WebAssembly's text format: make a module of it with `wat2wasm`, and run that\n"
+        ),
+    );
     // There is a warning about allocating nothing as well.
-    iwasm(["-v=1", &folder.write("empty", "")]).expect("WASM module load failed: unexpected end\n", 255);
+    let empty = iwasm(["-v=1", &folder.write("empty", "")]);
+    empty.expect("WASM module load failed: unexpected end\n", 255);
+    assert!(empty.stderr.ends_with("/empty: the file is empty\n"), "{empty:?}");
+    for (name, bytes, stdout, part) in [
+        (
+            "component.wasm",
+            b"\0asm\x0d\0\x01\0".to_vec(),
+            "unknown binary version",
+            "component.wasm: it is a component (version 13), and only modules can be run",
+        ),
+        (
+            "exceptions.wasm",
+            wat::parse_str("(module (tag))").unwrap(),
+            "invalid section id (exceptions are not implemented)",
+            "exceptions.wasm: it needs exception handling, which is not implemented here",
+        ),
+        (
+            "memory64.wasm",
+            wat::parse_str("(module (memory i64 1))").unwrap(),
+            "invalid limits flags (64-bit memories are not implemented)",
+            "memory64.wasm: it needs 64-bit memories (memory64), which is not implemented here",
+        ),
+    ] {
+        let refused = iwasm([folder.write(name, bytes)]);
+        refused.expect(&format!("WASM module load failed: {stdout}\n"), 255);
+        assert!(refused.stderr.contains(part), "{refused:?}");
+    }
     let version = folder.write("version", b"\0asm\x02\0\0\0");
     iwasm([&*version]).expect("WASM module load failed: unknown binary version\n", 255);
     let compiled = iwasm([folder.write("aot", b"\0aot\x06\0\0\0")]);
@@ -322,6 +427,22 @@ fn log_levels() {
     assert!(line.ends_with("]: warning: failed to link import function (nowhere, f)"), "{line}");
     assert!(line.starts_with('[') && line.as_bytes()[3] == b':' && line.contains(" - "), "{line}");
     assert_eq!((rest, warned.status), ("\n", Some(0)));
+    // The time of day, where the process is.
+    let minutes = |line: &str| -> i64 {
+        let hours: i64 = line[1..3].parse().unwrap();
+        hours * 60 + line[4..6].parse::<i64>().unwrap()
+    };
+    for zone in ["UTC", "XYZ-5:30"] {
+        let date = |command: &mut Command| {
+            let output = command.arg("+[%H:%M").env("TZ", zone).output().unwrap();
+            minutes(&String::from_utf8(output.stdout).unwrap())
+        };
+        let mut command = iwasm_command(["-f", "not", &file]);
+        command.env("TZ", zone);
+        let warned = crate::support::run(command);
+        let behind = date(&mut Command::new("date")) - minutes(&warned.stdout);
+        assert!((0..5).contains(&behind.rem_euclid(24 * 60)), "{zone}: {warned:?}");
+    }
     iwasm(["-v=1", "-f", "not", &file]).expect("\n", 0);
     let exception = "Exception: failed to call unlinked import function (nowhere, f)\n";
     iwasm(["-v=0", "-f", "call", &file]).expect(exception, 1);

@@ -1,5 +1,6 @@
 //! The programs, run as users run them: every option, message and exit status.
 
+mod blocks;
 mod cache;
 mod checkpoint;
 mod compiled;
@@ -7,6 +8,8 @@ mod hostile;
 mod iwasm;
 mod jit;
 mod native_lib;
+mod options;
+mod progress;
 mod readme;
 mod start;
 mod support;

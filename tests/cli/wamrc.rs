@@ -9,10 +9,23 @@ fn contains(path: &str, text: &str) -> bool {
     bytes.windows(text.len()).any(|w| w == text.as_bytes())
 }
 
+const USAGE: &str = "Usage: wamrc [OPTION...] -o OUTPUT FILE\n";
+
+/// The command line was not accepted; it says why, and where there is help.
 #[track_caller]
-fn expect_help(ran: &Ran) {
-    assert!(ran.stdout.contains("Usage: wamrc [OPTION...] -o OUTPUT FILE\n"), "{ran:?}");
-    assert_eq!(ran.status, Some(1));
+fn expect_usage(ran: &Ran, why: &str) {
+    ran.expect(&format!("wamrc: {why}\n{USAGE}Try `wamrc --help`.\n"), 1);
+}
+
+#[test]
+fn help() {
+    for word in ["--help", "-h"] {
+        let help = wamrc([word]);
+        assert!(help.stdout.starts_with(USAGE) && help.stdout.contains("\n  --help, -h "), "{help:?}");
+        assert_eq!((help.stderr.as_str(), help.status), ("", Some(0)));
+    }
+    let nothing = wamrc::<&str>([]);
+    assert_eq!((nothing.stdout, nothing.status), (wamrc(["--help"]).stdout, Some(1)));
 }
 
 #[test]
@@ -25,6 +38,7 @@ fn versions_and_lists() {
     assert_eq!(llvm.status, Some(0));
     for (words, part) in [
         (&["--target=help"][..], "  s390x\n"),
+        (&["--target=help"], "  aarch64v8.2\n"),
         (&["--target-abi=help"], "  riscv64: lp64d"),
         (&["--target=x86_64", "--cpu=help"], "  haswell\n"),
         (&["--target=s390x", "--cpu-features=+help"], "  vector\n"),
@@ -40,19 +54,51 @@ fn what_is_wrong_is_said() {
     let folder = Folder::new();
     let hello = folder.module("hello.wasm", HELLO);
     let out = folder.text("out.aot");
-    for words in [&[][..], &["--help"], &[&hello], &["-o", &out], &["--nonsense", "-o", &out, &hello]] {
-        expect_help(&wamrc(words));
+    for (words, why) in [
+        (&[&*hello][..], "-o OUTPUT is missing"),
+        (&["-o", &out], "the name of the FILE to compile is missing"),
+        (&["--nonsense", "-o", &out, &hello], "there is no option `--nonsense`"),
+        (&["--opt-level=fast", "-o", &out, &hello], "--opt-level=fast: expected a level, 0 to 3"),
+    ] {
+        expect_usage(&wamrc(words), why);
     }
     let format = wamrc(["--format=x", "-o", &out, &hello]);
-    assert!(format.stdout.starts_with("Invalid format x.\n"), "{format:?}");
-    expect_help(&format);
+    assert!(format.stdout.starts_with(&format!("Invalid format x.\n{USAGE}")), "{format:?}");
+    assert_eq!(format.status, Some(1));
     wamrc(["-o", &hello, &hello]).expect("Error: input file and output file are the same\n", 255);
-    wamrc(["-o", &out, "/no/such.wasm"])
-        .expect("Read file to buffer failed: open file /no/such.wasm failed.\n", 1);
-    wamrc(["-o", &out, &folder.write("text", "text")])
-        .expect("Invalid wasm file: magic header not detected\n", 1);
-    wamrc(["-o", &out, &folder.write("bad.wasm", b"\0asm\x02\0\0\0")])
-        .expect("WASM module load failed: unknown binary version\n", 1);
+    let here = folder.path().to_str().unwrap();
+    for (file, message, advice) in [
+        (
+            "/no/such.wasm",
+            "Read file to buffer failed: open file /no/such.wasm failed.",
+            "/no/such.wasm: No such file or directory",
+        ),
+        (here, "Read file to buffer failed: read file content failed.", "Is a directory"),
+        (
+            &folder.write("hello.wat", "(module)"),
+            "Invalid wasm file: magic header not detected",
+            "hello.wat: it is WebAssembly's text format: make a module of it with `wat2wasm`",
+        ),
+        (
+            &folder.write("bad.wasm", b"\0asm\x02\0\0\0"),
+            "WASM module load failed: unknown binary version",
+            "bad.wasm: it has version 2 of the binary format",
+        ),
+        (
+            &folder.write("component.wasm", b"\0asm\x0d\0\x01\0"),
+            "WASM module load failed: unknown binary version",
+            "component.wasm: it is a component",
+        ),
+        (
+            &folder.module("memory64.wasm", "(module (memory i64 1))"),
+            "WASM module load failed: invalid limits flags (64-bit memories are not implemented)",
+            "memory64.wasm: it needs 64-bit memories (memory64), which is not implemented here",
+        ),
+    ] {
+        let refused = wamrc(["-o", &out, file]);
+        refused.expect(&format!("{message}\n"), 1);
+        assert!(refused.stderr.starts_with("wamrc: ") && refused.stderr.contains(advice), "{refused:?}");
+    }
     wamrc(["--xip", "-o", &out, &hello])
         .expect("Error: --xip: code cannot be run in place, it is relocated when loaded\n", 1);
     for (option, why) in [
@@ -62,6 +108,8 @@ fn what_is_wrong_is_said() {
         ("--cpu-features=+nonsense", "+nonsense: expected"),
         ("--mllvm=-nonsense", "Unknown command line argument '-nonsense'"),
         ("--target-abi=gnu", "goes with --target"),
+        ("--target=thumbv7em", "there is no target thumbv7em: the runtime needs a 64-bit machine with Linux"),
+        ("--use-prof-file=/no/such", "--use-prof-file=/no/such: No such file or directory"),
     ] {
         let ran = wamrc([option, "-o", &out, &hello]);
         assert!(ran.stdout.starts_with("Error: ") && ran.stdout.contains(why), "{ran:?}");
@@ -83,6 +131,11 @@ fn notes_about_what_has_no_effect() {
     wamrc(["-v=1", "--enable-segue", "-o", &out, &hello]).expect(&done, 0);
     wamrc(["--enable-tail-call", "--enable-simd", "--stack-bounds-checks=1", "-o", &out, &hello])
         .expect(&done, 0);
+    let profile = format!("--use-prof-file={hello}");
+    let profiles = "note: --use-prof-file has no effect: profiles are not used\n";
+    wamrc([&*profile, "-o", &out, &hello]).expect(&format!("{profiles}{done}"), 0);
+    let after = "note: ignored, as options come before FILE: --opt-level=0 b.wasm\n";
+    wamrc(["-o", &out, &hello, "--opt-level=0", "b.wasm"]).expect(&format!("{after}{done}"), 0);
     let large = wamrc(["--target=x86_64", "--size-level=0", "-o", &out, &hello]);
     assert!(large.stdout.starts_with("note: --size-level=0 has no effect"), "{large:?}");
     let usage = wamrc(["-v=3", "-o", &out, &hello]);
@@ -143,6 +196,7 @@ fn options_change_what_comes_out() {
         assert_ne!(bytes(&["--target=x86_64", option]), plain, "{option}");
     }
     assert!(bytes(&["--target=x86_64", "--no-continuations"]).len() < plain.len());
+    assert_eq!(bytes(&["--target=aarch64v8.1"]), bytes(&["--target=aarch64"]), "WAMR's name of it");
     let aot = compile(&wasm, &["--target=x86_64", "--cpu-features=+avx2"]);
     assert!(contains(&aot, "avx2") && contains(&aot, "sse4.2"), "what it implies is required as well");
 

@@ -51,11 +51,15 @@ fn inspect() {
         "checkpoint 1 (count)",
         "memory 0: 64 KiB: ",
         "thread ",
+        "module 0: without a name (",
         "host section \"wasi\"",
-        "guest.wasm",
+        &*format!("  args: {}\n", image.replace("the.image", "guest.wasm")),
     ] {
         assert!(text.stdout.contains(part), "{part} in {}", text.stdout);
     }
+
+    // It fits a screen, more or less.
+    assert!(text.stdout.lines().count() < 50 && !text.stdout.contains('{'), "{}", text.stdout);
 
     let json = wayfarer(["inspect", "--json", &image]);
     assert_eq!((json.status, json.stderr.as_str()), (Some(0), ""));
@@ -132,9 +136,12 @@ fn request_to_a_process_that_ends() {
     // Its number is free now.
     wayfarer(["request", &pid]).expect_error(1, &format!("there is no process {pid}"));
 
-    let (child, _) = start(iwasm_command(["--checkpoint=/no/such/folder/x", "--timeout=300", &guest]));
+    // A folder takes the name while the program runs.
+    let nowhere = folder.text("x");
+    let (child, _) = start(iwasm_command([&*format!("--checkpoint={nowhere}"), "--timeout=300", &guest]));
+    std::fs::create_dir(&nowhere).unwrap();
     let pid = child.id().to_string();
-    wayfarer(["request", &pid, "--wait=/no/such/folder/x"])
-        .expect_error(1, &format!("process {pid} has ended, and there is no new image in /no/such/folder/x"));
+    wayfarer(["request", &pid, &format!("--wait={nowhere}")])
+        .expect_error(1, &format!("process {pid} has ended, and there is no new image in {nowhere}"));
     wait(child);
 }

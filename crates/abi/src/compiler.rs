@@ -6,7 +6,7 @@
 //! thread, from several at once, and never unwind.
 
 /// Changes with anything here: what [`VERSION_SYMBOL`]'s function returns.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The library's file name.
 pub const FILE: &str = "libwayfarer_compiler.so";
@@ -33,9 +33,19 @@ pub const CLOSE_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_close";
 pub type VersionFn = extern "C" fn() -> u32;
 
 /// Compiles the WebAssembly module of `len` bytes at `wasm` for the machine this runs on. Fills in `out`, and returns 0:
-/// it holds the bytes of an `.aot` file; or not 0: it holds a message (UTF-8, without a NUL).
-pub type CompileFn =
-    unsafe extern "C" fn(wasm: *const u8, len: usize, options: *const Options, out: *mut Buffer) -> i32;
+/// it holds the bytes of an `.aot` file; or not 0: it holds a message (UTF-8, without a NUL). `progress` is called with
+/// `context`, from any thread, until it returns.
+pub type CompileFn = unsafe extern "C" fn(
+    wasm: *const u8,
+    len: usize,
+    options: *const Options,
+    progress: ProgressFn,
+    context: *const core::ffi::c_void,
+    out: *mut Buffer,
+) -> i32;
+
+/// Told how much of how much is done.
+pub type ProgressFn = unsafe extern "C" fn(context: *const core::ffi::c_void, done: usize, total: usize);
 
 /// A module that is compiled in parts.
 #[repr(C)]

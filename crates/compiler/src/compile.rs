@@ -69,7 +69,8 @@ struct Compiled {
     continuations: Vec<Vec<u8>>,
 }
 
-/// Compiles a module. `progress` is called now and then, from any thread, with how many of how many parts are done.
+/// Compiles a module. `progress` is called at the start and whenever something is done, from any thread, with how much of how
+/// much is done: bytes of function bodies.
 ///
 /// # Errors
 /// [`CompileError`].
@@ -82,6 +83,9 @@ pub fn compile(
     let target = Target::new(options)?;
     let survey = Survey::of(module)?;
     let parts = parts(module, options);
+    let size_of = |part: &Part| part.funcs.iter().map(|&func| size(module, func)).sum::<usize>();
+    let total = parts.iter().map(size_of).sum();
+    progress(0, total);
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results: Mutex<Vec<Option<Result<Compiled>>>> = Mutex::new(parts.iter().map(|_| None).collect());
     let work = || {
@@ -94,7 +98,8 @@ pub fn compile(
             if failed {
                 next.store(parts.len(), Ordering::Relaxed);
             }
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, parts.len());
+            let bytes = size_of(part);
+            progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes, total);
         }
     };
     std::thread::scope(|scope| {

@@ -1,9 +1,12 @@
 //! The functions of `libwayfarer_compiler.so`, as [`wayfarer_abi::compiler`] describes them.
 
 use crate::{Bounds, Options, Session, artifact};
+use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use wayfarer_abi::compiler::{Buffer, Options as CompilerOptions, Part, Session as OpenSession, VERSION};
+use wayfarer_abi::compiler::{
+    Buffer, Options as CompilerOptions, Part, ProgressFn, Session as OpenSession, VERSION,
+};
 use wayfarer_module::Module;
 
 /// What [`wayfarer_compiler_compile`] returns if the buffer holds an `.aot` file.
@@ -21,17 +24,33 @@ pub extern "C" fn wayfarer_compiler_version() -> u32 {
 /// Compiles a module for this machine.
 ///
 /// # Safety
-/// `wasm` has `len` bytes, `options` can be read, `out` can be written.
+/// `wasm` has `len` bytes, `options` can be read, `out` can be written; `progress` can be called with `context` by any
+/// thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_compiler_compile(
     wasm: *const u8,
     len: usize,
     options: *const CompilerOptions,
+    progress: ProgressFn,
+    context: *const c_void,
     out: *mut Buffer,
 ) -> i32 {
+    /// What the caller's function is told with.
+    struct Context(*const c_void);
+    // SAFETY: as the caller promises: any thread may pass it on.
+    unsafe impl Sync for Context {}
+    impl Context {
+        fn get(&self) -> *const c_void {
+            self.0
+        }
+    }
+
+    let context = Context(context);
+    // SAFETY: as the caller promises.
+    let tell = |done, total| unsafe { progress(context.get(), done, total) };
     // SAFETY: as the caller promises.
     let (bytes, options) = unsafe { (slice(wasm, len), *options) };
-    let (status, bytes) = match caught(|| compile(bytes, &options)) {
+    let (status, bytes) = match caught(|| compile(bytes, &options, &tell)) {
         Ok(file) => (DONE, file),
         Err(message) => (FAILED, message.into_bytes()),
     };
@@ -143,9 +162,13 @@ pub unsafe extern "C" fn wayfarer_compiler_free(buffer: Buffer) {
     }
 }
 
-fn compile(wasm: &[u8], options: &CompilerOptions) -> Result<Vec<u8>, String> {
+fn compile(
+    wasm: &[u8],
+    options: &CompilerOptions,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Vec<u8>, String> {
     let (module, options) = parse(wasm, options)?;
-    let artifact = artifact::compile_artifact(&module, &options, &|_, _| ()).map_err(|e| e.to_string())?;
+    let artifact = artifact::compile_artifact(&module, &options, progress).map_err(|e| e.to_string())?;
     Ok(artifact.to_bytes())
 }
 
@@ -168,6 +191,7 @@ fn parse(wasm: &[u8], options: &CompilerOptions) -> Result<(Module, Options), St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
     const OPTIONS: CompilerOptions = CompilerOptions {
         opt_level: 1,
@@ -179,21 +203,34 @@ mod tests {
         threads: 1,
     };
 
-    fn call(wasm: &[u8]) -> (i32, Vec<u8>) {
+    /// What was told of the progress.
+    type Told = Mutex<Vec<(usize, usize)>>;
+
+    unsafe extern "C" fn hear(context: *const c_void, done: usize, total: usize) {
+        // SAFETY: what `call` passes.
+        unsafe { &*context.cast::<Told>() }.lock().unwrap().push((done, total));
+    }
+
+    fn call(wasm: &[u8]) -> (i32, Vec<u8>, Vec<(usize, usize)>) {
         let mut out = Buffer { bytes: std::ptr::null_mut(), len: 0 };
+        let told = Told::default();
+        let context = (&raw const told).cast();
         // SAFETY: slices and places of ours; the buffer is copied, then freed once.
         unsafe {
-            let status = wayfarer_compiler_compile(wasm.as_ptr(), wasm.len(), &OPTIONS, &raw mut out);
+            let status =
+                wayfarer_compiler_compile(wasm.as_ptr(), wasm.len(), &OPTIONS, hear, context, &raw mut out);
             let bytes = std::slice::from_raw_parts(out.bytes, out.len).to_vec();
             wayfarer_compiler_free(out);
-            (status, bytes)
+            (status, bytes, told.into_inner().unwrap())
         }
     }
 
     #[test]
     fn a_module_becomes_an_artifact_of_it() {
         let wasm = wat::parse_str("(module (func (export \"f\") (result i32) (i32.const 1)))").unwrap();
-        let (status, bytes) = call(&wasm);
+        let (status, bytes, told) = call(&wasm);
+        // At the start, and when the one part is done: a body of no locals, a constant and its end.
+        assert_eq!(told, [(0, 4), (4, 4)]);
         assert_eq!(status, DONE, "{}", String::from_utf8_lossy(&bytes));
         let artifact = wayfarer_aot::Artifact::parse(&bytes).unwrap();
         assert_eq!(&*artifact.module, &*wasm);
@@ -209,7 +246,7 @@ mod tests {
     #[test]
     fn what_is_no_module_gives_a_message() {
         for wasm in [&b""[..], b"\0asm\x01\0\0\0\x01"] {
-            let (status, message) = call(wasm);
+            let (status, message, _) = call(wasm);
             assert_eq!(status, FAILED);
             assert!(String::from_utf8(message).is_ok_and(|m| !m.is_empty()));
         }

@@ -4,6 +4,7 @@
 
 mod callees;
 mod cfg;
+mod diagnose;
 mod features;
 mod liveness;
 mod load_error;
@@ -17,6 +18,7 @@ pub mod types;
 mod walk;
 mod wasi_abi;
 
+pub use diagnose::diagnose;
 pub use features::FEATURES;
 pub use module::*;
 pub use operators::{UnknownOperator, check_operator, unknown_operator};

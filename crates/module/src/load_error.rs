@@ -102,6 +102,11 @@ const WORDINGS: &[(&str, &str)] = &[
     ("invalid memop alignment: alignment must not be",
                                             "invalid memop flags: alignment must not be larger than natural"),
     ("SIMD index out of bounds",                          "invalid lane index"),
+    // Nothing enables them.
+    ("exceptions proposal not enabled",                   "invalid section id (exceptions are not implemented)"),
+    ("memory64 must be enabled for 64-bit memories",      "invalid limits flags (64-bit memories are not implemented)"),
+    ("memory64 must be enabled for 64-bit tables",        "invalid limits flags (64-bit tables are not implemented)"),
+    ("threads must be enabled for shared memories",       "invalid limits flags (shared memories are not implemented)"),
     ("`else` found outside `If` block",                   "opcode else found without matched opcode if"),
 ];
 

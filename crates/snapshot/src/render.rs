@@ -37,7 +37,8 @@ fn text(out: &mut String, d: &Description, options: &RenderOptions) -> fmt::Resu
     )?;
     writeln!(out, "  checkpoint {} ({}), id {}", i.sequence, i.reason, i.id)?;
     for (n, m) in d.modules.iter().enumerate() {
-        writeln!(out, "module {n}: {} ({}, sha256 {})", m.name, size(m.size), m.sha256)?;
+        let name = if m.name.is_empty() { "without a name" } else { &m.name };
+        writeln!(out, "module {n}: {name} ({}, sha256 {})", size(m.size), m.sha256)?;
     }
     for (n, inst) in d.instances.iter().enumerate() {
         let linked = inst.imported_funcs.iter().flatten().count();
@@ -82,8 +83,7 @@ fn text(out: &mut String, d: &Description, options: &RenderOptions) -> fmt::Resu
     for h in &d.host {
         writeln!(out, "host section {:?}: version {}, {}", h.name, h.version, size(h.len))?;
         if let Some(content) = &h.content {
-            let pretty = serde_json::to_string_pretty(content).map_err(|_| fmt::Error)?;
-            pretty.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+            members(out, content, 1)?;
         }
     }
     writeln!(out, "sections:")?;
@@ -131,6 +131,57 @@ fn frame(out: &mut String, i: usize, f: &FrameDescription, options: &RenderOptio
     Ok(())
 }
 
+/// Longest line that values are put on together.
+const LINE: usize = 110;
+
+/// Most lines of one list.
+const LINES: usize = 40;
+
+/// The members of an object, each on a line if it fits there, else one member or element a line below it.
+fn members(out: &mut String, value: &Json, depth: usize) -> fmt::Result {
+    let indent = "  ".repeat(depth);
+    let mut member = |name: &str, value: &Json| -> fmt::Result {
+        let line = format!("{indent}{name}: {}", flat(value));
+        if line.chars().count() <= LINE || !(value.is_array() || value.is_object()) {
+            return writeln!(out, "{line}");
+        }
+        writeln!(out, "{indent}{name}:")?;
+        let Json::Array(elements) = value else { return members(out, value, depth + 1) };
+        for element in elements.iter().take(LINES) {
+            writeln!(out, "{indent}  {}", flat(element))?;
+        }
+        match elements.len().saturating_sub(LINES) {
+            0 => Ok(()),
+            more => writeln!(out, "{indent}  ... {more} more ..."),
+        }
+    };
+    match value {
+        Json::Object(object) => object.iter().try_for_each(|(name, value)| member(name, value)),
+        _ => writeln!(out, "{indent}{}", flat(value)),
+    }
+}
+
+/// A value on one line. Names and texts are without quotes where nothing in them could be mistaken.
+fn flat(value: &Json) -> String {
+    match value {
+        Json::String(text) => {
+            let plain = |c: char| c.is_alphanumeric() || "_-./=+ ".contains(c);
+            let is_plain = !text.is_empty() && text.chars().all(plain) && text.trim() == text;
+            if is_plain { text.clone() } else { format!("{text:?}") }
+        }
+        Json::Array(elements) => {
+            let elements: Vec<String> = elements.iter().map(flat).collect();
+            if elements.is_empty() { "none".to_owned() } else { elements.join(", ") }
+        }
+        Json::Object(object) => {
+            let members: Vec<String> = object.iter().map(|(name, v)| format!("{name} {}", flat(v))).collect();
+            format!("({})", members.join(", "))
+        }
+        Json::Null => "none".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// `i32:7`, `f64:1.5`, `funcref:0.12`, `externref:null`.
 fn short(value: &Json) -> String {
     let ty = value["type"].as_str().unwrap_or_default();
@@ -159,6 +210,35 @@ fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn contents_are_lines_for_people() {
+        let long = "x".repeat(70);
+        let content = json!({
+            "args": ["a.wasm", "two words", "x\ty", ""],
+            "clocks": { "monotonic_ns": 7, "cpu": null },
+            "descriptors": [{ "fd": 0, "flags": [], "name": long }, { "fd": 1, "flags": ["append"], "name": long }],
+            "env": [],
+            "nested": { "long": long, "longer": long },
+        });
+        let mut out = String::new();
+        members(&mut out, &content, 1).unwrap();
+        let expected = [
+            "  args: a.wasm, two words, \"x\\ty\", \"\"".to_owned(),
+            "  clocks: (cpu none, monotonic_ns 7)".to_owned(),
+            "  descriptors:".to_owned(),
+            format!("    (fd 0, flags none, name {long})"),
+            format!("    (fd 1, flags append, name {long})"),
+            "  env: none".to_owned(),
+            "  nested:".to_owned(),
+            format!("    long: {long}"),
+            format!("    longer: {long}"),
+        ];
+        assert_eq!(out.lines().collect::<Vec<_>>(), expected);
+        out.clear();
+        members(&mut out, &json!({ "many": vec!["1234567890"; 100] }), 0).unwrap();
+        assert_eq!((out.lines().count(), out.lines().last()), (42, Some("  ... 60 more ...")));
+    }
 
     #[test]
     fn values_and_sizes_are_short() {

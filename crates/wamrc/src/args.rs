@@ -10,6 +10,8 @@ use wayfarer_compiler::{Bounds, Format, Options};
 pub(crate) enum Command {
     /// Compile.
     Compile(Box<Job>),
+    /// Print the help text.
+    Help,
     /// Print the version.
     Version,
     /// Print LLVM's version.
@@ -34,8 +36,10 @@ pub(crate) enum List {
 /// Why a command line is not accepted.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {
-    /// Only the help text can say it.
-    Help,
+    /// There is none: only the help text can say what there could be.
+    Empty,
+    /// What is wrong with it; the help text is pointed to.
+    Usage(String),
     /// A message.
     Message(String),
     /// A message, and the help text after it.
@@ -69,6 +73,8 @@ pub(crate) struct Job {
     pub(crate) log_level: u32,
     /// What is to be said about options that have no effect here.
     pub(crate) notes: Vec<String>,
+    /// A file that must be there, though it has no effect.
+    pub(crate) profile: Option<PathBuf>,
 }
 
 /// Proposals that are switched off.
@@ -85,6 +91,29 @@ pub(crate) const TARGETS: &[(&str, &[&str])] = &[
     ("aarch64", &["gnu", "musl"]),
     ("riscv64", &["lp64d", "gnu", "musl"]),
     ("s390x", &["gnu"]),
+];
+
+/// Architectures under other names that WAMR's compiler has for them. Code for the first version runs on the later ones.
+pub(crate) const ALIASES: &[(&str, &str)] = &[
+    ("aarch64v8", "aarch64"),
+    ("aarch64v8.1", "aarch64"),
+    ("aarch64v8.2", "aarch64"),
+    ("aarch64v8.3", "aarch64"),
+    ("aarch64v8.4", "aarch64"),
+    ("aarch64v8.5", "aarch64"),
+];
+
+/// Families of architectures that WAMR's compiler makes code for, and that there is no runtime for here; and why not.
+const NO_RUNTIME: &[(&str, &str)] = &[
+    ("i386", "the runtime needs a 64-bit machine"),
+    ("arm", "the runtime needs a 64-bit machine; for 64-bit ARM, it is aarch64"),
+    ("thumb", "the runtime needs a 64-bit machine with Linux"),
+    ("xtensa", "the runtime needs a 64-bit machine with Linux"),
+    ("mips", "the runtime is not made for MIPS"),
+    ("riscv32", "the runtime needs a 64-bit machine"),
+    ("riscv64eb", "RISC-V with big-endian data is not supported"),
+    ("arc", "the runtime needs a 64-bit machine with Linux"),
+    ("aarch64_be", "ARM with big-endian data is not supported"),
 ];
 
 /// Options for which there is nothing to do: what they ask for is so anyway.
@@ -113,7 +142,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("--enable-perf-profiling", "execution time is not measured"),
     ("--enable-segue", "memory is not accessed by segment registers"),
     ("--native-lib", "imports are linked when the file is loaded"),
-    ("--use-prof-file", "profiles are not used"),
 ];
 
 /// Options, with or without a value, that ask for another program than would be compiled; and why it cannot be.
@@ -128,11 +156,47 @@ const REFUSED: &[(&str, &str)] = &[
     ("-sgx", "there is no runtime for SGX enclaves"),
 ];
 
+/// Options that are words of their own, and have an effect.
+const FLAGS: &[&str] = &[
+    "--disable-simd",
+    "--disable-bulk-memory",
+    "--disable-ref-types",
+    "--no-checkpoint",
+    "--precise-stable-points",
+    "--no-continuations",
+    "--help",
+    "--version",
+    "--llvm-version",
+];
+
+/// Options with a value behind `=`, and what the help text calls it.
+const VALUED: &[(&str, &str)] = &[
+    ("--target", "ARCH"),
+    ("--target-abi", "ABI"),
+    ("--cpu", "CPU"),
+    ("--cpu-features", "+A,-B"),
+    ("--opt-level", "N"),
+    ("--size-level", "N"),
+    ("--bounds-checks", "0|1"),
+    ("--stack-bounds-checks", "0|1"),
+    ("--format", "FORMAT"),
+    ("--call-stack-features", "A,B"),
+    ("--emit-custom-sections", "A,B"),
+    ("--use-prof-file", "FILE"),
+    ("--mllvm", "OPTION"),
+    ("--threads", "N"),
+    ("-v", "N"),
+];
+
 /// Features of call stacks, as `--call-stack-features` names them.
 const CALL_STACK_FEATURES: &[&str] = &["bounds-checks", "ip", "func-idx", "trap-ip", "values"];
 
 /// Highest log level that is accepted.
 const LOG_LEVEL_MAX: u32 = 5;
+
+fn usage<T>(what: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Usage(what.into()))
+}
 
 /// Reads the words after the program's own name.
 ///
@@ -141,11 +205,20 @@ const LOG_LEVEL_MAX: u32 = 5;
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, Refusal> {
     let mut parser = Parser::default();
     let mut words = words.into_iter().peekable();
+    if words.peek().is_none() {
+        return Err(Refusal::Empty);
+    }
     while let Some(word) = words.next_if(|w| w.as_encoded_bytes().first() == Some(&b'-')) {
         // Only file names can be something else.
-        let word = word.to_str().ok_or(Refusal::Help)?;
+        let Some(word) = word.to_str() else {
+            return usage(format!("there is no option `{}`", word.display()));
+        };
         match word {
-            "-o" => parser.output = Some(words.next().ok_or(Refusal::Help)?.into()),
+            "-o" => match words.next() {
+                Some(output) => parser.output = Some(output.into()),
+                None => return usage("-o needs a word after it: -o OUTPUT"),
+            },
+            "--help" | "-h" => return Ok(Command::Help),
             "--version" => return Ok(Command::Version),
             "--llvm-version" => return Ok(Command::LlvmVersion),
             _ => parser.option(word)?,
@@ -154,11 +227,14 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
     if let Some(list) = parser.list() {
         return Ok(Command::List(list));
     }
-    let input = words.next().ok_or(Refusal::Help)?.into();
-    // Nothing may follow the file.
-    words.next().map_or(Ok(()), |_| Err(Refusal::Help))?;
-    let output = parser.output.take().ok_or(Refusal::Help)?;
-    parser.finish(input, output).map(|job| Command::Compile(Box::new(job)))
+    let Some(input) = words.next() else { return usage("the name of the FILE to compile is missing") };
+    // WAMR's program does not look at them.
+    let rest: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    if !rest.is_empty() {
+        parser.notes.push(format!("ignored, as options come before FILE: {}", rest.join(" ")));
+    }
+    let Some(output) = parser.output.take() else { return usage("-o OUTPUT is missing") };
+    parser.finish(input.into(), output).map(|job| Command::Compile(Box::new(job)))
 }
 
 #[derive(Default)]
@@ -172,6 +248,7 @@ struct Parser {
     llvm: Vec<String>,
     log_level: Option<u32>,
     notes: Vec<String>,
+    profile: Option<PathBuf>,
 }
 
 impl Parser {
@@ -185,13 +262,27 @@ impl Parser {
             self.notes.push(format!("{name} has no effect: {why}"));
             return Ok(());
         }
+        if let Some((_, what)) = VALUED.iter().find(|(n, _)| *n == name) {
+            return match value {
+                // Only a list of features may be empty.
+                Some(value) if !value.is_empty() || name == "--call-stack-features" => {
+                    self.valued(name, value)
+                }
+                _ => usage(format!("{name} needs a value: {name}={what}")),
+            };
+        }
+        if !FLAGS.contains(&name) && !ALWAYS_SO.contains(&name) {
+            return usage(format!("there is no option `{word}`"));
+        }
         match value {
             None => self.flag(name),
-            Some(value) => self.valued(name, value),
+            Some(_) => return usage(format!("{name} takes no value")),
         }
+        Ok(())
     }
 
-    fn flag(&mut self, name: &str) -> Result<(), Refusal> {
+    /// One of [`FLAGS`], or one that nothing is to be done for.
+    fn flag(&mut self, name: &str) {
         match name {
             "--disable-simd" => self.without.simd = true,
             "--disable-bulk-memory" => self.without.bulk_memory = true,
@@ -199,32 +290,46 @@ impl Parser {
             "--no-checkpoint" => self.options.checkpoints = false,
             "--precise-stable-points" => self.options.precise = true,
             "--no-continuations" => self.options.continuations = false,
-            _ if ALWAYS_SO.contains(&name) => {}
-            _ => return Err(Refusal::Help),
+            _ => {}
         }
-        Ok(())
     }
 
+    /// One of [`VALUED`].
     fn valued(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
-        // Only a list of features may be empty.
-        if value.is_empty() && name != "--call-stack-features" {
-            return Err(Refusal::Help);
-        }
+        let bad = |what: &str| usage(format!("{name}={value}: expected {what}"));
+        let truth = || match value {
+            "0" => Some(false),
+            "1" => Some(true),
+            _ => None,
+        };
         match name {
             "--target" => self.target = Some(value.to_owned()),
             "--target-abi" => self.abi = Some(value.to_owned()),
             "--cpu" => self.options.cpu = Some(value.to_owned()),
             "--cpu-features" => self.options.features = value.to_owned(),
-            "--opt-level" => self.options.opt_level = level(value)?,
-            "--size-level" => self.options.size_level = level(value)?,
-            "--bounds-checks" => {
-                self.options.bounds = if truth(value)? { Bounds::Explicit } else { Bounds::Guard };
+            "--opt-level" | "--size-level" => {
+                // What is above 3 is taken as 3.
+                let Ok(level) = value.parse::<u32>() else { return bad("a level, 0 to 3") };
+                let level = level.min(3) as u8;
+                *(if name == "--opt-level" {
+                    &mut self.options.opt_level
+                } else {
+                    &mut self.options.size_level
+                }) = level;
             }
-            "--stack-bounds-checks" => {
-                if !truth(value)? {
+            "--bounds-checks" => match truth() {
+                Some(explicit) => {
+                    self.options.bounds = if explicit { Bounds::Explicit } else { Bounds::Guard };
+                }
+                None => return bad("0 or 1"),
+            },
+            "--stack-bounds-checks" => match truth() {
+                Some(true) => {}
+                Some(false) => {
                     self.notes.push("--stack-bounds-checks=0 has no effect: they are always on".to_owned());
                 }
-            }
+                None => return bad("0 or 1"),
+            },
             "--format" => {
                 self.kind = Some(match value {
                     "aot" => Kind::Aot,
@@ -243,16 +348,19 @@ impl Parser {
             }
             // All of them are kept: the file holds the whole module.
             "--emit-custom-sections" => {}
+            "--use-prof-file" => {
+                self.profile = Some(value.into());
+                self.notes.push(format!("{name} has no effect: profiles are not used"));
+            }
             "--mllvm" => self.llvm.push(value.to_owned()),
-            "--threads" => {
-                let threads = value.parse().ok().filter(|&n| n > 0).ok_or(Refusal::Help)?;
-                self.options.threads = threads;
-            }
-            "-v" => {
-                let level = value.parse().ok().filter(|&n| n <= LOG_LEVEL_MAX).ok_or(Refusal::Help)?;
-                self.log_level = Some(level);
-            }
-            _ => return Err(Refusal::Help),
+            "--threads" => match value.parse().ok().filter(|&n| n > 0) {
+                Some(threads) => self.options.threads = threads,
+                None => return bad("a number of threads, 1 or more"),
+            },
+            _ => match value.parse().ok().filter(|&n| n <= LOG_LEVEL_MAX) {
+                Some(level) => self.log_level = Some(level),
+                None => return bad("a log level, 0 to 5"),
+            },
         }
         Ok(())
     }
@@ -285,9 +393,14 @@ impl Parser {
                 Some(_) => Err(Refusal::Message(format!("Error: {target} names an ABI already"))),
             };
         }
-        let Some((arch, abis)) = TARGETS.iter().find(|(name, _)| name == target) else {
+        let name = ALIASES.iter().find(|(name, _)| name == target).map_or(&**target, |(_, arch)| arch);
+        let Some((arch, abis)) = TARGETS.iter().find(|(arch, _)| *arch == name) else {
+            // The longest name that it begins with says most.
+            let known = NO_RUNTIME.iter().filter(|(family, _)| target.starts_with(family));
+            let why = known.max_by_key(|(family, _)| family.len()).map(|(_, why)| format!(": {why}"));
             return Err(Refusal::Message(format!(
-                "Error: there is no target {target}, try --target=help; other names must be full triples"
+                "Error: there is no target {target}{}; try --target=help, or a full triple",
+                why.unwrap_or_default()
             )));
         };
         let abi = self.abi.as_deref().unwrap_or(abis[0]);
@@ -318,20 +431,8 @@ impl Parser {
             llvm: self.llvm,
             log_level: self.log_level.unwrap_or(2),
             notes: self.notes,
+            profile: self.profile,
         })
-    }
-}
-
-/// An optimization or size level: what is above 3 is taken as 3.
-fn level(value: &str) -> Result<u8, Refusal> {
-    value.parse::<u32>().map(|n| n.min(3) as u8).map_err(|_| Refusal::Help)
-}
-
-fn truth(value: &str) -> Result<bool, Refusal> {
-    match value {
-        "0" => Ok(false),
-        "1" => Ok(true),
-        _ => Err(Refusal::Help),
     }
 }
 
@@ -393,7 +494,8 @@ mod tests {
         );
         assert_eq!(triple(&["--target=s390x-linux-gnu"]).as_deref(), Some("s390x-linux-gnu"));
         for (words, why) in [
-            (&["--target=xtensa"][..], "no target xtensa"),
+            (&["--target=xtensa"][..], "no target xtensa: the runtime needs a 64-bit machine with Linux"),
+            (&["--target=vax"], "no target vax; try --target=help"),
             (&["--target=s390x", "--target-abi=musl"], "musl is not an ABI for s390x"),
             (&["--target=s390x-linux-gnu", "--target-abi=gnu"], "names an ABI already"),
             (&["--target-abi=gnu"], "goes with --target"),
@@ -410,6 +512,32 @@ mod tests {
         assert_eq!(lists(&["--cpu=help"]), List::Processors(None));
         let s390x = Some("s390x-unknown-linux-gnu".to_owned());
         assert_eq!(lists(&["--target=s390x", "--cpu-features=+help"]), List::Features(s390x));
+    }
+
+    /// Every name that WAMR's compiler lists, in the build of it that knows most architectures.
+    #[test]
+    fn targets_of_wamrs_list_are_known_or_refused_with_a_reason() {
+        let names = "x86_64 i386 xtensa mips mipsel aarch64v8 aarch64v8.1 aarch64v8.2 aarch64v8.3 aarch64v8.4 \
+            aarch64v8.5 aarch64_bev8 aarch64_bev8.1 aarch64_bev8.2 aarch64_bev8.3 aarch64_bev8.4 aarch64_bev8.5 armv4 \
+            armv4t armv5t armv5te armv5tej armv6 armv6kz armv6t2 armv6k armv7 armv6m armv6sm armv7em armv8a armv8r \
+            armv8m.base armv8m.main armv8.1m.main thumbv4 thumbv4t thumbv5t thumbv5te thumbv5tej thumbv6 thumbv6kz \
+            thumbv6t2 thumbv6k thumbv7 thumbv6m thumbv6sm thumbv7em thumbv8a thumbv8r thumbv8m.base thumbv8m.main \
+            thumbv8.1m.main riscv32 riscv64 arc armv7eb thumbv7eb mipseb riscv32eb riscv64eb arceb";
+        for name in names.split_whitespace() {
+            let target = format!("--target={name}");
+            let arch = match name {
+                "x86_64" | "riscv64" => name,
+                _ if name.starts_with("aarch64v8") => "aarch64",
+                _ => {
+                    let refused = run(&[&target, "-o", "a", "b"]).unwrap_err();
+                    let start = format!("Error: there is no target {name}: ");
+                    assert!(matches!(&refused, Refusal::Message(m) if m.starts_with(&start)), "{refused:?}");
+                    continue;
+                }
+            };
+            let triple = job(&[&target]).options.triple;
+            assert_eq!(triple, Some(format!("{arch}-unknown-linux-gnu")));
+        }
     }
 
     #[test]
@@ -439,24 +567,43 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_after_the_file_is_ignored() {
+        match run(&["-o", "a.aot", "a.wasm", "--opt-level=0", "b.wasm"]) {
+            Ok(Command::Compile(job)) => {
+                assert_eq!((&*job.input, job.options.opt_level), ("a.wasm".as_ref(), 3));
+                assert_eq!(job.notes, ["ignored, as options come before FILE: --opt-level=0 b.wasm"]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn what_is_no_command_line() {
-        for words in [
-            "",
-            "a.wasm",
-            "-o",
-            "-o a.aot",
-            "-o a.aot a.wasm b.wasm",
-            "--help",
-            "--nonsense -o a b",
-            "--opt-level= -o a b",
-            "--opt-level=x -o a b",
-            "--bounds-checks=2 -o a b",
-            "--threads=0 -o a b",
-            "-v=6 -o a b",
-            "--disable-simd=1 -o a b",
+        for (words, why) in [
+            ("a.wasm", "-o OUTPUT is missing"),
+            ("-o", "-o needs a word after it: -o OUTPUT"),
+            ("-o a.aot", "the name of the FILE to compile is missing"),
+            ("--nonsense -o a b", "there is no option `--nonsense`"),
+            ("--nonsense=1 -o a b", "there is no option `--nonsense=1`"),
+            ("--opt-level= -o a b", "--opt-level needs a value: --opt-level=N"),
+            ("--opt-level=x -o a b", "--opt-level=x: expected a level, 0 to 3"),
+            ("--size-level=-1 -o a b", "--size-level=-1: expected a level, 0 to 3"),
+            ("--bounds-checks=2 -o a b", "--bounds-checks=2: expected 0 or 1"),
+            ("--stack-bounds-checks=no -o a b", "--stack-bounds-checks=no: expected 0 or 1"),
+            ("--threads=0 -o a b", "--threads=0: expected a number of threads, 1 or more"),
+            ("-v=6 -o a b", "-v=6: expected a log level, 0 to 5"),
+            ("-v -o a b", "-v needs a value: -v=N"),
+            ("--disable-simd=1 -o a b", "--disable-simd takes no value"),
+            ("--enable-simd=1 -o a b", "--enable-simd takes no value"),
+            ("--target -o a b", "--target needs a value: --target=ARCH"),
+            ("--use-prof-file -o a b", "--use-prof-file needs a value: --use-prof-file=FILE"),
         ] {
-            let words: Vec<_> = words.split(' ').filter(|w| !w.is_empty()).collect();
-            assert_eq!(run(&words).unwrap_err(), Refusal::Help, "{words:?}");
+            let words: Vec<_> = words.split(' ').collect();
+            assert_eq!(run(&words).unwrap_err(), Refusal::Usage(why.to_owned()), "{words:?}");
+        }
+        assert_eq!(run(&[]).unwrap_err(), Refusal::Empty);
+        for word in ["--help", "-h"] {
+            assert!(matches!(run(&["--opt-level=1", word, "--nonsense"]), Ok(Command::Help)));
         }
         let refused = run(&["--format=elf", "-o", "a", "b"]).unwrap_err();
         assert_eq!(refused, Refusal::MessageAndHelp("Invalid format elf.".to_owned()));

@@ -1,5 +1,7 @@
 //! From a module's file to its code's.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,9 +9,9 @@ use std::time::Instant;
 use wasmparser::{Validator, WasmFeatures};
 use wayfarer_aot::Artifact;
 use wayfarer_compiler::{Options, check_target, compile, compile_artifact, llvm_options, size_level};
+use wayfarer_progress::Bar;
 
 use crate::args::{Job, Kind, Without};
-use crate::progress::Bar;
 use crate::{output, text};
 
 /// From this log level on, notes appear.
@@ -18,17 +20,39 @@ const LOG_NOTES: u32 = 2;
 /// From this log level on, time and memory are reported.
 const LOG_USAGE: u32 = 3;
 
+/// Why nothing was compiled.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What to print.
+    pub(crate) message: String,
+    /// What is the matter with a file, and what to do, for standard error.
+    pub(crate) advice: Option<String>,
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Failure { message, advice: None }
+    }
+}
+
 /// Compiles. The files that were written.
 ///
 /// # Errors
 /// What to print.
-pub(crate) fn run(job: &Job) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn run(job: &Job) -> Result<Vec<PathBuf>, Failure> {
     let started = Instant::now();
+    if let Some(profile) = &job.profile {
+        File::open(profile)
+            .map_err(|e| format!("Error: --use-prof-file={}: {}", profile.display(), reason(&e)))?;
+    }
     if job.log_level >= LOG_NOTES {
         job.notes.iter().for_each(|note| println!("note: {note}"));
     }
     let bytes = read(job)?;
-    let module = wayfarer_module::parse(bytes).map_err(|e| format!("WASM module load failed: {e}"))?;
+    let module = wayfarer_module::parse(bytes.clone()).map_err(|e| Failure {
+        advice: advice(job, &bytes),
+        ..format!("WASM module load failed: {e}").into()
+    })?;
     refuse_proposals(&module.bytes, job.without)?;
     if !job.llvm.is_empty() {
         llvm_options(&job.llvm).map_err(|e| format!("Error: --mllvm: {e}"))?;
@@ -42,8 +66,8 @@ pub(crate) fn run(job: &Job) -> Result<Vec<PathBuf>, String> {
             job.options.size_level
         );
     }
-    let bar = Bar::new();
-    let progress = |done, parts| bar.show(done, parts);
+    let bar = Bar::new("compiling");
+    let progress = |done, total| bar.show(done, total);
     let contents = match job.kind {
         Kind::Aot => vec![compile_artifact(&module, options, &progress).map_err(fail)?.to_bytes()],
         Kind::Object | Kind::IrUnoptimized | Kind::IrOptimized => {
@@ -66,15 +90,35 @@ pub(crate) fn run(job: &Job) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+/// What a refused file is.
+fn advice(job: &Job, bytes: &[u8]) -> Option<String> {
+    wayfarer_module::diagnose(bytes).map(|what| format!("{}: {what}", job.input.display()))
+}
+
+/// An error of the system's, without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
 /// The module's bytes. Those of an `.aot` file are in it.
-fn read(job: &Job) -> Result<Arc<[u8]>, String> {
-    let bytes = std::fs::read(&job.input)
-        .map_err(|_| format!("Read file to buffer failed: open file {} failed.", job.input.display()))?;
+fn read(job: &Job) -> Result<Arc<[u8]>, Failure> {
+    let shown = job.input.display();
+    let mut file = File::open(&job.input).map_err(|e| Failure {
+        message: format!("Read file to buffer failed: open file {shown} failed."),
+        advice: Some(format!("{shown}: {}", reason(&e))),
+    })?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| Failure {
+        message: "Read file to buffer failed: read file content failed.".to_owned(),
+        advice: Some(format!("{shown}: {}", reason(&e))),
+    })?;
     if wayfarer_aot::is_artifact(&bytes) {
-        return Artifact::parse(&bytes).map(|a| a.module).map_err(|e| format!("Error: {e}"));
+        return Ok(Artifact::parse(&bytes).map(|a| a.module).map_err(|e| format!("Error: {e}"))?);
     }
     if !bytes.starts_with(b"\0asm") {
-        return Err("Invalid wasm file: magic header not detected".to_owned());
+        let message = "Invalid wasm file: magic header not detected".to_owned();
+        return Err(Failure { message, advice: advice(job, &bytes) });
     }
     Ok(bytes.into())
 }

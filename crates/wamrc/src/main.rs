@@ -1,12 +1,11 @@
 //! `wamrc`: compiles WebAssembly modules ahead of time, with the command line of WAMR's program of this name.
 //!
-//! What it prints goes to standard output, errors included, as scripts written for WAMR's expect; only the progress bar
-//! goes to standard error.
+//! What it prints goes to standard output, errors included, as scripts written for WAMR's expect; only the progress bar, and
+//! what is the matter with a file, go to standard error.
 
 mod args;
 mod job;
 mod output;
-mod progress;
 mod text;
 
 use std::process::ExitCode;
@@ -24,8 +23,12 @@ fn main() -> ExitCode {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let command = match args::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
-        Err(Refusal::Help) => {
+        Err(Refusal::Empty) => {
             print!("{}", text::HELP);
+            return ExitCode::from(FAILED);
+        }
+        Err(Refusal::Usage(what)) => {
+            print!("wamrc: {what}\n{}Try `wamrc --help`.\n", text::usage_line());
             return ExitCode::from(FAILED);
         }
         Err(Refusal::Message(message)) => {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         }
     };
     match command {
+        Command::Help => print!("{}", text::HELP),
         Command::Version => print!("{}", text::version()),
         Command::LlvmVersion => println!("LLVM {}", wayfarer_compiler::llvm_version()),
         // WAMR's program does not count a list as success.
@@ -57,8 +61,11 @@ fn main() -> ExitCode {
                 Ok(files) => files.iter().for_each(|f| {
                     println!("Compile success, file {} was generated.", f.display());
                 }),
-                Err(message) => {
-                    println!("{message}");
+                Err(failure) => {
+                    println!("{}", failure.message);
+                    if let Some(advice) = failure.advice {
+                        eprintln!("wamrc: {advice}");
+                    }
                     return ExitCode::from(FAILED);
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::args::{List, TARGETS};
+use crate::args::{ALIASES, List, TARGETS};
 
 /// The help text.
 pub(crate) const HELP: &str = "\
@@ -34,8 +34,9 @@ How:
   --threads=N               compile with so many threads (one for each processor)
   --mllvm=OPTION            an option of LLVM's own
 
-  -v=N                      log level, 0 to 5 (2); from 3 on time and memory are reported
-  --version, --llvm-version
+  -v=N                      log level, 0 to 5; from 2 on, the default, there are notes, from 3 on time and memory
+  --help, -h                print this
+  --version, --llvm-version print the version
 
 Accepted, as what they ask for is so: --enable-bulk-memory-opt, --enable-call-indirect-overlong,
 --enable-extended-const, --enable-lime1, --enable-linux-perf, --enable-simd, --enable-tail-call,
@@ -43,10 +44,15 @@ Accepted, as what they ask for is so: --enable-bulk-memory-opt, --enable-call-in
 Accepted with a note, as they change nothing that a program could see: --call-stack-features,
 --disable-llvm-intrinsics, --disable-llvm-jump-tables, --enable-builtin-intrinsics, --enable-dump-call-stack,
 --enable-llvm-passes, --enable-memory-profiling, --enable-multi-thread, --enable-perf-profiling, --enable-segue,
---native-lib, --use-prof-file.
+--native-lib, --use-prof-file, whose file must be there; and whatever comes after FILE.
 Refused: --enable-gc, --enable-indirect-mode, --enable-llvm-pgo, --enable-shared-chain, --enable-shared-heap,
 --stack-usage, --xip, -sgx.
 ";
+
+/// First line of the help text.
+pub(crate) fn usage_line() -> &'static str {
+    &HELP[..HELP.find('\n').map_or(0, |end| end + 1)]
+}
 
 /// What `--version` prints. The first line is the version of WAMR's interface.
 pub(crate) fn version() -> String {
@@ -67,7 +73,8 @@ pub(crate) fn list(list: &List) -> Result<String, String> {
     let of = |triple: &Option<String>| triple.clone().unwrap_or_else(|| "this machine".to_owned());
     Ok(match list {
         List::Targets => {
-            let names: Vec<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let names = TARGETS.iter().map(|(name, _)| name).chain(ALIASES.iter().map(|(name, _)| name));
+            let names: Vec<_> = names.map(|name| (*name).to_owned()).collect();
             lines("Architectures (or a full triple, of Linux):".to_owned(), &names)
         }
         List::Abis => {

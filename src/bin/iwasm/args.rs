@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
-use iwasm::checkpoint::policy::Settings;
+use iwasm::checkpoint::policy::{Setting, Settings};
 
 /// Most entries that an option which makes a list can have.
 const LIST_MAX: usize = 8;
@@ -16,12 +16,17 @@ const STACK_SIZE: u32 = 64 * 1024;
 const JIT_LEVELS: (i64, i64) = (1, 3);
 
 /// Highest log level that is accepted. The highest there is, is one less.
-const LOG_LEVEL_MAX: u32 = 5;
+const LOG_LEVEL_MAX: i64 = 5;
+
+/// As a number of milliseconds: no timeout.
+const NEVER: i64 = u32::MAX as i64;
 
 /// What to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     Run(Box<Options>),
+    /// Print the help text.
+    Help,
     /// Print the version.
     Version,
 }
@@ -29,13 +34,60 @@ pub(crate) enum Command {
 /// Why a command line is not accepted.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {
-    /// Only the help text can say it.
-    Help,
-    /// A message, and the help text after it.
+    /// There is none: only the help text can say what there could be.
+    Empty,
+    /// What is wrong with it; the help text is pointed to.
+    Usage(String),
+    /// A message of WAMR's program's, and the help text after it.
     MessageAndHelp(String),
-    /// A message.
+    /// A message of WAMR's program's.
     Message(String),
 }
+
+fn usage<T>(what: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Usage(what.into()))
+}
+
+/// Options that are words of their own.
+const FLAGS: &[&str] = &[
+    "--interp",
+    "--fast-jit",
+    "--llvm-jit",
+    "--multi-tier-jit",
+    "--enable-linux-perf",
+    "--repl",
+    "--help",
+    "--version",
+];
+
+/// Options with a value behind `=`, and what the help text calls it.
+const VALUED: &[(&str, &str)] = &[
+    ("-v", "N"),
+    ("--stack-size", "N"),
+    ("--heap-size", "N"),
+    ("--llvm-jit-opt-level", "N"),
+    ("--llvm-jit-size-level", "N"),
+    ("--timeout", "MS"),
+    ("--env", "NAME=VALUE"),
+    ("--dir", "DIRECTORY"),
+    ("--map-dir", "GUEST::HOST"),
+    ("--addr-pool", "A/BITS[,...]"),
+    ("--allow-resolve", "DOMAIN"),
+    ("--native-lib", "FILE.so"),
+];
+
+/// Options of WAMR's program that there are not, as in builds of it without what they are about.
+const NOT_HERE: &[(&str, &str)] = &[
+    ("--max-threads", "guest threads are not implemented"),
+    ("--module-path", "modules that import from other modules are not implemented"),
+    ("--shared-heap-size", "shared heaps are not implemented"),
+    ("--gc-heap-size", "garbage-collected types are not implemented"),
+    ("--jit-codecache-size", "compiled code has no size that it is limited to"),
+    ("--enable-segue", "memory is not accessed by segment registers"),
+    ("--disable-bounds-checks", "they are always on"),
+    ("--gen-prof-file", "code that writes profiles cannot be made"),
+    ("-g", "there is no debug server"),
+];
 
 /// How to run modules that are not compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -113,12 +165,16 @@ pub(crate) fn parse(
 ) -> Result<Command, Refusal> {
     let mut options = Options::new(environment);
     let mut words = words.into_iter().peekable();
+    if words.peek().is_none() {
+        return Err(Refusal::Empty);
+    }
     while let Some(word) = words.next_if(|w| w.as_bytes().first() == Some(&b'-')) {
         match word.as_bytes() {
             b"-f" | b"--function" => {
-                let name = words.next().ok_or(Refusal::Help)?;
-                // At least the file must come after it, even where that would be an option.
-                words.peek().ok_or(Refusal::Help)?;
+                // At least the file must come after the name, even where that would be an option.
+                let (Some(name), Some(_)) = (words.next(), words.peek()) else {
+                    return usage(format!("{0} needs two words after it: {0} NAME FILE", word.display()));
+                };
                 options.function = Some(c_string(&name));
             }
             b"--interp" => options.mode = Mode::Interpreter,
@@ -127,66 +183,103 @@ pub(crate) fn parse(
             b"--multi-tier-jit" => options.mode = Mode::MultiTierJit,
             b"--enable-linux-perf" => options.linux_perf = true,
             b"--repl" => options.repl = true,
+            b"--help" | b"-h" => return Ok(Command::Help),
             b"--version" => return Ok(Command::Version),
             _ => valued(&mut options, &word)?,
         }
     }
     options.words = words.map(|w| c_string(&w)).collect();
-    if options.words.is_empty() { Err(Refusal::Help) } else { Ok(Command::Run(Box::new(options))) }
+    if options.words.is_empty() {
+        return usage("the name of the FILE to run is missing");
+    }
+    Ok(Command::Run(Box::new(options)))
 }
 
 /// Options of the form `--name=value`.
 fn valued(options: &mut Options, word: &OsStr) -> Result<(), Refusal> {
     let bytes = word.as_bytes();
-    let equals = bytes.iter().position(|&b| b == b'=').ok_or(Refusal::Help)?;
-    let (name, value) = (&bytes[..equals], &bytes[equals + 1..]);
-    let not_empty = || if value.is_empty() { Err(Refusal::Help) } else { Ok(value) };
+    let (name, value) = match bytes.iter().position(|&b| b == b'=') {
+        Some(equals) => (&bytes[..equals], Some(&bytes[equals + 1..])),
+        None => (bytes, None),
+    };
+    let shown = String::from_utf8_lossy(name);
+    if let Some((_, why)) = NOT_HERE.iter().find(|(n, _)| n.as_bytes() == name) {
+        return usage(format!("the option `{shown}` is not supported: {why}"));
+    }
+    if let Some((_, what)) = VALUED.iter().find(|(n, _)| n.as_bytes() == name) {
+        let Some(value) = value.filter(|v| !v.is_empty()) else {
+            return usage(format!("{shown} needs a value: {shown}={what}"));
+        };
+        return take(options, &shown, value);
+    }
+    if FLAGS.iter().any(|n| n.as_bytes() == name) {
+        return usage(format!("{shown} takes no value"));
+    }
+    if options.checkpoint.take_flag(word) {
+        return Ok(());
+    }
+    match Setting::ALL.iter().any(|s| s.flag().as_bytes() == name) {
+        true => usage(format!("{shown} needs a value: {shown}=...")),
+        false => usage(format!("there is no option `{}`", word.display())),
+    }
+}
+
+/// One of [`VALUED`].
+fn take(options: &mut Options, name: &str, value: &[u8]) -> Result<(), Refusal> {
+    let bad = |what: &str| usage(format!("{name}={}: expected {what}", String::from_utf8_lossy(value)));
+    let whole = number(value);
     match name {
-        b"-v" => match u32::try_from(number(value)) {
-            Ok(level @ 0..=LOG_LEVEL_MAX) => options.log_level = level,
-            _ => return Err(Refusal::Help),
+        "-v" => match whole {
+            Some(level @ 0..=LOG_LEVEL_MAX) => options.log_level = level as u32,
+            _ => return bad("a log level, 0 to 5"),
         },
-        b"--stack-size" => options.stack_size = number(not_empty()?) as u32,
-        b"--heap-size" => options.heap_size = number(not_empty()?) as u32,
-        b"--llvm-jit-opt-level" => {
-            options.jit_opt_level = jit_level(not_empty()?, "opt", &mut options.notes);
+        "--stack-size" | "--heap-size" => {
+            let Some(bytes) = whole.and_then(|n| u32::try_from(n).ok()) else {
+                return bad("a number of bytes, 4294967295 at most");
+            };
+            *(if name == "--stack-size" { &mut options.stack_size } else { &mut options.heap_size }) = bytes;
         }
-        b"--llvm-jit-size-level" => {
-            options.jit_size_level = jit_level(not_empty()?, "size", &mut options.notes);
+        "--llvm-jit-opt-level" | "--llvm-jit-size-level" => {
+            let Some(level) = whole else { return bad("a level, 1 to 3") };
+            if name == "--llvm-jit-opt-level" {
+                options.jit_opt_level = jit_level(level, "opt", &mut options.notes);
+            } else {
+                options.jit_size_level = jit_level(level, "size", &mut options.notes);
+            }
         }
-        b"--timeout" => {
-            // The largest number, and so -1, means none.
-            let milliseconds = number(not_empty()?) as u32;
-            options.timeout = (milliseconds != u32::MAX).then(|| Duration::from_millis(milliseconds.into()));
-        }
-        b"--env" => {
-            let entry = not_empty()?;
-            push(&mut options.env, entry, "env")?;
-            if matches!(entry.iter().position(|&b| b == b'='), None | Some(0)) {
+        "--timeout" => match whole {
+            // As for WAMR's program, for which this is the largest number.
+            Some(-1) => options.timeout = None,
+            Some(milliseconds @ 0..=NEVER) => {
+                options.timeout = (milliseconds != NEVER).then(|| Duration::from_millis(milliseconds as u64));
+            }
+            _ => return bad("a number of milliseconds, or -1 for none"),
+        },
+        "--env" => {
+            push(&mut options.env, value, "env")?;
+            if matches!(value.iter().position(|&b| b == b'='), None | Some(0)) {
                 return Err(Refusal::MessageAndHelp(format!(
                     "Wasm parse env string failed: expect \"key=value\", got \"{}\"",
-                    String::from_utf8_lossy(entry)
+                    String::from_utf8_lossy(value)
                 )));
             }
         }
-        b"--dir" => push(&mut options.dirs, not_empty()?, "dir")?,
-        b"--map-dir" => push(&mut options.map_dirs, not_empty()?, "map dir")?,
-        b"--addr-pool" => {
-            for address in not_empty()?.split(|&b| b == b',').filter(|a| !a.is_empty()) {
+        "--dir" => push(&mut options.dirs, value, "dir")?,
+        "--map-dir" => push(&mut options.map_dirs, value, "map dir")?,
+        "--addr-pool" => {
+            for address in value.split(|&b| b == b',').filter(|a| !a.is_empty()) {
                 push(&mut options.addr_pool, address, "address")?;
             }
         }
-        b"--allow-resolve" => push(&mut options.ns_lookup_pool, not_empty()?, "ns lookup")?,
-        b"--native-lib" => push(&mut options.native_libs, not_empty()?, "native lib")?,
-        _ if options.checkpoint.take_flag(word) => {}
-        _ => return Err(Refusal::Help),
+        "--allow-resolve" => push(&mut options.ns_lookup_pool, value, "ns lookup")?,
+        _ => push(&mut options.native_libs, value, "native lib")?,
     }
     Ok(())
 }
 
 /// A level of the compiler. What is out of its range is brought into it, with a note.
-fn jit_level(value: &[u8], what: &str, notes: &mut Vec<String>) -> u32 {
-    let (asked, (lowest, highest)) = (number(value), JIT_LEVELS);
+fn jit_level(asked: i64, what: &str, notes: &mut Vec<String>) -> u32 {
+    let (lowest, highest) = JIT_LEVELS;
     let level = asked.clamp(lowest, highest);
     if level != asked {
         notes.push(format!(
@@ -210,18 +303,10 @@ fn c_string(word: &OsStr) -> CString {
     CString::new(bytes.collect::<Vec<_>>()).unwrap_or_default()
 }
 
-/// C's `atoi`: leading space, a sign, digits up to the first character that is none; 0 if there are none. What does not
-/// fit an `int` ends at its limits.
-fn number(text: &[u8]) -> i64 {
-    let text = text.trim_ascii_start();
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        _ => (false, text),
-    };
-    let digits = digits.iter().take_while(|b| b.is_ascii_digit());
-    let value = digits.fold(0i64, |n, b| n.saturating_mul(10).saturating_add(i64::from(b - b'0')));
-    (if negative { -value } else { value }).clamp(i32::MIN.into(), i32::MAX.into())
+/// A decimal number, with a sign or not, and nothing else. WAMR's program takes what begins like one, and anything else for
+/// 0: a mistake would only be noticed by what it leads to.
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -243,6 +328,10 @@ mod tests {
         run(words).unwrap_err()
     }
 
+    fn missing() -> Refusal {
+        Refusal::Usage("the name of the FILE to run is missing".to_owned())
+    }
+
     fn strings(list: &[CString]) -> Vec<&str> {
         list.iter().map(|s| s.to_str().unwrap()).collect()
     }
@@ -262,9 +351,11 @@ mod tests {
         assert_eq!(o.function.as_deref(), Some(c"--odd"));
         assert_eq!(strings(&o.words), ["a.wasm", "1"]);
         assert_eq!(options(&["--function", "f", "--repl", "a.wasm"]).function.as_deref(), Some(c"f"));
-        for words in [&["-f"][..], &["-f", "a.wasm"], &["-f", "f", "--repl"]] {
-            assert_eq!(refusal(words), Refusal::Help, "{words:?}");
+        for words in [&["-f"][..], &["-f", "a.wasm"]] {
+            let needs = "-f needs two words after it: -f NAME FILE";
+            assert_eq!(refusal(words), Refusal::Usage(needs.to_owned()), "{words:?}");
         }
+        assert_eq!(refusal(&["-f", "f", "--repl"]), missing());
     }
 
     #[test]
@@ -300,58 +391,88 @@ mod tests {
             ("--native-lib=a", "native lib"),
         ] {
             assert_eq!(refusal(&[flag; 9]), Refusal::Message(format!("Only allow max {what} number 8")));
-            assert_eq!(refusal(&[flag; 8]), Refusal::Help, "no file, but {flag} is not too many");
+            assert_eq!(refusal(&[flag; 8]), missing(), "no file, but {flag} is not too many");
         }
     }
 
     #[test]
-    fn numbers_are_read_like_atoi() {
-        for (text, value) in
-            [("12", 12), (" -3x", -3), ("+4", 4), ("x", 0), ("", 0), ("99999999999", i64::from(i32::MAX))]
-        {
+    fn numbers() {
+        for (text, value) in [("12", Some(12)), ("-3", Some(-3)), ("+4", Some(4)), ("007", Some(7))] {
             assert_eq!(number(text.as_bytes()), value, "{text}");
         }
-        assert_eq!(options(&["--stack-size=-1", "a"]).stack_size, u32::MAX);
+        for text in ["", "x", "3x", " 3", "3 ", "0x10", "64k", "1e3", "99999999999999999999", "\u{663}"] {
+            assert_eq!(number(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(number(b"\xff"), None);
+        assert_eq!(options(&["--stack-size=4294967295", "a"]).stack_size, u32::MAX);
         assert_eq!(options(&["--timeout=250", "a"]).timeout, Some(Duration::from_millis(250)));
-        assert_eq!(options(&["--timeout=250", "--timeout=-1", "a"]).timeout, None);
+        for none in ["--timeout=-1", "--timeout=4294967295"] {
+            assert_eq!(options(&["--timeout=250", none, "a"]).timeout, None);
+        }
         assert_eq!(options(&["-v=5", "a"]).log_level, 5);
+    }
+
+    /// What is said about a word.
+    fn said(word: &str) -> String {
+        match refusal(&[word, "a.wasm"]) {
+            Refusal::Usage(what) => what,
+            other => panic!("{word}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_named() {
+        let bytes = "expected a number of bytes, 4294967295 at most";
+        let levels = "expected a level, 1 to 3";
+        for (word, what) in [
+            ("-v=6", "expected a log level, 0 to 5"),
+            ("-v=-1", "expected a log level, 0 to 5"),
+            ("-v=high", "expected a log level, 0 to 5"),
+            ("--stack-size=abc", bytes),
+            ("--stack-size=64k", bytes),
+            ("--stack-size=-1", bytes),
+            ("--heap-size=4294967296", bytes),
+            ("--llvm-jit-opt-level=O3", levels),
+            ("--llvm-jit-size-level=x", levels),
+            ("--timeout=abc", "expected a number of milliseconds, or -1 for none"),
+            ("--timeout=5s", "expected a number of milliseconds, or -1 for none"),
+            ("--timeout=-2", "expected a number of milliseconds, or -1 for none"),
+        ] {
+            assert_eq!(said(word), format!("{word}: {what}"));
+        }
+        for &(name, value) in VALUED {
+            for word in [name.to_owned(), format!("{name}=")] {
+                assert_eq!(said(&word), format!("{name} needs a value: {name}={value}"));
+            }
+        }
+        for setting in Setting::ALL {
+            let name = setting.flag();
+            assert_eq!(said(name), format!("{name} needs a value: {name}=..."));
+        }
+        for &name in FLAGS {
+            assert_eq!(said(&format!("{name}=1")), format!("{name} takes no value"));
+        }
     }
 
     #[test]
     fn what_is_not_known_or_not_here() {
-        for word in [
-            "--help",
-            "-h",
-            "-v=6",
-            "-v=-1",
-            "-v",
-            "--stack-size=",
-            "--env=",
-            "--dir",
-            "--dir=",
-            "-",
-            "--",
-            "--timeout=",
-            "--shared-heap-size=1",
-            "--gc-heap-size=1",
-            "--jit-codecache-size=1",
-            "--enable-segue",
-            "--disable-bounds-checks",
-            "--module-path=.",
-            "--max-threads=4",
-            "-g=127.0.0.1:1",
-            "--checkpoint",
-            "--gen-prof-file=x",
-            "--llvm-jit-opt-level=",
-            "--llvm-jit-size-level",
-        ] {
-            assert_eq!(refusal(&[word, "a.wasm"]), Refusal::Help, "{word}");
+        for word in ["--nonsense", "-x", "-", "--", "--nonsense=1", "--checkpoints=a", "-help"] {
+            assert_eq!(said(word), format!("there is no option `{word}`"));
         }
-        assert_eq!(refusal(&[]), Refusal::Help);
+        for &(name, why) in NOT_HERE {
+            for word in [name.to_owned(), format!("{name}=1")] {
+                assert_eq!(said(&word), format!("the option `{name}` is not supported: {why}"));
+            }
+        }
+        assert_eq!(refusal(&[]), Refusal::Empty);
+        assert_eq!(refusal(&["--interp"]), missing());
         for entry in ["--env=A", "--env==1"] {
             assert!(matches!(refusal(&[entry, "a"]), Refusal::MessageAndHelp(_)), "{entry}");
         }
         assert!(matches!(run(&["--version", "--nonsense"]), Ok(Command::Version)));
+        for word in ["--help", "-h"] {
+            assert!(matches!(run(&["--interp", word, "--nonsense"]), Ok(Command::Help)));
+        }
     }
 
     #[test]

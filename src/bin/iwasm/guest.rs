@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,6 +22,9 @@ use crate::text::print;
 /// Bytes for a message of the loader. Upstream's program has 128, which its own messages fit in; those about images name
 /// files.
 const ERROR_LEN: usize = 4096 + 256;
+
+/// End of the exception of a program that was stopped.
+const TERMINATED: &str = "terminated by user";
 
 /// Runs `call` with a buffer for an error message.
 fn with_message<T>(call: impl FnOnce(*mut c_char, u32) -> *mut T) -> Result<NonNull<T>, String> {
@@ -102,6 +107,14 @@ impl<'r> Binary<'r> {
         // SAFETY: a string, and a place for the size.
         let bytes = unsafe { api::bh_read_file_to_buffer(path.as_ptr(), &raw mut len) };
         Some(Binary { bytes: NonNull::new(bytes)?, len, runtime: PhantomData })
+    }
+}
+
+impl Binary<'_> {
+    /// What was in the file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: so many bytes of the runtime's memory, which only this may free.
+        unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len as usize) }
     }
 }
 
@@ -273,15 +286,18 @@ impl<'r> Guest<'r> {
 
         let (stop, stopped) = channel::<()>();
         let target = Target(self.instance);
+        let fired = Arc::new(AtomicBool::new(false));
+        let fires = Arc::clone(&fired);
         let thread = std::thread::Builder::new().name("timeout".to_owned()).spawn(move || {
             // The whole `Target` is to move here, not its field.
             let Target(instance) = { target };
             if stopped.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {
+                fires.store(true, Ordering::Release);
                 // SAFETY: the instance outlives the watchdog, which waits for this thread.
                 unsafe { api::wasm_runtime_terminate(instance) };
             }
         })?;
-        Ok(Watchdog { stop: Some(stop), thread: Some(thread), guest: PhantomData })
+        Ok(Watchdog { stop: Some(stop), thread: Some(thread), fired, guest: self })
     }
 }
 
@@ -296,7 +312,15 @@ impl Drop for Guest<'_> {
 pub(crate) struct Watchdog<'g> {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    guest: PhantomData<&'g ()>,
+    fired: Arc<AtomicBool>,
+    guest: &'g Guest<'g>,
+}
+
+impl Watchdog<'_> {
+    /// Whether the program has ended because of it.
+    pub(crate) fn has_stopped_it(&self) -> bool {
+        self.fired.load(Ordering::Acquire) && self.guest.exception().is_some_and(|e| e.ends_with(TERMINATED))
+    }
 }
 
 impl Drop for Watchdog<'_> {

@@ -3,10 +3,12 @@
 //! What it prints goes to standard output, errors included, as scripts written for WAMR's expect; only what has to do
 //! with checkpoints goes to standard error.
 
+mod advice;
 mod api;
 mod args;
 mod guest;
 mod native_libs;
+mod progress;
 mod repl;
 mod text;
 
@@ -43,6 +45,10 @@ fn main() -> ExitCode {
                 USAGE
             }
         },
+        Ok(Command::Help) => {
+            print(&text::help());
+            0
+        }
         Ok(Command::Version) => {
             let (mut major, mut minor, mut patch) = (0, 0, 0);
             // SAFETY: places for the three numbers.
@@ -60,12 +66,11 @@ fn main() -> ExitCode {
 }
 
 fn refuse(refusal: &Refusal) {
-    if let Refusal::Message(message) | Refusal::MessageAndHelp(message) = refusal {
-        print(message);
-        print("\n");
-    }
-    if let Refusal::Help | Refusal::MessageAndHelp(_) = refusal {
-        print(&text::help());
+    match refusal {
+        Refusal::Empty => print(&text::help()),
+        Refusal::Usage(what) => print(&format!("iwasm: {what}\n{}Try `iwasm --help`.\n", text::USAGE)),
+        Refusal::Message(message) => print(&format!("{message}\n")),
+        Refusal::MessageAndHelp(message) => print(&format!("{message}\n{}", text::help())),
     }
 }
 
@@ -86,30 +91,52 @@ impl From<String> for NotStarted {
 
 /// Runs a program, from its file to its end. The status to end with.
 fn run(options: &Options) -> Result<u8, NotStarted> {
-    let checkpoint = options.checkpoint.resolve().map_err(|e| NotStarted::Checkpoint(e.to_string()))?;
+    let checkpoint = options.checkpoint.resolve_here().map_err(|e| NotStarted::Checkpoint(e.to_string()))?;
     for note in &options.notes {
         print(&format!("{note}\n"));
     }
     // The program writes past C's buffers.
     text::flush();
+    progress::watch();
     let runtime = Runtime::start(options)
         .ok_or_else(|| NotStarted::Message("Init runtime environment failed.".to_owned()))?;
     api::bh_log_set_verbose_level(options.log_level);
     let _native_libs = native_libs::load(&runtime, &options.native_libs, options.log_level);
     let (file, args) = options.words.split_first().ok_or(NotStarted::Printed)?;
-    let binary = Binary::read(&runtime, file).ok_or(NotStarted::Printed)?;
-    let module = Module::load(&binary)?;
-    let restoring = checkpoint.restore.is_some();
+    let binary = Binary::read(&runtime, file).ok_or_else(|| {
+        advice::unreadable(file);
+        NotStarted::Printed
+    })?;
+    let module = Module::load(&binary).map_err(|message| {
+        print(&format!("{message}\n"));
+        advice::refused(file, binary.bytes());
+        NotStarted::Printed
+    })?;
+    let image = checkpoint.restore.clone();
     checkpoint::configure(checkpoint);
     // An image is opened, checked and compared with the module when the instance is made from it.
-    let failed = if restoring { NotStarted::Checkpoint } else { NotStarted::Message };
-    let guest = Guest::instantiate(&module, options).map_err(failed)?;
+    let guest = Guest::instantiate(&module, options).map_err(|message| match image {
+        Some(_) => NotStarted::Checkpoint(message),
+        None => {
+            print(&format!("{message}\n"));
+            advice::surroundings(&message, options);
+            NotStarted::Printed
+        }
+    })?;
+    if let Some(image) = image {
+        advice::restored(&image, options);
+    }
     let watchdog = options.timeout.map(|after| guest.time_out(after)).transpose();
-    let _watchdog = watchdog.map_err(|_| "Failed to start timeout".to_owned())?;
+    let watchdog = watchdog.map_err(|_| "Failed to start timeout".to_owned())?;
     match &options.function {
         _ if options.repl => repl::run(&guest),
         Some(function) => guest.call(function, args),
         None => guest.run(&options.words),
+    }
+    if let Some(after) = options.timeout
+        && watchdog.is_some_and(|watchdog| watchdog.has_stopped_it())
+    {
+        advice::time_was_up(after);
     }
     // A process can tell only the low eight bits.
     Ok(guest.exit_status() as u8)

@@ -17,17 +17,20 @@ pub(crate) fn flush() {
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
+/// First line of the help text.
+pub(crate) const USAGE: &str = "Usage: iwasm [OPTION...] FILE [ARGUMENT...]\n";
+
 /// The help text.
 pub(crate) fn help() -> String {
     format!(
-        "\
-Usage: iwasm [OPTION...] FILE [ARGUMENT...]
+        "{USAGE}\
 Runs the program in FILE, WebAssembly or compiled by wamrc. Options come before FILE; what comes after it is the program's.
 
 Running:
   -f NAME, --function NAME  call the exported function NAME with the arguments, in place of the entry point
   --interp                  run WebAssembly in the interpreter, as is the default
-  --llvm-jit                compile what is hot while it runs (also: --fast-jit, --multi-tier-jit)
+  --llvm-jit, --fast-jit, --multi-tier-jit
+                            compile what is hot while it runs: the three do the same
   --llvm-jit-opt-level=N    optimization level of that, 1 to 3 (3)
   --llvm-jit-size-level=N   code model of that, 1 medium, 2 kernel, 3 small (3)
   --enable-linux-perf       tell perf the names of compiled functions
@@ -36,7 +39,8 @@ Running:
   --heap-size=N             bytes of heap for the host in the program's memory (0)
   --timeout=MS              stop the program after so many milliseconds
   --native-lib=FILE.so      host functions from a shared library (up to 8)
-  -v=N                      log level, 0 to 5 (2)
+  -v=N                      log level: 0 fatal errors, 1 errors, 2 warnings (default), 3 debug, 4 or 5 verbose
+  --help, -h                print this
   --version                 print version and supported proposals
 
 What a WASI program may use (each up to 8 times):
@@ -52,7 +56,7 @@ Checkpoint and restore:
   --checkpoint-at=N         take one at the Nth stable point
   --checkpoint-every=TIME   take one each time TIME has passed, like 500ms, 10s, 2m, 1h
   --checkpoint-then=WHAT    `continue` (default), or `exit` with status {EXIT_CHECKPOINTED}
-  --restore=IMAGE           go on from IMAGE with the same FILE, arguments and directories
+  --restore=IMAGE           go on from IMAGE with the same FILE and directories
   --restore-files=WHAT      open files must be the `same` as at the checkpoint (default), or may be `changed`
 "
     )

@@ -18,8 +18,8 @@ Commands:
     --signal=NAME         the signal it was set up with (USR2)
     --wait=IMAGE          wait until there is a new image in this file
     --timeout=TIME        wait no longer than this, like 500ms, 10s, 2m, 1h
-  --help                  print this
-  --version               print the version
+  --help, -h              print this
+  --version, -V           print the version
 
 Exit status: 0 if done, 1 if not or if the image is bad, 2 if the command line is wrong.
 ";
