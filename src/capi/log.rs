@@ -58,7 +58,12 @@ fn set_level(level: u32) {
 
 /// Whether a message of this level would be printed.
 pub(crate) fn enabled(level: Level) -> bool {
-    level as u32 <= LEVEL.load(Ordering::Relaxed)
+    enabled_at(level as u32)
+}
+
+/// The same for a level by number.
+pub(crate) fn enabled_at(level: u32) -> bool {
+    level <= LEVEL.load(Ordering::Relaxed)
 }
 
 /// Prints a message, with time of day and thread, unless its level is filtered out.
@@ -68,9 +73,14 @@ pub(crate) fn log(level: Level, message: fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
+    print(&format!("{}{message}\n", stamp()));
+}
+
+/// What a message begins with.
+pub(crate) fn stamp() -> String {
     // SAFETY: no arguments, cannot fail.
     let thread = unsafe { libc::pthread_self() } as usize;
-    print(&format!("[{} - {thread:X}]: {message}\n", time_of_day()));
+    format!("[{} - {thread:X}]: ", time_of_day())
 }
 
 /// The time where the process is: `HH:MM:SS:mmm`. (WAMR prints the time since the machine was started.)
