@@ -201,6 +201,70 @@ too_many_calls() {
     test ! -e "$image"
 }
 
+# What a host sees between its calls is what it saw the first time. Through pipes: a file would be another subject.
+observed() { # WHAT ROUNDS POINT...
+    local what=$1 rounds=$2 n guest=$GUESTS/scripted.wasm
+    shift 2
+    "$HOSTS/observing" "$guest" "$what" "$rounds" | cat >"$scratch/expected"
+    for n in "$@"; do
+        stopped "$n" "$HOSTS/observing" "$guest" "$what" "$rounds"
+        WAYFARER_RESTORE=$image "$HOSTS/observing" "$guest" "$what" "$rounds" | cat >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+}
+memory_between_calls() { observed memory 3000 1 5 21 25 40 50 60 3000 3070; }
+globals_set_by_the_host() { observed global 500 1 22 300 600 1000 1500; }
+memory_enlarged_by_the_host() { observed enlarge 500 1 22 300 600 1000 1500; }
+blocks_of_the_app_heap() { observed heap 500 1 22 100 300 500 620; }
+tables_between_calls() { observed table 200 1 22 300 500 800; }
+references_to_functions() { observed functions 300 22 23 24 100 400 900; }
+
+# An instance for each job: the image is of the one that was stopped. Its stable points are counted from its beginning, so
+# that only a later one, which works longer, comes to a late one.
+an_instance_for_each_job() { observed jobs 300 1 22 300 500 800 1100; }
+
+# Two threads in one instance: which came first could not be repeated, which is said when the checkpoint is asked for.
+overlapping_calls() {
+    "$HOSTS/observing" "$GUESTS/scripted.wasm" overlap 30000 >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=40000 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/observing" "$GUESTS/scripted.wasm" overlap 30000 >"$scratch/first" 2>"$scratch/err"
+    same "$scratch/expected" "$scratch/first"
+    grep -F 'no checkpoint taken: two threads of the host have called the guest at the same time' "$scratch/err"
+    test ! -e "$image"
+}
+
+# Another thread calls another instance while checkpoints are taken: it waits outside meanwhile, or there is none.
+a_thread_beside() {
+    "$HOSTS/observing" "$GUESTS/scripted.wasm" beside 4000 | cat >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_EVERY=3ms \
+        "$HOSTS/observing" "$GUESTS/scripted.wasm" beside 4000 2>"$scratch/err" | cat >"$scratch/first"
+    same "$scratch/expected" "$scratch/first"
+    test -s "$image"
+    WAYFARER_RESTORE=$image "$HOSTS/observing" "$GUESTS/scripted.wasm" beside 4000 | cat >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+}
+
+# What native functions keep in the host's memory is in no image, which is said once, by name.
+natives_with_state() {
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=100 \
+        "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/first" 2>"$scratch/err"
+    grep -F "what these native functions keep in the host's memory is not part of the image: env.tick" "$scratch/err"
+    test "$(grep -c 'native functions' "$scratch/err")" -eq 1
+}
+
+check memory_between_calls memory_between_calls
+check globals_set_by_the_host globals_set_by_the_host
+check memory_enlarged_by_the_host memory_enlarged_by_the_host
+check blocks_of_the_app_heap blocks_of_the_app_heap
+check tables_between_calls tables_between_calls
+check references_to_functions references_to_functions
+check an_instance_for_each_job an_instance_for_each_job
+check overlapping_calls overlapping_calls
+check a_thread_beside a_thread_beside
+check natives_with_state natives_with_state
 check many_calls many_calls
 check too_many_calls too_many_calls
 check one_call one_call

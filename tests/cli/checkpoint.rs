@@ -71,6 +71,49 @@ pub(crate) fn send(child: &std::process::Child, signal: i32) {
     assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }
 
+/// Modules whose instances run something first: a start function, a reactor's `_initialize`, and what toolchains export.
+const STARTED: [(&str, &str); 4] = [
+    ("", "(start $first)"),
+    (
+        r#"(import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))"#,
+        r#"(export "_initialize" (func $first))"#,
+    ),
+    ("", r#"(export "__post_instantiate" (func $first))"#),
+    ("", r#"(export "__wasm_call_ctors" (func $first))"#),
+];
+
+#[test]
+fn start_functions_count_and_are_not_run_again() {
+    for (import, start) in STARTED {
+        let folder = Folder::new();
+        let text = format!(
+            r#"(module {import} (memory (export "memory") 1) (global $g (mut i32) (i32.const 0)) {start}
+            (func $first (local $i i32)
+                (loop $again
+                    (global.set $g (i32.add (i32.mul (global.get $g) (i32.const 3)) (i32.const 1)))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br_if $again (i32.lt_u (local.get $i) (i32.const 10)))))
+            (func (export "work") (param $n i32) (result i32)
+                (loop $again
+                    (global.set $g (i32.add (global.get $g) (local.get $n)))
+                    (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                    (br_if $again (local.get $n)))
+                (global.get $g)))"#
+        );
+        let (guest, image) = (folder.module("guest.wasm", &text), folder.text("the.image"));
+        let work = ["-f", "work", &guest, "100"];
+        let expected = iwasm(work).stdout;
+        assert!(expected.contains(":i32"), "{expected}");
+        for n in [1, 2, 9, 10, 11, 12, 13, 50, 100] {
+            let checkpoint = [format!("--checkpoint={image}"), format!("--checkpoint-at={n}")];
+            let stop = checkpoint.iter().map(String::as_str).chain(["--checkpoint-then=exit"]).chain(work);
+            assert_eq!(iwasm(stop).status, Some(CHECKPOINTED), "{start} {n}");
+            let restore = format!("--restore={image}");
+            iwasm([restore.as_str()].into_iter().chain(work)).expect(&expected, 0);
+        }
+    }
+}
+
 #[test]
 fn stop_at_a_stable_point_and_go_on() {
     let s = setup(10);
