@@ -102,6 +102,33 @@ TEST(before_the_call)
     check_close(&guest);
 }
 
+/* Seconds that a nap of so many milliseconds takes. */
+static double nap(uint32_t ms)
+{
+    struct timespec before, after;
+    uint32_t argv[1] = { ms };
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    check_call(&guest, "nap", 1, argv);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    return (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
+}
+
+TEST(a_nap_that_was_ended_is_not_taken_up)
+{
+    pthread_t thread;
+    REQUIRE(check_open(&guest, "nap.wasm", 0));
+    REQUIRE(pthread_create(&thread, NULL, end_it, (void *)100) == 0);
+    nap(1000);
+    pthread_join(thread, NULL);
+    CHECK_STR(wasm_runtime_get_exception(guest.inst), "Exception: terminated by user");
+    wasm_runtime_clear_exception(guest.inst);
+    sleep_ms(1000);
+    /* The same call, in every argument. */
+    CHECK(nap(1000) >= 0.99);
+    CHECK(wasm_runtime_get_exception(guest.inst) == NULL);
+    check_close(&guest);
+}
+
 int main(void)
 {
     if (!wasm_runtime_init() || !wasm_runtime_register_natives("env", symbols, 1)) {
@@ -111,6 +138,7 @@ int main(void)
     RUN(a_loop_of_native_calls);
     RUN(a_native_that_waits);
     RUN(before_the_call);
+    RUN(a_nap_that_was_ended_is_not_taken_up);
     wasm_runtime_destroy();
     return check_result();
 }

@@ -1,5 +1,6 @@
 /* WASI programs: arguments, environment, directories, standard streams, exit codes. */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "check.h"
@@ -91,12 +92,42 @@ TEST(directories_and_streams)
     REQUIRE(check_instantiate(&guest, 0));
     CHECK(wasm_application_execute_main(guest.inst, 0, NULL));
     CHECK_INT(wasm_runtime_get_wasi_exit_code(guest.inst), 0);
-    check_close(&guest);
     CHECK_STR(contents(target), "from a file\nfrom stdin\n");
     CHECK_STR(contents(in_scratch("stdout")), "copied\n");
-    /* Descriptors given to an instance are closed with it. */
-    CHECK(fcntl(in, F_GETFD) < 0);
-    CHECK(fcntl(out, F_GETFD) < 0);
+    /* The descriptors are the host's: they stay open, and serve the next instance. */
+    wasm_runtime_deinstantiate(guest.inst);
+    guest.inst = wasm_runtime_instantiate(guest.module, 0, 0, guest.error, sizeof guest.error);
+    REQUIRE(guest.inst != NULL);
+    CHECK_INT(lseek(in, 0, SEEK_SET), 0);
+    CHECK(wasm_application_execute_main(guest.inst, 0, NULL));
+    check_close(&guest);
+    CHECK_STR(contents(target), "from a file\nfrom stdin\n");
+    CHECK_STR(contents(in_scratch("stdout")), "copied\ncopied\n");
+    CHECK_INT(write(out, "host\n", 5), 5);
+    CHECK_STR(contents(in_scratch("stdout")), "copied\ncopied\nhost\n");
+    CHECK_INT(close(in), 0);
+    CHECK_INT(close(out), 0);
+}
+
+TEST(a_pipe_that_nobody_reads)
+{
+    struct check_guest_state guest;
+    char *argv[] = { (char *)"guest", (char *)"flood", (char *)"1" };
+    int fds[2];
+    struct sigaction before;
+    REQUIRE(check_load(&guest, "program.wasm"));
+    REQUIRE(pipe(fds) == 0);
+    close(fds[0]);
+    /* The default action of SIGPIPE ends the process. */
+    signal(SIGPIPE, SIG_DFL);
+    wasm_runtime_set_wasi_args_ex(guest.module, NULL, 0, NULL, 0, NULL, 0, argv, 3, -1, fds[1], -1);
+    REQUIRE(check_instantiate(&guest, 0));
+    CHECK(wasm_application_execute_main(guest.inst, 0, NULL));
+    CHECK_INT(wasm_runtime_get_wasi_exit_code(guest.inst), 64 /* EPIPE of WASI */);
+    check_close(&guest);
+    CHECK_INT(sigaction(SIGPIPE, NULL, &before), 0);
+    CHECK(before.sa_handler == SIG_DFL);
+    close(fds[1]);
 }
 
 TEST(no_way_out_of_a_directory)
@@ -136,7 +167,7 @@ TEST(arguments_as_an_object)
     CHECK(wasm_application_execute_main(guest.inst, 0, NULL));
     check_close(&guest);
     CHECK_STR(contents(in_scratch("stdout")), "guest status 0\nCOLOUR=red\n");
-    CHECK(fcntl(out, F_GETFD) < 0);
+    CHECK_INT(close(out), 0);
 }
 
 /* What instantiating with these directories says. */
@@ -187,6 +218,7 @@ int main(void)
     RUN(arguments_environment_and_output);
     RUN(proc_exit_through_a_plain_call);
     RUN(directories_and_streams);
+    RUN(a_pipe_that_nobody_reads);
     RUN(no_way_out_of_a_directory);
     RUN(arguments_as_an_object);
     RUN(directories_that_are_not_there);

@@ -1,5 +1,6 @@
 /* A WASI program that waits for input when it is checkpointed: the wait ends, and is made again once it is restored. */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -102,6 +103,7 @@ static bool run_disturbed(uint32_t then)
         close(order.input);
     }
     wasm_runtime_deinstantiate(order.inst);
+    close(pipe_fds[0]);
     return done;
 }
 
@@ -137,6 +139,127 @@ TEST(the_wait_is_restored)
     CHECK_STR(contents(out), "copied\n");
 }
 
+enum { FLOOD = 400000 };
+
+static void read_flood(int from, size_t *at, int limit)
+{
+    char bytes[4096];
+    while (limit-- != 0) {
+        ssize_t n = read(from, bytes, sizeof bytes);
+        if (n <= 0) {
+            return;
+        }
+        for (ssize_t i = 0; i < n; i++, (*at)++) {
+            if (bytes[i] != (char)('a' + *at % 26)) {
+                CHECK_INT(bytes[i], 'a' + *at % 26);
+                return;
+            }
+        }
+    }
+}
+
+static struct InstantiationArgs2 *flood_arguments(int out)
+{
+    static char *argv[] = { (char *)"guest", (char *)"flood", (char *)"400000" };
+    struct InstantiationArgs2 *args = NULL;
+    if (!wasm_runtime_instantiation_args_create(&args)) {
+        exit(2);
+    }
+    wasm_runtime_instantiation_args_set_wasi_arg(args, argv, 3);
+    wasm_runtime_instantiation_args_set_wasi_stdio(args, -1, out, -1);
+    return args;
+}
+
+static struct {
+    wasm_module_inst_t inst;
+    int from;
+    size_t at;
+    int taken;
+    int storm;
+    char error[512];
+} flood;
+
+/* Reads slowly what the guest writes; a checkpoint before each piece. In the end all of it, or nothing after the one
+ * checkpoint that stops the guest. */
+static void *read_and_disturb(void *unused)
+{
+    /* It has begun to write, and can't be done. */
+    struct pollfd written = { .fd = flood.from, .events = POLLIN };
+    CHECK_INT(poll(&written, 1, 60000), 1);
+    wayfarer_checkpoint_args_t args;
+    (void)unused;
+    memset(&args, 0, sizeof args);
+    args.path = image;
+    args.then = flood.storm ? WAYFARER_CONTINUE : WAYFARER_STOP;
+    for (int i = 0; i < (flood.storm ? 20 : 1); i++) {
+        flood.taken += wayfarer_checkpoint(flood.inst, &args, NULL, flood.error, sizeof flood.error);
+        read_flood(flood.from, &flood.at, flood.storm ? 1 : 0);
+    }
+    if (flood.storm) {
+        read_flood(flood.from, &flood.at, -1);
+    }
+    return NULL;
+}
+
+static uint32_t run_flood(int storm)
+{
+    int fds[2];
+    pthread_t thread;
+    memset(&flood, 0, sizeof flood);
+    if (pipe(fds) != 0) {
+        exit(2);
+    }
+    struct InstantiationArgs2 *args = flood_arguments(fds[1]);
+    flood.inst = wasm_runtime_instantiate_ex2(guest.module, args, guest.error, sizeof guest.error);
+    wasm_runtime_instantiation_args_destroy(args);
+    flood.from = fds[0];
+    flood.storm = storm;
+    if (!flood.inst || pthread_create(&thread, NULL, read_and_disturb, NULL) != 0) {
+        exit(2);
+    }
+    bool done = wasm_application_execute_main(flood.inst, 0, NULL);
+    uint32_t status = wasm_runtime_get_wasi_exit_code(flood.inst);
+    close(fds[1]);
+    pthread_join(thread, NULL);
+    CHECK_STR(flood.error, "");
+    CHECK_INT(done, storm);
+    wasm_runtime_deinstantiate(flood.inst);
+    /* What is in the pipe when the guest has stopped. */
+    read_flood(fds[0], &flood.at, -1);
+    close(fds[0]);
+    return status;
+}
+
+TEST(a_write_in_a_storm_writes_everything)
+{
+    CHECK_INT(run_flood(1), 0);
+    CHECK_INT(flood.at, FLOOD);
+    CHECK_INT(flood.taken, 20);
+}
+
+TEST(a_write_is_restored_half_way)
+{
+    char out[128];
+    run_flood(0);
+    CHECK_INT(flood.taken, 1);
+    CHECK(flood.at > 0 && flood.at < FLOOD);
+    int file = output("flood");
+    struct InstantiationArgs2 *args = flood_arguments(file);
+    wasm_module_inst_t inst =
+        wayfarer_restore_from_path(guest.module, args, image, guest.error, sizeof guest.error);
+    wasm_runtime_instantiation_args_destroy(args);
+    REQUIRE(inst != NULL);
+    CHECK(wasm_application_execute_main(inst, 0, NULL));
+    CHECK_INT(wasm_runtime_get_wasi_exit_code(inst), 0);
+    wasm_runtime_deinstantiate(inst);
+    close(file);
+    snprintf(out, sizeof out, "%s/flood", scratch);
+    file = open(out, O_RDONLY);
+    read_flood(file, &flood.at, -1);
+    CHECK_INT(flood.at, FLOOD);
+    close(file);
+}
+
 TEST(a_file_that_is_gone)
 {
     unlink(target);
@@ -165,6 +288,8 @@ int main(void)
     RUN(the_wait_goes_on);
     RUN(the_wait_is_restored);
     RUN(a_file_that_is_gone);
+    RUN(a_write_in_a_storm_writes_everything);
+    RUN(a_write_is_restored_half_way);
     check_close(&guest);
     wasm_runtime_destroy();
     char command[128];

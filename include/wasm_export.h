@@ -752,7 +752,7 @@ const uint8_t *wasm_runtime_get_custom_section(wasm_module_t module_comm,
 /**
  * Sets what instances of a module made from now on find: preopened directories (`dir_list`; and `map_dir_list`, each
  * `GUEST::HOST`), environment (`KEY=VALUE`), arguments, and descriptors for the standard streams (-1 for the process's
- * own; others belong to the instance then).
+ * own). They stay the host's: the library never closes them, and the host may not while an instance uses them.
  */
 WASM_RUNTIME_API_EXTERN
 void wasm_runtime_set_wasi_args_ex(wasm_module_t module,
@@ -783,7 +783,8 @@ void wasm_runtime_set_wasi_args(wasm_module_t module,
                                 int argc);
 
 /**
- * Sets the addresses (`ADDRESS/MASK`) that instances of a module may use.
+ * Sets the addresses (`ADDRESS/MASK`) that instances of a module may use. `0.0.0.0` and `::` stand for all of their kind,
+ * whatever the mask.
  */
 WASM_RUNTIME_API_EXTERN
 void wasm_runtime_set_wasi_addr_pool(wasm_module_t module,
@@ -825,7 +826,8 @@ void wasm_runtime_instantiation_args_set_wasi_dir(struct InstantiationArgs2 *p,
                                                   uint32_t map_dir_count);
 
 /**
- * Sets descriptors for the standard streams: -1 for the process's own, others belong to the instance then.
+ * Sets descriptors for the standard streams, -1 for the process's own. They stay the host's: the library never closes
+ * them, and the host may not while an instance uses them.
  */
 WASM_RUNTIME_API_EXTERN
 void wasm_runtime_instantiation_args_set_wasi_stdio(struct InstantiationArgs2 *p,
@@ -834,7 +836,8 @@ void wasm_runtime_instantiation_args_set_wasi_stdio(struct InstantiationArgs2 *p
                                                     int64_t stderrfd);
 
 /**
- * Sets the addresses (`ADDRESS/MASK`) that the guest may use.
+ * Sets the addresses (`ADDRESS/MASK`) that the guest may use. `0.0.0.0` and `::` stand for all of their kind, whatever
+ * the mask.
  */
 WASM_RUNTIME_API_EXTERN
 void wasm_runtime_instantiation_args_set_wasi_addr_pool(struct InstantiationArgs2 *p,

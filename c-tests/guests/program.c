@@ -1,8 +1,11 @@
 /* A WASI program: `status N` prints its arguments and COLOUR and exits with N; `copy FROM TO` copies a file, and stdin
- * after it. */
+ * after it; `flood N` writes N bytes to stdout in one go, and exits with the error's number, or 255 if not all of them
+ * were written. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static void pour(FILE *from, FILE *to)
 {
@@ -34,6 +37,15 @@ int main(int argc, char **argv)
         pour(stdin, to);
         puts("copied");
         return fclose(to) ? 1 : 0;
+    }
+    if (argc == 3 && strcmp(argv[1], "flood") == 0) {
+        size_t size = (size_t)atoi(argv[2]);
+        char *bytes = malloc(size);
+        for (size_t i = 0; i < size; i++) {
+            bytes[i] = (char)('a' + i % 26);
+        }
+        ssize_t wrote = write(1, bytes, size);
+        return wrote < 0 ? errno : (size_t)wrote == size ? 0 : 255;
     }
     return 2;
 }

@@ -105,6 +105,7 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
         if remembered {
             remember(instance, func, ended.map(|()| &slots[..func.result_slots as usize]));
         }
+        wayfarer_wasi::call_ended();
         instance.driver.end_call(instance.store());
     }
     ended
@@ -195,6 +196,7 @@ fn go_on(
     if let Some(func) = func {
         remember(instance, func, ended.as_deref().map_err(|&failed| failed));
     }
+    wayfarer_wasi::call_ended();
     instance.driver.end_call(instance.store());
     ended
 }

@@ -264,12 +264,12 @@ fn wasi_context(
     module: &WASMModuleCommon,
     args: &InstantiationArgs2,
 ) -> Result<wayfarer_wasi::WasiCtx, String> {
-    let mut of_module = module.wasi.lock().unwrap_or_else(PoisonError::into_inner);
+    let of_module = module.wasi.lock().unwrap_or_else(PoisonError::into_inner);
     if args.wasi.is_set() {
         if of_module.is_set() {
             return Err("WASI configuration was given via both of module and InstantiationArgs2".to_owned());
         }
-        return args.wasi.clone().build();
+        return args.wasi.build();
     }
     of_module.build()
 }

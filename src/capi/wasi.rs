@@ -25,17 +25,13 @@ pub(crate) struct WasiArgs {
     ns_lookup_pool: Vec<String>,
 }
 
-/// Descriptors for the standard streams; -1 for the process's own.
+/// Descriptors for the standard streams; -1 for the process's own. They are the host's.
 #[derive(Clone, Copy, Debug)]
-struct Stdio {
-    fds: [i64; 3],
-    /// An instance has them already: the next one gets duplicates.
-    taken: bool,
-}
+struct Stdio([i64; 3]);
 
 impl Default for Stdio {
     fn default() -> Self {
-        Stdio { fds: [-1; 3], taken: false }
+        Stdio([-1; 3])
     }
 }
 
@@ -54,7 +50,7 @@ impl WasiArgs {
     ///
     /// # Errors
     /// WAMR's text.
-    pub(crate) fn build(&mut self) -> Result<WasiCtx, String> {
+    pub(crate) fn build(&self) -> Result<WasiCtx, String> {
         let mut builder = WasiBuilder::new();
         for arg in &self.argv {
             builder.arg(arg.clone());
@@ -74,23 +70,10 @@ impl WasiArgs {
         for name in &self.ns_lookup_pool {
             builder.ns_lookup(name.clone());
         }
-        let [stdin, stdout, stderr] = self.stdio.for_instance();
-        // SAFETY: the host handed the descriptors over with the settings; each instance after the first gets its own
-        // duplicates. `build` is called once, below.
+        let Stdio([stdin, stdout, stderr]) = self.stdio;
+        // SAFETY: the host gave the descriptors for its instances to use.
         unsafe { builder.stdio(stdin, stdout, stderr) };
-        let ctx = builder.build().map_err(|e| e.to_string())?;
-        self.stdio.taken = true;
-        Ok(ctx)
-    }
-}
-
-impl Stdio {
-    fn for_instance(self) -> [i64; 3] {
-        self.fds.map(|fd| match i32::try_from(fd) {
-            // SAFETY: dup only looks at a number that is not a descriptor, and fails.
-            Ok(n) if n > 2 && self.taken => i64::from(unsafe { libc::fcntl(n, libc::F_DUPFD_CLOEXEC, 3) }),
-            _ => fd,
-        })
+        builder.build().map_err(|e| e.to_string())
     }
 }
 
@@ -150,7 +133,7 @@ unsafe fn with_args(args: *mut InstantiationArgs2, change: impl FnOnce(&mut Wasi
 
 /// Sets what instances of a module made from now on find: preopened directories (`dir_list`; and `map_dir_list`, each
 /// `GUEST::HOST`), environment (`KEY=VALUE`), arguments, and descriptors for the standard streams (-1 for the process's
-/// own; others belong to the instance then).
+/// own). They stay the host's: the library never closes them, and the host may not while an instance uses them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_set_wasi_args_ex(
     module: wasm_module_t,
@@ -173,7 +156,7 @@ pub unsafe extern "C" fn wasm_runtime_set_wasi_args_ex(
             wasi.map_dirs = strings(map_dir_list, map_dir_count);
             wasi.env = strings(env, env_count);
             wasi.argv = self::argv(argv, argc);
-            wasi.stdio = Stdio { fds: [stdinfd, stdoutfd, stderrfd], taken: false };
+            wasi.stdio = Stdio([stdinfd, stdoutfd, stderrfd]);
         });
     }
 }
@@ -210,7 +193,8 @@ pub unsafe extern "C" fn wasm_runtime_set_wasi_args(
     }
 }
 
-/// Sets the addresses (`ADDRESS/MASK`) that instances of a module may use.
+/// Sets the addresses (`ADDRESS/MASK`) that instances of a module may use. `0.0.0.0` and `::` stand for all of their kind,
+/// whatever the mask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_set_wasi_addr_pool(
     module: wasm_module_t,
@@ -272,7 +256,8 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_dir(
     }
 }
 
-/// Sets descriptors for the standard streams: -1 for the process's own, others belong to the instance then.
+/// Sets descriptors for the standard streams, -1 for the process's own. They stay the host's: the library never closes
+/// them, and the host may not while an instance uses them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_stdio(
     p: *mut InstantiationArgs2,
@@ -282,11 +267,12 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_stdio(
 ) {
     // SAFETY: as the caller promises.
     unsafe {
-        with_args(p, |wasi| wasi.stdio = Stdio { fds: [stdinfd, stdoutfd, stderrfd], taken: false });
+        with_args(p, |wasi| wasi.stdio = Stdio([stdinfd, stdoutfd, stderrfd]));
     }
 }
 
-/// Sets the addresses (`ADDRESS/MASK`) that the guest may use.
+/// Sets the addresses (`ADDRESS/MASK`) that the guest may use. `0.0.0.0` and `::` stand for all of their kind, whatever
+/// the mask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_addr_pool(
     p: *mut InstantiationArgs2,

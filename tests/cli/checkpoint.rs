@@ -48,6 +48,51 @@ fn setup(work: u32) -> Setup {
     Setup { folder, guest, image }
 }
 
+/// Runs a shell's script in the folder, with `$IWASM` for the program.
+fn script(s: &Setup, script: &str) -> Ran {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", script])
+        .current_dir(s.folder.path())
+        .env("IWASM", iwasm_command([""; 0]).get_program());
+    run(shell)
+}
+
+#[test]
+fn a_log_that_others_write_to_keeps_all_of_its_lines() {
+    let s = setup(1000);
+    let stop = "$IWASM --checkpoint=the.image --checkpoint-at=5500 --checkpoint-then=exit guest.wasm";
+    let restore = "$IWASM --restore=the.image guest.wasm";
+    for script in [
+        // One open file for all.
+        format!("(echo start; {stop}; echo again >>log; {restore}; echo end) >log"),
+        // One for each, where the file begins.
+        format!("(echo start; {stop}) >log; echo again >>log; {restore} 1<>log; echo end >>log"),
+    ] {
+        self::script(&s, &script);
+        let log = std::fs::read_to_string(s.folder.at("log")).expect("a log");
+        assert_eq!(log, "start\nabcdeagain\nfghijklmnopqrstuvwxyzend\n", "{script}");
+    }
+}
+
+#[test]
+fn standard_input_that_the_host_reads_ahead_is_read_again() {
+    let s = setup(1);
+    let module = r#"(module
+        (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+        (func (export "work") (result i32) (local i32)
+            (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 10000))))
+            (local.get 0)))"#;
+    s.folder.module("repl.wasm", module);
+    std::fs::write(s.folder.path().join("lines"), "add 1 2\nwork\nadd 3 4\n").unwrap();
+    let undisturbed = script(&s, "$IWASM --repl repl.wasm <lines");
+    let stop =
+        "$IWASM --checkpoint=the.image --checkpoint-at=5000 --checkpoint-then=exit --repl repl.wasm <lines";
+    assert_eq!(script(&s, stop).status, Some(CHECKPOINTED));
+    let restored = script(&s, "$IWASM --restore=the.image --repl repl.wasm <lines");
+    assert_eq!((&restored.stdout, restored.status), (&undisturbed.stdout, undisturbed.status));
+}
+
 /// Stops it at the Nth stable point.
 fn stop_at(s: &Setup, n: u64) -> Ran {
     iwasm([

@@ -97,8 +97,8 @@ impl fmt::Debug for HostFunc {
 pub enum HostError {
     /// The guest traps.
     Trap(Trap),
-    /// It waited, was interrupted by a request, and had no effect yet: it will be called again with the same arguments,
-    /// in this process or in a restored one.
+    /// It waited, and was interrupted by a request: it will be called again with the same arguments, in this process or in
+    /// a restored one. It had no effect yet, or knows how far it had come.
     Interrupted,
 }
 

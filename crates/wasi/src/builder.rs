@@ -6,6 +6,7 @@ use rustix::fs::{Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, FromRawFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -104,12 +105,12 @@ impl WasiBuilder {
         self
     }
 
-    /// Sets the standard streams; -1 stands for the process's own 0, 1 or 2. Those are left open; any other
-    /// descriptor is closed when the context is gone, as WAMR does.
+    /// Sets the standard streams; -1 stands for the process's own 0, 1 or 2. All of them stay the host's, and are
+    /// left open.
     ///
     /// # Safety
-    /// A descriptor other than 0, 1, 2 and -1 must be open and is handed over by [`Self::build`]: nobody else
-    /// may close it afterwards, and `build` must be called once only, also on clones of this builder.
+    /// A descriptor must stay open, or be one that nobody else uses, for as long as contexts made by
+    /// [`Self::build`] live.
     pub unsafe fn stdio(&mut self, stdin: i64, stdout: i64, stderr: i64) -> &mut Self {
         self.stdio = [stdin, stdout, stderr].map(|fd| RawFd::try_from(fd).unwrap_or(RawFd::MAX));
         self
@@ -152,7 +153,6 @@ impl WasiBuilder {
     }
 
     fn open_streams(&self) -> Result<[Stream; 3], InitError> {
-        // Checked all before any is taken over, so that a failure leaves the host's descriptors as they were.
         for (fd, name) in self.stdio.iter().zip(["stdin", "stdout", "stderr"]) {
             if *fd > 2 {
                 // SAFETY: only asked about, by a call that fails on a number that is not open.
@@ -162,7 +162,7 @@ impl WasiBuilder {
                 }
             }
         }
-        let mut given: Vec<(RawFd, Arc<File>)> = Vec::new();
+        let mut given: Vec<(RawFd, Arc<ManuallyDrop<File>>)> = Vec::new();
         let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
         Ok(std::array::from_fn(|i| match self.stdio[i] {
             fd @ 0..=2 => Stream::Process(standard[fd as usize]),
@@ -171,8 +171,9 @@ impl WasiBuilder {
             fd => match given.iter().find(|(known, _)| *known == fd) {
                 Some((_, file)) => Stream::Given(Arc::clone(file)),
                 None => {
-                    // SAFETY: open, as just checked, and ours by the contract of `stdio`.
-                    let file = Arc::new(unsafe { File::from_raw_fd(fd) });
+                    // SAFETY: open, as just checked, and for as long as we use it by the contract of `stdio`.
+                    // It is not ours, so it is never dropped.
+                    let file = Arc::new(ManuallyDrop::new(unsafe { File::from_raw_fd(fd) }));
                     given.push((fd, Arc::clone(&file)));
                     Stream::Given(file)
                 }
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_is_not_open_is_an_error_that_names_it() {
-        // SAFETY: the number is beyond any limit on open files, so nothing is handed over.
+        // SAFETY: the number is beyond any limit on open files, so the context is not made.
         let text = error(|b| unsafe { b.stdio(-1, 1 << 30, -1) });
         assert_eq!(text, "Init wasi environment failed: stdout: descriptor 1073741824 is not open");
     }

@@ -1,9 +1,10 @@
 //! The WASI state of one instance.
 
 use crate::clock::Clocks;
-use crate::poll::PendingWaits;
+use crate::interrupted::InterruptedCalls;
 use crate::table::{Descriptor, Handle, Origin, Table, lock};
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -15,7 +16,7 @@ pub struct WasiCtx {
     program: Mutex<Arc<Program>>,
     table: Mutex<Table>,
     pub(crate) clocks: Mutex<Clocks>,
-    pub(crate) pending: Mutex<PendingWaits>,
+    pub(crate) interrupted: InterruptedCalls,
     pub(crate) preopens: Vec<Preopen>,
     pub(crate) streams: [Stream; 3],
     pub(crate) network: Network,
@@ -37,11 +38,13 @@ pub(crate) struct Preopen {
     pub(crate) dir: Arc<File>,
 }
 
-/// Standard stream of the host.
+/// Standard stream of the host: never closed by us.
 #[derive(Clone, Debug)]
 pub(crate) enum Stream {
+    /// One of the process's own three.
     Process(BorrowedFd<'static>),
-    Given(Arc<File>),
+    /// Another descriptor that the host gave.
+    Given(Arc<ManuallyDrop<File>>),
 }
 
 impl Stream {
@@ -86,7 +89,7 @@ impl WasiCtx {
             program: Mutex::new(Arc::new(program)),
             table: Mutex::new(table),
             clocks: Mutex::default(),
-            pending: Mutex::default(),
+            interrupted: InterruptedCalls::default(),
             preopens,
             streams,
             network,

@@ -35,10 +35,14 @@ pub fn describe_record(bytes: &[u8]) -> Result<Value, RestoreError> {
             "process_cpu_ns": record.clocks.process,
             "thread_cpu_ns": record.clocks.thread,
         },
-        "interrupted_waits": record
-            .waits
-            .starts()
-            .map(|start| json!({ "waited_ns": record.clocks.monotonic.saturating_sub(start) }))
+        "interrupted_calls": record
+            .interrupted
+            .iter()
+            .map(|call| json!({
+                "function": call.function,
+                "waited_ns": call.progress.start.map(|start| record.clocks.monotonic.saturating_sub(start)),
+                "transferred": call.progress.bytes,
+            }))
             .collect::<Vec<_>>(),
         "preopens": record.preopens.iter().map(|p| show(&p.guest_name)).collect::<Vec<_>>(),
         "descriptors": descriptors,
@@ -62,8 +66,11 @@ fn operation(record: &Record, operation: &Operation) -> Value {
             "modified_ns": identity.as_ref().map(|identity| identity.modified),
             "sha256": identity.as_ref().and_then(|identity| identity.sha256).map(hex),
         }),
-        Operation::Carry { preopen: index, path, bytes } => json!({
-            "op": "carry", "preopen": preopen(*index), "path": show(path), "size": bytes.len(),
+        Operation::Carry { preopen: index, path, file } => json!({
+            "op": "carry", "preopen": preopen(*index), "path": show(path), "size": file.bytes.len(),
+        }),
+        Operation::CarryAgain { preopen: index, path, fd } => json!({
+            "op": "carry_again", "preopen": preopen(*index), "path": show(path), "of": fd,
         }),
         Operation::Seek { offset } => json!({ "op": "seek", "offset": offset }),
         Operation::ReadDir { listing } => json!({

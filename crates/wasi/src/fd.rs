@@ -2,6 +2,7 @@
 
 use crate::abi::{FDSTAT_SIZE, FILESTAT_SIZE, FileType, fdflags, flags16, fstflags, rights, write_filestat};
 use crate::errno::Errno;
+use crate::signals::without_sigxfsz;
 use crate::table::{Descriptor, Origin};
 use crate::{Call, Ended, Stop, io};
 use rustix::fs::{
@@ -52,11 +53,12 @@ pub(crate) fn fd_allocate(call: &Call<'_>) -> Ended {
     }
     let end = file_size(offset.checked_add(len).ok_or(Errno::FBig)?).map_err(|_| Errno::FBig)?;
     let fd = descriptor.handle.as_fd();
-    match io::retry(|| Ok(fallocate(fd, FallocateFlags::empty(), offset, len)?)) {
+    let allocate = || Ok(fallocate(fd, FallocateFlags::empty(), offset, len)?);
+    match io::retry(|| without_sigxfsz(&descriptor, allocate)) {
         // What posix_fallocate(3) promises about the size also holds where blocks can't be reserved.
         Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => {
             if (fstat(fd)?.st_size as u64) < end {
-                ftruncate(fd, end)?;
+                without_sigxfsz(&descriptor, || ftruncate(fd, end))?;
             }
             Ok(())
         }
@@ -132,7 +134,7 @@ pub(crate) fn fd_filestat_get(call: &Call<'_>) -> Ended {
 pub(crate) fn fd_filestat_set_size(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_FILESTAT_SET_SIZE)?;
     let size = file_size(call.u64(1))?;
-    Ok(io::retry(|| Ok(ftruncate(&descriptor.handle, size)?))?)
+    Ok(io::retry(|| Ok(without_sigxfsz(&descriptor, || ftruncate(&descriptor.handle, size))?))?)
 }
 
 pub(crate) fn fd_filestat_set_times(call: &Call<'_>) -> Ended {
@@ -183,7 +185,7 @@ pub(crate) fn fd_read(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_READ)?;
     let buffers = call.buffers(1)?;
     let result = call.out(3, 4)?;
-    let count = io::read(&descriptor, &buffers, call.interrupt)?;
+    let count = io::read(call, &descriptor, &buffers)?;
     call.memory.write_u32(result, count as u32)?;
     Ok(())
 }
@@ -202,7 +204,7 @@ pub(crate) fn fd_write(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_WRITE)?;
     let buffers = call.buffers(1)?;
     let result = call.out(3, 4)?;
-    let count = io::write(&descriptor, buffers, call.interrupt)?;
+    let count = io::write(call, &descriptor, buffers)?;
     call.memory.write_u32(result, count as u32)?;
     Ok(())
 }
@@ -230,7 +232,12 @@ pub(crate) fn fd_seek(call: &Call<'_>) -> Ended {
         _ => return Err(Errno::Inval.into()),
     };
     let result = call.out(3, 8)?;
-    call.memory.write_u64(result, seek(&descriptor.handle, to)?)?;
+    // One that only asks is no use of a standard stream.
+    let mut watched = descriptor.watched().filter(|_| needed != rights::FD_TELL);
+    watched.iter_mut().for_each(|watched| watched.before_read(&descriptor.handle));
+    let position = seek(&descriptor.handle, to);
+    watched.iter_mut().for_each(|watched| watched.after_read(&descriptor.handle, 0));
+    call.memory.write_u64(result, position?)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ macro_rules! functions {
         &[$(WasiFunction {
             name: $name,
             signature: $signature,
-            call: |ctx, memory, interrupt, args| run($function, ctx, memory, interrupt, args),
+            call: |ctx, memory, interrupt, args| run($name, $function, ctx, memory, interrupt, args),
         },)*]
     };
 }

@@ -6,16 +6,20 @@
 //! Descriptors that can wait are read and written without waiting: ours are in `O_NONBLOCK` mode, the host's
 //! get `RWF_NOWAIT`. If that says `AGAIN` they are polled together with the runtime's wake-up descriptor.
 //! Terminals know no `RWF_NOWAIT`: those are polled first, and then read as they are.
+//!
+//! A transfer that the runtime interrupts goes on where it was when the call is made again: a write that waits
+//! writes all of its bytes, whatever happens meanwhile.
 
-use crate::abi::{FileType, fdflags};
+use crate::abi::{FileType, fdflags, rights};
 use crate::errno::Errno;
-use crate::table::{Descriptor, Handle};
+use crate::interrupted::Progress;
+use crate::signals::{without_sigpipe, without_sigxfsz};
+use crate::table::{Descriptor, Handle, lock};
 use crate::{Call, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
 use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
 
 /// Most buffers that the kernel takes in one call (`IOV_MAX`). With more, a transfer is a short one.
@@ -123,61 +127,96 @@ fn supported(descriptor: &Descriptor, result: io::Result<usize>) -> io::Result<u
 }
 
 /// `writev` that answers `AGAIN`, or writes a part, instead of waiting.
-fn writev_nowait(descriptor: &Descriptor, buffers: &Buffers) -> io::Result<usize> {
+fn writev_nowait(descriptor: &Descriptor, buffers: &mut Buffers) -> io::Result<usize> {
+    if descriptor.is_socket {
+        return sendmsg(descriptor, buffers, &mut []);
+    }
     let fd = descriptor.raw_fd();
     if matches!(descriptor.handle, Handle::Owned(_)) {
-        return writev(fd, buffers);
+        return without_sigpipe(descriptor, || writev(fd, buffers));
     }
     if descriptor.must_poll.load(Relaxed) {
-        return writev(fd, &buffers.head(NEVER_WAITS));
+        return without_sigpipe(descriptor, || writev(fd, &buffers.head(NEVER_WAITS)));
     }
-    // SAFETY: as in `writev`; offset -1 is the file's own position.
-    let count = unsafe { libc::pwritev2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) };
-    supported(descriptor, result(count))
+    let count = without_sigpipe(descriptor, || {
+        // SAFETY: as in `writev`; offset -1 is the file's own position.
+        result(unsafe { libc::pwritev2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) })
+    });
+    supported(descriptor, count)
 }
 
 /// Reads at the descriptor's position, waiting for data if it must. Returns bytes read.
-pub(crate) fn read(
-    descriptor: &Descriptor,
-    buffers: &Buffers,
-    interrupt: &dyn Interrupt,
-) -> Result<usize, Stop> {
+pub(crate) fn read(call: &Call<'_>, descriptor: &Descriptor, buffers: &Buffers) -> Result<usize, Stop> {
     if !descriptor.filetype.waits() {
-        return Ok(retry(|| readv(descriptor.raw_fd(), buffers))?);
+        let mut watched = descriptor.watched();
+        watched.iter_mut().for_each(|watched| watched.before_read(&descriptor.handle));
+        let read = retry(|| readv(descriptor.raw_fd(), buffers));
+        let bytes = *read.as_ref().unwrap_or(&0);
+        watched.iter_mut().for_each(|watched| watched.after_read(&descriptor.handle, bytes));
+        return Ok(read?);
     }
     if buffers.is_empty() {
         return Ok(0);
     }
-    when_ready(descriptor, PollFlags::IN, interrupt, || readv_nowait(descriptor, buffers))
+    when_ready(call, descriptor, PollFlags::IN, || readv_nowait(descriptor, buffers))
 }
 
-/// Writes at the descriptor's position, waiting for room if it must. Returns bytes written: fewer than asked
-/// for if the runtime wanted the thread in between.
-pub(crate) fn write(
-    descriptor: &Descriptor,
-    mut buffers: Buffers,
-    interrupt: &dyn Interrupt,
-) -> Result<usize, Stop> {
+/// Writes at the descriptor's position, waiting for room if it must. Returns bytes written: all of them, unless the
+/// descriptor is a non-blocking one, its time is up, or an error comes in between.
+pub(crate) fn write(call: &Call<'_>, descriptor: &Descriptor, mut buffers: Buffers) -> Result<usize, Stop> {
+    let done = transferred(call);
+    buffers.advance(done);
     if !descriptor.filetype.waits() {
-        return Ok(retry(|| writev(descriptor.raw_fd(), &buffers))?);
+        let wrote = retry(|| without_sigxfsz(descriptor, || writev(descriptor.raw_fd(), &buffers)));
+        let readable = descriptor.mode().base & rights::FD_READ != 0;
+        descriptor.watched().iter_mut().for_each(|watched| watched.after_write(&descriptor.handle, readable));
+        return or_before(done, wrote.map_err(Stop::from));
     }
-    let mut done = 0;
+    transfer(call, descriptor, &mut buffers, |buffers| writev_nowait(descriptor, buffers))
+}
+
+/// Writes all of `buffers`, behind what the call had written before it was interrupted, by calls of `write`.
+fn transfer(
+    call: &Call<'_>,
+    descriptor: &Descriptor,
+    buffers: &mut Buffers,
+    mut write: impl FnMut(&mut Buffers) -> io::Result<usize>,
+) -> Result<usize, Stop> {
     while !buffers.is_empty() {
-        match when_ready(descriptor, PollFlags::OUT, interrupt, || writev_nowait(descriptor, &buffers)) {
+        match when_ready(call, descriptor, PollFlags::OUT, || write(buffers)) {
             Ok(wrote) => {
-                done += wrote;
+                note_transferred(call, wrote);
                 buffers.advance(wrote);
                 if wrote == 0 || descriptor.nonblocking() {
                     break;
                 }
             }
-            // What was written stays written: the call ends with that, and its next error comes with the next
-            // call.
-            Err(_) if done > 0 => break,
-            Err(stop) => return Err(stop),
+            stopped => return or_before(transferred(call), stopped),
         }
     }
-    Ok(done)
+    Ok(transferred(call))
+}
+
+/// Bytes that the call has transferred so far.
+pub(crate) fn transferred(call: &Call<'_>) -> usize {
+    usize::try_from(call.progress().bytes).unwrap_or(usize::MAX)
+}
+
+/// Notes that it has transferred more of them.
+pub(crate) fn note_transferred(call: &Call<'_>, more: usize) {
+    let progress = call.progress();
+    call.note(Progress { bytes: progress.bytes.saturating_add(more as u64), ..progress });
+}
+
+/// The end of a call that had transferred `done` bytes before. What was transferred stays so: the call ends with
+/// that, and its error comes with the next call.
+pub(crate) fn or_before(done: usize, last: Result<usize, Stop>) -> Result<usize, Stop> {
+    match last {
+        Ok(more) => Ok(done.saturating_add(more)),
+        Err(Stop::Interrupted) => Err(Stop::Interrupted),
+        Err(_) if done > 0 => Ok(done),
+        Err(stop) => Err(stop),
+    }
 }
 
 /// Reads at `offset`, leaving the position alone.
@@ -193,8 +232,11 @@ pub(crate) fn read_at(descriptor: &Descriptor, buffers: &Buffers, offset: u64) -
 pub(crate) fn write_at(descriptor: &Descriptor, buffers: &Buffers, offset: u64) -> Result<usize, Stop> {
     let offset = libc::off64_t::try_from(offset).map_err(|_| Errno::Inval)?;
     Ok(retry(|| {
-        // SAFETY: as in `writev`.
-        result(unsafe { libc::pwritev64(descriptor.raw_fd(), buffers.0.as_ptr(), buffers.count(), offset) })
+        without_sigxfsz(descriptor, || {
+            let fd = descriptor.raw_fd();
+            // SAFETY: as in `writev`.
+            result(unsafe { libc::pwritev64(fd, buffers.0.as_ptr(), buffers.count(), offset) })
+        })
     })?)
 }
 
@@ -209,12 +251,12 @@ pub(crate) struct Received {
 
 /// Receives a message, waiting for it if it must. `flags` are `MSG_*`.
 pub(crate) fn receive(
+    call: &Call<'_>,
     descriptor: &Descriptor,
     buffers: &mut Buffers,
     flags: i32,
-    interrupt: &dyn Interrupt,
 ) -> Result<Received, Stop> {
-    when_ready(descriptor, PollFlags::IN, interrupt, || {
+    when_ready(call, descriptor, PollFlags::IN, || {
         let mut sender = [0u8; size_of::<libc::sockaddr_storage>()];
         let mut message = message(buffers, &mut sender);
         // SAFETY: `message` points to `sender` and to writable guest memory, both live for the call.
@@ -226,19 +268,29 @@ pub(crate) fn receive(
     })
 }
 
-/// Sends a message to `to` (an address as the kernel reads it, or empty), waiting for room if it must.
+/// Sends a message to `to` (an address as the kernel reads it, or empty), waiting for room if it must. On a stream
+/// socket that waits it is sent as a whole.
 pub(crate) fn send(
+    call: &Call<'_>,
     descriptor: &Descriptor,
-    buffers: &mut Buffers,
+    mut buffers: Buffers,
     to: &mut [u8],
-    interrupt: &dyn Interrupt,
 ) -> Result<usize, Stop> {
-    when_ready(descriptor, PollFlags::OUT, interrupt, || {
-        let message = message(buffers, to);
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        // SAFETY: `message` points to `to` and to readable guest memory, both live for the call.
-        result(unsafe { libc::sendmsg(descriptor.raw_fd(), &message, flags) })
-    })
+    if descriptor.filetype != FileType::SocketStream || buffers.is_empty() {
+        return when_ready(call, descriptor, PollFlags::OUT, || sendmsg(descriptor, &mut buffers, to));
+    }
+    buffers.advance(transferred(call));
+    transfer(call, descriptor, &mut buffers, |buffers| sendmsg(descriptor, buffers, to))
+}
+
+/// `sendmsg` that answers `AGAIN`, or sends a part, instead of waiting.
+fn sendmsg(descriptor: &Descriptor, buffers: &mut Buffers, to: &mut [u8]) -> io::Result<usize> {
+    let message = message(buffers, to);
+    // The process's own standard streams end it when nobody reads them, as pipes do (see `signals`).
+    let quiet = if matches!(descriptor.handle, Handle::Process(_)) { 0 } else { libc::MSG_NOSIGNAL };
+    let flags = libc::MSG_DONTWAIT | quiet;
+    // SAFETY: `message` points to `to` and to readable guest memory, both live for the call.
+    result(unsafe { libc::sendmsg(descriptor.raw_fd(), &message, flags) })
 }
 
 fn message(buffers: &mut Buffers, address: &mut [u8]) -> libc::msghdr {
@@ -263,24 +315,22 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
-/// Runs `call`, which does not wait, now and each time the descriptor is ready, until it has done something.
+/// Runs `attempt`, which does not wait, now and each time the descriptor is ready, until it has done something.
 ///
 /// # Errors
-/// `AGAIN` from a non-blocking descriptor that is not ready; [`Stop::Interrupted`]; what `call` says.
+/// `AGAIN` from a non-blocking descriptor that is not ready; [`Stop::Interrupted`]; what `attempt` says.
 pub(crate) fn when_ready<T>(
+    call: &Call<'_>,
     descriptor: &Descriptor,
     want: PollFlags,
-    interrupt: &dyn Interrupt,
-    mut call: impl FnMut() -> io::Result<T>,
+    mut attempt: impl FnMut() -> io::Result<T>,
 ) -> Result<T, Stop> {
     let fd = descriptor.handle.as_fd();
     let mode = *descriptor.mode();
-    let timeout = if want == PollFlags::IN { mode.receive_timeout } else { mode.send_timeout };
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut may_call = !descriptor.must_poll.load(Relaxed);
     loop {
         if may_call {
-            match call() {
+            match attempt() {
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 other => return Ok(other?),
             }
@@ -290,7 +340,7 @@ pub(crate) fn when_ready<T>(
                 return Err(Errno::Again.into());
             }
         } else {
-            wait(fd, want, deadline, interrupt)?;
+            wait(call, descriptor, want)?;
         }
         may_call = true;
     }
@@ -307,21 +357,21 @@ fn is_ready(fd: BorrowedFd<'_>, want: PollFlags) -> rustix::io::Result<bool> {
     }
 }
 
-/// Waits until `fd` is ready, or the runtime wants the thread.
+/// Waits until the descriptor is ready, or the runtime wants the thread.
 ///
 /// # Errors
-/// `AGAIN` at the deadline, as the kernel has it for a socket's time-out; [`Stop::Interrupted`].
-pub(crate) fn wait(
-    fd: BorrowedFd<'_>,
-    want: PollFlags,
-    deadline: Option<Instant>,
-    interrupt: &dyn Interrupt,
-) -> Result<(), Stop> {
-    let mut fds = vec![PollFd::from_borrowed_fd(fd, want)];
+/// `AGAIN` when the socket's time-out has passed since the call was first made, as the kernel has it;
+/// [`Stop::Interrupted`].
+pub(crate) fn wait(call: &Call<'_>, descriptor: &Descriptor, want: PollFlags) -> Result<(), Stop> {
+    let mode = *descriptor.mode();
+    let timeout = if want == PollFlags::IN { mode.receive_timeout } else { mode.send_timeout };
+    let deadline = timeout
+        .map(|timeout| call.start().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
+    let mut fds = vec![PollFd::from_borrowed_fd(descriptor.handle.as_fd(), want)];
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let nanos = left.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX));
-        match wait_any(&mut fds, nanos, interrupt)? {
+        let now = || lock(&call.ctx.clocks).monotonic();
+        let nanos = deadline.map(|deadline| deadline.saturating_sub(now()));
+        match wait_any(&mut fds, nanos, call.interrupt)? {
             Woken::Ready => return Ok(()),
             Woken::Interrupted => return Err(Stop::Interrupted),
             Woken::TimedOut if nanos == Some(0) => return Err(Errno::Again.into()),

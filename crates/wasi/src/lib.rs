@@ -10,13 +10,16 @@
 //! | `fd`, `dir`, `path`, `process`, `clock`, `poll` | the functions |
 //! | `sockets`, `socket_options`, `socket_address` | `sock_*`: preview 1 and WAMR's extension |
 //! | `io` | reads, writes and waits: the only place where guest memory meets system calls |
+//! | `interrupted` | how far interrupted calls had come |
+//! | `signals` | system calls that would end the process by a signal |
+//! | `streams` | standard streams that are regular files |
 //! | `record`, `save`, `restore`, `describe` | the image's part: what is saved, and how it is made again |
 //!
 //! # Interrupts
 //! A call that waits polls its descriptors together with [`Interrupt::wake_fd`]. When the runtime asks for
-//! the thread before the call had any effect, the call ends with [`Outcome::Interrupted`]; the runtime makes
-//! it again, with the same arguments, after the checkpoint or in the restored process. A call that already
-//! had an effect finishes.
+//! the thread, the call ends with [`Outcome::Interrupted`]; the runtime makes it again, with the same arguments,
+//! after the checkpoint or in the restored process. How far it has come (bytes written, time waited) is kept, in the
+//! image too, and the call made again goes on from there: the guest gets what it would have got undisturbed.
 
 mod abi;
 mod builder;
@@ -27,6 +30,7 @@ mod dir;
 mod errno;
 mod fd;
 mod functions;
+mod interrupted;
 mod io;
 mod path;
 mod poll;
@@ -34,12 +38,16 @@ mod process;
 mod record;
 mod restore;
 mod save;
+mod signals;
 mod socket_address;
 mod socket_options;
 mod sockets;
+mod streams;
 mod table;
 
+use interrupted::Progress;
 use std::borrow::Cow;
+use std::cell::Cell;
 use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
 
 pub use builder::{InitError, WasiBuilder};
@@ -47,6 +55,7 @@ pub use ctx::WasiCtx;
 pub use describe::describe_record;
 pub use errno::Errno;
 pub use functions::FUNCTIONS;
+pub use interrupted::call_ended;
 pub use restore::{RestoreError, RestorePolicy};
 pub use save::{Identity, SaveError, SavePolicy};
 
@@ -57,7 +66,8 @@ pub enum Outcome {
     Errno(u16),
     /// `proc_exit`: the program is to end with this code.
     Exit(u32),
-    /// The runtime wants the thread and the call had no effect yet: make it again, with the same arguments.
+    /// The runtime wants the thread: make the call again, with the same arguments, on this thread or in the restored
+    /// program. It goes on where it was.
     Interrupted,
     /// The instance is to trap with this message (without WAMR's `Exception: ` prefix).
     Trap(Cow<'static, str>),
@@ -118,9 +128,30 @@ pub(crate) struct Call<'a> {
     pub(crate) memory: &'a GuestMemory<'a>,
     pub(crate) interrupt: &'a dyn Interrupt,
     args: &'a [u64],
+    progress: Cell<Progress>,
 }
 
 impl<'a> Call<'a> {
+    /// How far the call has come, before it was interrupted.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.get()
+    }
+
+    /// Notes how far it has come, should it be interrupted.
+    pub(crate) fn note(&self, progress: Progress) {
+        self.progress.set(progress);
+    }
+
+    /// When the call was first made, guest monotonic nanoseconds.
+    pub(crate) fn start(&self) -> u64 {
+        let progress = self.progress();
+        progress.start.unwrap_or_else(|| {
+            let now = table::lock(&self.ctx.clocks).monotonic();
+            self.note(Progress { start: Some(now), ..progress });
+            now
+        })
+    }
+
     /// Parameter `i`, an `i32` seen as unsigned.
     pub(crate) fn u32(&self, i: usize) -> u32 {
         self.u64(i) as u32
@@ -185,17 +216,23 @@ pub(crate) type Ended = Result<(), Stop>;
 
 /// Runs `function` as a call from the table.
 pub(crate) fn run(
+    name: &str,
     function: fn(&Call<'_>) -> Ended,
     ctx: &WasiCtx,
     memory: &GuestMemory<'_>,
     interrupt: &dyn Interrupt,
     args: &[u64],
 ) -> Outcome {
-    match function(&Call { ctx, memory, interrupt, args }) {
+    let progress = Cell::new(ctx.interrupted.take(name, args));
+    let call = Call { ctx, memory, interrupt, args, progress };
+    match function(&call) {
         Ok(()) => Outcome::Errno(0),
         Err(Stop::Errno(errno)) => Outcome::Errno(errno as u16),
         Err(Stop::Exit(code)) => Outcome::Exit(code),
-        Err(Stop::Interrupted) => Outcome::Interrupted,
+        Err(Stop::Interrupted) => {
+            ctx.interrupted.put(name, args, call.progress());
+            Outcome::Interrupted
+        }
         Err(Stop::Trap(message)) => Outcome::Trap(message),
     }
 }

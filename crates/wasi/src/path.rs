@@ -68,22 +68,20 @@ pub(crate) fn path_remove_directory(call: &Call<'_>) -> Ended {
     let dir = call.directory(0, rights::PATH_REMOVE_DIRECTORY)?;
     let path = call.path(1)?;
     // The resolver takes a trailing slash for a lookup of `.`, which cannot be removed. rmdir(2) ignores it.
-    let path = path.as_os_str().as_bytes();
-    let end = path.iter().rposition(|byte| *byte != b'/').map_or(path.len(), |last| last + 1);
-    Ok(fs::remove_dir(dir.directory()?, Path::new(OsStr::from_bytes(&path[..end])))?)
+    Ok(fs::remove_dir(dir.directory()?, without_slashes(&path))?)
 }
 
 pub(crate) fn path_unlink_file(call: &Call<'_>) -> Ended {
     let dir = call.directory(0, rights::PATH_UNLINK_FILE)?;
     let path = call.path(1)?;
-    match fs::remove_file(dir.directory()?, &path) {
-        // The resolver turns a trailing slash into a lookup of `.`, which cannot be unlinked: it is a
-        // directory.
-        Err(e) if e.raw_os_error() == Some(libc::EINVAL) && path.as_os_str().as_bytes().ends_with(b"/") => {
-            Err(Errno::IsDir.into())
-        }
-        other => Ok(other?),
+    let dir = dir.directory()?;
+    // Nothing with a slash behind its name can be unlinked. The resolver takes it for a lookup of `.`.
+    if ends_in_slash(&path) {
+        let stat = stat(dir, without_slashes(&path), FollowSymlinks::No)?;
+        let is_directory = FileType::from_mode(stat.st_mode) == FileType::Directory;
+        return Err(if is_directory { Errno::IsDir } else { Errno::NotDir }.into());
     }
+    Ok(fs::remove_file(dir, &path)?)
 }
 
 pub(crate) fn path_filestat_get(call: &Call<'_>) -> Ended {
@@ -157,7 +155,25 @@ pub(crate) fn path_rename(call: &Call<'_>) -> Ended {
     let from = call.directory(0, rights::PATH_RENAME_SOURCE)?;
     let to = call.directory(3, rights::PATH_RENAME_TARGET)?;
     let (source, target) = (call.path(1)?, call.path(4)?);
+    // Only a directory can have a slash behind its name. The resolver drops the slashes.
+    if ends_in_slash(&source) || ends_in_slash(&target) {
+        let stat = stat(from.directory()?, without_slashes(&source), FollowSymlinks::No)?;
+        if FileType::from_mode(stat.st_mode) != FileType::Directory {
+            return Err(Errno::NotDir.into());
+        }
+    }
     Ok(fs::rename(from.directory()?, &source, to.directory()?, &target)?)
+}
+
+fn ends_in_slash(path: &Path) -> bool {
+    path.as_os_str().as_bytes().ends_with(b"/")
+}
+
+/// The path without slashes at its end; one, if it consists of nothing else.
+fn without_slashes(path: &Path) -> &Path {
+    let bytes = path.as_os_str().as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(1.min(bytes.len()), |last| last + 1);
+    Path::new(OsStr::from_bytes(&bytes[..end]))
 }
 
 /// A link to an absolute path is `NOTCAPABLE`: no guest could follow it, but a careless program on the host
@@ -269,12 +285,11 @@ impl Request {
             if asked(oflags::CREAT | oflags::EXCL | oflags::TRUNC) {
                 return Err(rustix::io::Errno::INVAL.into());
             }
-            return self.open_directory(dir, path);
+            let directory = self.open_directory(dir, path)?;
+            // Nobody can write to one. As in the kernel, what is no directory is found out first.
+            return if self.writes() { Err(rustix::io::Errno::ISDIR.into()) } else { Ok(directory) };
         }
-        let writes =
-            rights::FD_WRITE | rights::FD_DATASYNC | rights::FD_ALLOCATE | rights::FD_FILESTAT_SET_SIZE;
-        let write = self.base & writes != 0;
-        let read = self.base & (rights::FD_READ | rights::FD_READDIR) != 0 || !write;
+        let (read, write) = (self.reads(), self.writes());
         // Whether these may be combined is for the kernel to say; the options' own setters are stricter than
         // POSIX.
         let mut extra = OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -293,6 +308,29 @@ impl Request {
         let mut options = OpenOptions::new();
         options.read(read).write(write).custom_flags(extra.bits() as i32).follow(self.follow);
         fs::open(dir, path, &options)
+    }
+
+    /// Whether the rights need a descriptor for writing.
+    fn writes(&self) -> bool {
+        let writes =
+            rights::FD_WRITE | rights::FD_DATASYNC | rights::FD_ALLOCATE | rights::FD_FILESTAT_SET_SIZE;
+        self.base & writes != 0
+    }
+
+    /// Whether they need one for reading; a descriptor must be for something.
+    fn reads(&self) -> bool {
+        self.base & (rights::FD_READ | rights::FD_READDIR) != 0 || !self.writes()
+    }
+
+    /// Opens a file that has no name any more once more, with a position of its own.
+    pub(crate) fn open_again(&self, file: impl AsFd) -> io::Result<File> {
+        let mut options = std::fs::OpenOptions::new();
+        options.read(self.reads()).write(self.writes());
+        if self.writes() && self.flags & fdflags::APPEND != 0 {
+            options.append(true);
+        }
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, OFlags::NONBLOCK.bits() as i32);
+        options.open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file.as_fd())))
     }
 
     fn open_directory(&self, dir: &File, path: &Path) -> io::Result<File> {

@@ -1,9 +1,8 @@
 //! `poll_oneoff`.
 //!
-//! A relative timeout counts from the first time the call was made. When the runtime interrupts the wait, its
-//! start is kept in guest monotonic time under the call's own arguments; the repeated call, here or in a
-//! restored process, finds it and waits for the rest only. Guest monotonic time never steps back (see
-//! `clock`), so neither does the wait.
+//! A relative timeout counts from the first time the call was made, in guest monotonic time: when the runtime
+//! interrupts the wait, the call made again waits for the rest only (see `interrupted`). Guest monotonic time never
+//! steps back (see `clock`), so neither does the wait.
 
 use crate::abi::{FileType, rights};
 use crate::clock::{self, MONOTONIC, REALTIME};
@@ -12,7 +11,6 @@ use crate::io::{Woken, readable_bytes, wait_any};
 use crate::table::{Descriptor, lock};
 use crate::{Call, Ended, Stop};
 use rustix::event::{PollFd, PollFlags};
-use serde::{Deserialize, Serialize};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -20,8 +18,6 @@ const SUBSCRIPTION_SIZE: u64 = 48;
 const EVENT_SIZE: u64 = 32;
 /// More subscriptions than this are refused: no process can have as many descriptors.
 const MOST_SUBSCRIPTIONS: u32 = 1 << 16;
-/// Interrupted waits that are remembered: more than an instance has threads.
-const MOST_PENDING: usize = 4096;
 /// Longest wait for a point of real time before the clock, which may be set, is looked at again.
 const REALTIME_SLICE: u64 = 1_000_000_000;
 
@@ -30,40 +26,6 @@ const EVENT_FD_READ: u8 = 1;
 const EVENT_FD_WRITE: u8 = 2;
 const HANGUP: u16 = 1;
 const ABSTIME: u16 = 1;
-
-/// Waits that the runtime interrupted, to be taken up by the same call made again.
-#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct PendingWaits(Vec<PendingWait>);
-
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-struct PendingWait {
-    /// The call's arguments: threads have stacks of their own, so no two of them wait with the same ones.
-    args: [u32; 4],
-    subscriptions: Vec<u8>,
-    /// When the call was first made, guest monotonic nanoseconds.
-    start: u64,
-}
-
-impl PendingWaits {
-    /// Takes the start of the wait with these arguments, if it was interrupted.
-    fn take(&mut self, args: [u32; 4], subscriptions: &[u8]) -> Option<u64> {
-        let at = self.0.iter().position(|wait| wait.args == args && wait.subscriptions == subscriptions)?;
-        Some(self.0.remove(at).start)
-    }
-
-    fn put(&mut self, args: [u32; 4], subscriptions: Vec<u8>, start: u64) {
-        self.0.retain(|wait| wait.args != args);
-        if self.0.len() >= MOST_PENDING {
-            self.0.remove(0);
-        }
-        self.0.push(PendingWait { args, subscriptions, start });
-    }
-
-    /// Number of waits, and the longest-standing first.
-    pub(crate) fn starts(&self) -> impl Iterator<Item = u64> + '_ {
-        self.0.iter().map(|wait| wait.start)
-    }
-}
 
 /// What one subscription waits for.
 enum Interest {
@@ -150,8 +112,7 @@ fn parse(call: &Call<'_>, bytes: &[u8], start: u64) -> Result<Subscription, Errn
 }
 
 pub(crate) fn poll_oneoff(call: &Call<'_>) -> Ended {
-    let args = [call.u32(0), call.u32(1), call.u32(2), call.u32(3)];
-    let count = args[2];
+    let count = call.u32(2);
     if count == 0 || count > MOST_SUBSCRIPTIONS {
         return Err(Errno::Inval.into());
     }
@@ -159,20 +120,13 @@ pub(crate) fn poll_oneoff(call: &Call<'_>) -> Ended {
     let events_at = call.out(1, u64::from(count) * EVENT_SIZE)?;
     let result = call.out(3, 4)?;
 
-    let now = lock(&call.ctx.clocks).monotonic();
-    let start = lock(&call.ctx.pending).take(args, &bytes).unwrap_or(now);
+    let start = call.start();
     let subscriptions = bytes
         .chunks_exact(SUBSCRIPTION_SIZE as usize)
         .map(|bytes| parse(call, bytes, start))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let events = match wait(call, &subscriptions) {
-        Err(Stop::Interrupted) => {
-            lock(&call.ctx.pending).put(args, bytes, start);
-            return Err(Stop::Interrupted);
-        }
-        events => events?,
-    };
+    let events = wait(call, &subscriptions)?;
     for (i, event) in events.iter().enumerate() {
         call.memory.write(events_at + i as u64 * EVENT_SIZE, &event.to_bytes())?;
     }
@@ -261,28 +215,4 @@ fn fd_event(subscription: &Subscription, descriptor: &Descriptor, ready: PollFla
         event.flags |= HANGUP;
     }
     event
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interrupted_wait_is_taken_up_once_by_the_same_call_only() {
-        let mut waits = PendingWaits::default();
-        waits.put([1, 2, 3, 4], vec![7], 100);
-        assert_eq!(waits.take([1, 2, 3, 5], &[7]), None);
-        assert_eq!(waits.take([1, 2, 3, 4], &[8]), None);
-        assert_eq!(waits.take([1, 2, 3, 4], &[7]), Some(100));
-        assert_eq!(waits.take([1, 2, 3, 4], &[7]), None);
-    }
-
-    #[test]
-    fn a_later_wait_with_the_same_arguments_replaces_an_abandoned_one() {
-        let mut waits = PendingWaits::default();
-        waits.put([0; 4], vec![1], 100);
-        waits.put([0; 4], vec![2], 200);
-        assert_eq!(waits.take([0; 4], &[1]), None);
-        assert_eq!(waits.take([0; 4], &[2]), Some(200));
-    }
 }

@@ -7,15 +7,15 @@
 
 use crate::clock::ClockRecord;
 use crate::dir::Listing;
-use crate::poll::PendingWaits;
+use crate::interrupted::InterruptedCall;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Version of the encoding; a reader refuses others.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Largest record that is read, bytes: a bound on what a hostile one can make us allocate.
-const LARGEST: usize = 1 << 30;
+pub(crate) const LARGEST: usize = 1 << 30;
 
 /// Descriptor numbers from here on are refused: a table is as long as its largest number.
 pub(crate) const MOST_DESCRIPTORS: u32 = 1 << 20;
@@ -26,7 +26,8 @@ pub(crate) struct Record {
     pub(crate) args: Vec<Vec<u8>>,
     pub(crate) env: Vec<Vec<u8>>,
     pub(crate) clocks: ClockRecord,
-    pub(crate) waits: PendingWaits,
+    /// Calls that are to be made again.
+    pub(crate) interrupted: Vec<InterruptedCall>,
     /// Preopens that descriptors refer to, by guest name.
     pub(crate) preopens: Vec<PreopenRecord>,
     /// In ascending order of their numbers.
@@ -57,15 +58,17 @@ pub(crate) struct DescriptorRecord {
 /// One step in making a descriptor again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Operation {
-    /// Take standard stream 0, 1 or 2 as the process has it. `file` says where a regular file stood.
+    /// Take standard stream 0, 1 or 2 as the process has it. `file` says where a regular file stood, if its
+    /// position is the guest's.
     Stdio { stream: u8, file: Option<StreamFile> },
     /// Take a preopen: index into [`Record::preopens`].
     Preopen { preopen: u32 },
     /// Open a path below a preopen. Never creates or truncates: what `path_open` did of that is done.
     Open { preopen: u32, path: Vec<u8>, follow: bool, directory: bool, identity: Option<FileIdentity> },
-    /// Make a file without a name, with these bytes: it had been unlinked. `preopen` and `path` say where it
-    /// was opened.
-    Carry { preopen: u32, path: Vec<u8>, bytes: Vec<u8> },
+    /// Make a file without a name: it had been unlinked. `preopen` and `path` say where it was opened.
+    Carry { preopen: u32, path: Vec<u8>, file: CarriedFile },
+    /// Open the file once more that descriptor `fd`, a smaller number, carries.
+    CarryAgain { preopen: u32, path: Vec<u8>, fd: u32 },
     /// Set the position.
     Seek { offset: u64 },
     /// Go on reading the directory.
@@ -80,6 +83,17 @@ pub(crate) struct FileIdentity {
     pub(crate) modified: u64,
     /// SHA-256 of the content, compared instead of the time if it is there.
     pub(crate) sha256: Option<[u8; 32]>,
+    /// Descriptors with the same number here have the same file open, however they got there; others have not.
+    pub(crate) file: u32,
+}
+
+/// A file that travels in the record.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct CarriedFile {
+    pub(crate) bytes: Vec<u8>,
+    /// Times of last access and modification, nanoseconds since 1970.
+    pub(crate) accessed: u64,
+    pub(crate) modified: u64,
 }
 
 /// A standard stream that is a regular file.
@@ -90,6 +104,9 @@ pub(crate) struct StreamFile {
     pub(crate) size: u64,
     pub(crate) modified: u64,
     pub(crate) offset: u64,
+    /// What the guest did with it.
+    pub(crate) read: bool,
+    pub(crate) wrote: bool,
 }
 
 /// Why bytes are no record.
@@ -157,9 +174,15 @@ impl Record {
             if !makes(first) || rest.iter().any(makes) {
                 return malformed(format!("operations of descriptor {fd} are out of order"));
             }
+            if let Operation::CarryAgain { fd: of, .. } = first
+                && !carries(&self.descriptors, *of, fd)
+            {
+                return malformed(format!("descriptor {fd} refers to the file of {of}, which carries none"));
+            }
             let (Operation::Preopen { preopen }
             | Operation::Open { preopen, .. }
-            | Operation::Carry { preopen, .. }) = first
+            | Operation::Carry { preopen, .. }
+            | Operation::CarryAgain { preopen, .. }) = first
             else {
                 continue;
             };
@@ -171,9 +194,25 @@ impl Record {
     }
 }
 
+/// Whether the descriptor with number `of`, before `fd`, carries a file.
+fn carries(descriptors: &[DescriptorRecord], of: u32, fd: u32) -> bool {
+    let found = descriptors.binary_search_by_key(&of, |descriptor| descriptor.fd);
+    let first = found.ok().and_then(|at| descriptors[at].operations.first());
+    of < fd && matches!(first, Some(Operation::Carry { .. }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn carried() -> Operation {
+        let file = CarriedFile { bytes: vec![1, 2], accessed: 3, modified: 4 };
+        Operation::Carry { preopen: 0, path: b"t".to_vec(), file }
+    }
+
+    fn carried_by(fd: u32) -> Operation {
+        Operation::CarryAgain { preopen: 0, path: b"t".to_vec(), fd }
+    }
 
     fn record(descriptors: Vec<DescriptorRecord>) -> Record {
         Record {
@@ -186,7 +225,7 @@ mod tests {
                 process: 3,
                 thread: 4,
             },
-            waits: PendingWaits::default(),
+            interrupted: vec![],
             preopens: vec![PreopenRecord { guest_name: b"/".to_vec(), nth: 0 }],
             descriptors,
         }
@@ -201,13 +240,8 @@ mod tests {
         let record = record(vec![
             descriptor(0, vec![Operation::Stdio { stream: 0, file: None }]),
             descriptor(3, vec![Operation::Preopen { preopen: 0 }]),
-            descriptor(
-                4,
-                vec![
-                    Operation::Carry { preopen: 0, path: b"t".to_vec(), bytes: vec![1, 2] },
-                    Operation::Seek { offset: 1 },
-                ],
-            ),
+            descriptor(4, vec![carried(), Operation::Seek { offset: 1 }]),
+            descriptor(5, vec![carried_by(4)]),
         ]);
         assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
     }
@@ -221,6 +255,9 @@ mod tests {
             (vec![descriptor(3, vec![])], "no operations"),
             (vec![descriptor(3, vec![Operation::Seek { offset: 0 }])], "out of order"),
             (vec![descriptor(3, vec![Operation::Preopen { preopen: 1 }])], "preopen 1"),
+            (vec![descriptor(3, vec![carried_by(4)]), descriptor(4, vec![carried()])], "the file of 4"),
+            (vec![descriptor(3, vec![carried_by(3)])], "the file of 3"),
+            (vec![descriptor(3, preopen()), descriptor(4, vec![carried_by(3)])], "the file of 3"),
         ] {
             let error = Record::decode(&record(descriptors).encode().unwrap()).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");

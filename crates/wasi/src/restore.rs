@@ -6,18 +6,24 @@ use crate::ctx::{Program, WasiCtx};
 use crate::dir::show;
 use crate::fd::set_flags;
 use crate::path::Request;
-use crate::record::{DescriptorRecord, FileIdentity, FormatError, Operation, Record, StreamFile};
-use crate::save::{hash, modified};
+use crate::record::{
+    CarriedFile, DescriptorRecord, FileIdentity, FormatError, Operation, Record, StreamFile,
+};
+use crate::save::{hash, modified, same_time};
+use crate::streams::StreamUse;
 use crate::table::{Descriptor, Handle, Opened, Origin, Table, lock};
 use cap_primitives::fs::FollowSymlinks;
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Why a WASI state can't be restored. The context is as it was.
 #[derive(Debug)]
@@ -129,7 +135,7 @@ impl WasiCtx {
     /// the host has them; standard streams, pipes and terminals are this process's.
     ///
     /// A standard stream that is a regular file keeps the position the host gave it, unless it is the very
-    /// file it was.
+    /// file it was and the guest had used it. Nothing that is in such a file is written over.
     ///
     /// # Errors
     /// [`RestoreError`], which names what is missing or different. Nothing has changed then.
@@ -139,17 +145,19 @@ impl WasiCtx {
         let mut table = Table::default();
         // Positions of streams are shared with other processes: set last, when nothing can fail any more.
         let mut streams = Vec::new();
+        let mut files = Files::default();
         for saved in &record.descriptors {
-            let descriptor = Maker { ctx: self, preopens: &preopens, policy, saved }.make(&mut streams)?;
-            table.put(saved.fd, Arc::new(descriptor));
+            let maker = Maker { ctx: self, preopens: &preopens, policy, saved, made: &table };
+            let descriptor = Arc::new(maker.make(&mut streams, &mut files)?);
+            table.put(saved.fd, descriptor);
         }
-        for (stream, offset) in streams {
+        for (fd, position) in streams {
             // Best effort: a stream that can't be positioned stays where the host put it.
-            let _ = seek(stream, SeekFrom::Start(offset));
+            let _ = table.get(fd).map(|stream| seek(&stream.handle, SeekFrom::Start(position)));
         }
         *self.table() = table;
         *lock(&self.clocks) = Clocks::restore(&record.clocks);
-        *lock(&self.pending) = record.waits;
+        self.interrupted.restore(record.interrupted);
         self.set_program(Program { args: record.args, env: record.env });
         Ok(())
     }
@@ -170,19 +178,32 @@ fn find_preopens(ctx: &WasiCtx, record: &Record) -> Result<Vec<usize>, RestoreEr
     record.preopens.iter().map(find).collect()
 }
 
+/// Which files are which: by their numbers in the record, and as they are here.
+#[derive(Default)]
+struct Files {
+    by_number: HashMap<u32, (u64, u64)>,
+    by_id: HashMap<(u64, u64), u32>,
+}
+
+impl Files {
+    /// Whether the file that has this number is the same whichever descriptor it is reached by, and no other is.
+    fn agree(&mut self, number: u32, id: (u64, u64)) -> bool {
+        *self.by_number.entry(number).or_insert(id) == id && *self.by_id.entry(id).or_insert(number) == number
+    }
+}
+
 /// Carries out the operations of one descriptor.
 struct Maker<'a> {
     ctx: &'a WasiCtx,
     preopens: &'a [usize],
     policy: &'a RestorePolicy,
     saved: &'a DescriptorRecord,
+    /// Descriptors with smaller numbers.
+    made: &'a Table,
 }
 
-impl<'a> Maker<'a> {
-    fn make(
-        &self,
-        streams: &mut Vec<(std::os::fd::BorrowedFd<'a>, u64)>,
-    ) -> Result<Descriptor, RestoreError> {
+impl Maker<'_> {
+    fn make(&self, streams: &mut Vec<(u32, u64)>, files: &mut Files) -> Result<Descriptor, RestoreError> {
         let (first, rest) = self.saved.operations.split_first().ok_or_else(|| {
             RestoreError::Format("malformed WASI record: descriptor without operations".into())
         })?;
@@ -190,9 +211,10 @@ impl<'a> Maker<'a> {
             Operation::Stdio { stream, file } => self.stdio(*stream, file.as_ref(), streams)?,
             Operation::Preopen { preopen } => self.preopen(*preopen)?,
             Operation::Open { preopen, path, follow, directory, identity } => {
-                self.open(*preopen, path, *follow, *directory, identity.as_ref())?
+                self.open(*preopen, path, *follow, *directory, identity.as_ref(), files)?
             }
-            Operation::Carry { preopen, path, bytes } => self.carry(*preopen, path, bytes)?,
+            Operation::Carry { preopen, path, file } => self.carry(*preopen, path, file)?,
+            Operation::CarryAgain { preopen, path, fd } => self.carry_again(*preopen, path, *fd)?,
             Operation::Seek { .. } | Operation::ReadDir { .. } => {
                 return Err(RestoreError::Format("malformed WASI record: operations out of order".into()));
             }
@@ -240,9 +262,8 @@ impl<'a> Maker<'a> {
         &self,
         stream: u8,
         file: Option<&StreamFile>,
-        streams: &mut Vec<(std::os::fd::BorrowedFd<'a>, u64)>,
+        streams: &mut Vec<(u32, u64)>,
     ) -> Result<Descriptor, RestoreError> {
-        use std::os::fd::AsFd;
         let given = self.ctx.streams.get(usize::from(stream)).ok_or_else(|| {
             RestoreError::Format(format!("malformed WASI record: standard stream {stream}"))
         })?;
@@ -252,15 +273,9 @@ impl<'a> Maker<'a> {
             && descriptor.filetype == FileType::RegularFile
         {
             let now = fstat(&descriptor.handle).map_err(self.failed("fstat"))?;
-            let same_inode = (now.st_dev, now.st_ino) == (file.device, file.inode);
-            let same_content = (now.st_size as u64, modified(&now)) == (file.size, file.modified);
-            // A file that a shell has truncated for us starts afresh, even if it is the same one.
-            if (same_inode || same_content) && now.st_size as u64 >= file.offset {
-                let fd = match given {
-                    crate::ctx::Stream::Process(fd) => *fd,
-                    crate::ctx::Stream::Given(file) => file.as_fd(),
-                };
-                streams.push((fd, file.offset));
+            if let Some(position) = file.position(&now) {
+                streams.push((self.saved.fd, position));
+                *lock(&descriptor.stream) = StreamUse::restored(file, position);
             }
         }
         self.adopt(descriptor)
@@ -299,6 +314,7 @@ impl<'a> Maker<'a> {
         follow: bool,
         directory: bool,
         identity: Option<&FileIdentity>,
+        files: &mut Files,
     ) -> Result<Descriptor, RestoreError> {
         let index = self.index(preopen)?;
         let root = &self.ctx.preopens[index];
@@ -314,6 +330,12 @@ impl<'a> Maker<'a> {
         {
             return Err(differs(what));
         }
+        if let Some(identity) = identity {
+            let stat = fstat(&file).map_err(self.failed("fstat"))?;
+            if !files.agree(identity.file, (stat.st_dev, stat.st_ino)) {
+                return Err(differs("it shares its content with other files than it did".into()));
+            }
+        }
         let opened = Opened { preopen: index, path: path.to_vec(), follow };
         let descriptor =
             request.descriptor(file, Origin::Path(opened)).map_err(self.failed("looking at the file"))?;
@@ -324,21 +346,33 @@ impl<'a> Maker<'a> {
         Ok(descriptor)
     }
 
-    fn carry(&self, preopen: u32, path: &[u8], bytes: &[u8]) -> Result<Descriptor, RestoreError> {
+    fn carry(&self, preopen: u32, path: &[u8], carried: &CarriedFile) -> Result<Descriptor, RestoreError> {
         let name = Path::new(OsStr::from_bytes(path)).file_name().unwrap_or(OsStr::new("carried"));
         let name: Vec<u8> = name.as_bytes().iter().copied().filter(|b| *b != 0).take(200).collect();
         let file =
             memfd_create(name, MemfdFlags::CLOEXEC).map_err(self.failed("making a file without a name"))?;
         let mut file = File::from(file);
-        file.write_all(bytes).map_err(self.failed("filling a file without a name"))?;
-        seek(&file, SeekFrom::Start(0)).map_err(self.failed("setting the position"))?;
+        file.write_all(&carried.bytes).map_err(self.failed("filling a file without a name"))?;
+        let time = |nanos| UNIX_EPOCH + Duration::from_nanos(nanos);
+        let times =
+            FileTimes::new().set_accessed(time(carried.accessed)).set_modified(time(carried.modified));
+        file.set_times(times).map_err(self.failed("setting the times of a file without a name"))?;
+        self.carried(preopen, path, &file)
+    }
+
+    fn carry_again(&self, preopen: u32, path: &[u8], fd: u32) -> Result<Descriptor, RestoreError> {
+        let first = self
+            .made
+            .get(fd)
+            .map_err(|_| RestoreError::Format(format!("malformed WASI record: no descriptor {fd}")))?;
+        self.carried(preopen, path, &first.handle)
+    }
+
+    /// A descriptor for a file without a name.
+    fn carried(&self, preopen: u32, path: &[u8], file: impl AsFd) -> Result<Descriptor, RestoreError> {
         let opened = Opened { preopen: self.index(preopen)?, path: path.to_vec(), follow: false };
         let request = self.request(false, false);
-        if request.flags & fdflags::APPEND != 0 {
-            let flags = rustix::fs::fcntl_getfl(&file).map_err(self.failed("fcntl"))?;
-            rustix::fs::fcntl_setfl(&file, flags | rustix::fs::OFlags::APPEND)
-                .map_err(self.failed("fcntl"))?;
-        }
+        let file = request.open_again(file).map_err(self.failed("opening a file without a name"))?;
         request.descriptor(file, Origin::Carried(opened)).map_err(self.failed("looking at the file"))
     }
 }
@@ -355,6 +389,6 @@ fn compare(file: &File, identity: &FileIdentity) -> io::Result<Option<String>> {
             let anew = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))?;
             Ok((hash(&anew)? != sha256).then(|| "its content has changed".into()))
         }
-        None => Ok((modified(&stat) != identity.modified).then(|| "it was modified since".into())),
+        None => Ok((!same_time(modified(&stat), identity.modified)).then(|| "it was modified since".into())),
     }
 }

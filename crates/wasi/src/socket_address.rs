@@ -103,7 +103,7 @@ pub(crate) fn from_kernel(bytes: &[u8]) -> Option<SocketAddr> {
     None
 }
 
-/// Addresses that share their first bits.
+/// Addresses that share their first bits; all of its kind, if the network is 0.0.0.0 or ::, as WAMR has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Range {
     network: IpAddr,
@@ -118,6 +118,9 @@ impl Range {
         let bits: u32 = mask.parse().map_err(|_| InitError::AddressMask)?;
         let invalid = || InitError::Environment(format!("address pool entry {entry} is no address range"));
         let network: IpAddr = address.parse().map_err(|_| invalid())?;
+        if network.is_unspecified() {
+            return Ok(Range { network, bits: 0 });
+        }
         if bits > if network.is_ipv4() { 32 } else { 128 } {
             return Err(invalid());
         }
@@ -168,6 +171,12 @@ mod tests {
         assert!(!range.contains("10.2.0.1".parse().unwrap()));
         assert!(!range.contains("::1".parse().unwrap()));
         assert!(Range::parse("0.0.0.0/0").unwrap().contains("8.8.8.8".parse().unwrap()));
+        for any in ["0.0.0.0/8", "0.0.0.0/32", "0.0.0.0/99"] {
+            assert!(Range::parse(any).unwrap().contains("8.8.8.8".parse().unwrap()), "{any}");
+            assert!(!Range::parse(any).unwrap().contains("::1".parse().unwrap()), "{any}");
+        }
+        assert!(Range::parse("::/64").unwrap().contains("2001:db8::1".parse().unwrap()));
+        assert!(!Range::parse("::/0").unwrap().contains("127.0.0.1".parse().unwrap()));
         assert!(Range::parse("::1/128").unwrap().contains("::1".parse().unwrap()));
         assert!(!Range::parse("::1/128").unwrap().contains("::2".parse().unwrap()));
         assert!(Range::parse("1.2.3.4/33").is_err());

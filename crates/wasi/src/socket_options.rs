@@ -9,6 +9,7 @@ use crate::table::Descriptor;
 use crate::{Call, Ended, Stop};
 use rustix::net::sockopt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Options that are on or off.
@@ -30,11 +31,24 @@ macro_rules! switches {
 switches! {
     sock_get_broadcast sock_set_broadcast sockopt::socket_broadcast, sockopt::set_socket_broadcast;
     sock_get_keep_alive sock_set_keep_alive sockopt::socket_keepalive, sockopt::set_socket_keepalive;
-    sock_get_reuse_addr sock_set_reuse_addr sockopt::socket_reuseaddr, sockopt::set_socket_reuseaddr;
     sock_get_reuse_port sock_set_reuse_port sockopt::socket_reuseport, sockopt::set_socket_reuseport;
     sock_get_tcp_no_delay sock_set_tcp_no_delay sockopt::tcp_nodelay, sockopt::set_tcp_nodelay;
     sock_get_tcp_quick_ack sock_set_tcp_quick_ack sockopt::tcp_quickack, sockopt::set_tcp_quickack;
     sock_get_ipv6_only sock_set_ipv6_only sockopt::ipv6_v6only, sockopt::set_ipv6_v6only;
+}
+
+/// What the guest has set; [`sock_bind`](crate::sockets::sock_bind) sets it too, unasked.
+pub(crate) fn sock_get_reuse_addr(call: &Call<'_>) -> Ended {
+    let socket = call.socket(0, 0)?;
+    let set = sockopt::socket_reuseaddr(&socket.handle)? && !socket.reuses_addr.load(Relaxed);
+    call.memory.write_u8(call.ptr(1), set.into())?;
+    Ok(())
+}
+
+pub(crate) fn sock_set_reuse_addr(call: &Call<'_>) -> Ended {
+    let socket = call.socket(0, 0)?;
+    socket.reuses_addr.store(false, Relaxed);
+    Ok(sockopt::set_socket_reuseaddr(&socket.handle, call.u32(1) != 0)?)
 }
 
 /// Options that are numbers: as the guest has them, and as the host does.

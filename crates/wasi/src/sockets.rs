@@ -4,6 +4,7 @@
 
 use crate::abi::{FileType, fdflags, rights};
 use crate::errno::Errno;
+use crate::interrupted::Progress;
 use crate::socket_address::{ADDR_SIZE, from_kernel, read, to_kernel, write};
 use crate::table::{Descriptor, Handle, Origin};
 use crate::{Call, Ended, Stop, io};
@@ -14,10 +15,9 @@ use rustix::net::{
 };
 use std::ffi::CString;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// `riflags`.
 const RECV_PEEK: u32 = 1;
@@ -81,7 +81,7 @@ pub(crate) fn sock_accept(call: &Call<'_>) -> Ended {
         // The host's own listener may be in blocking mode.
         listener.must_poll.store(true, Ordering::Relaxed);
     }
-    let socket = io::when_ready(&listener, PollFlags::IN, call.interrupt, || {
+    let socket = io::when_ready(call, &listener, PollFlags::IN, || {
         Ok(acceptfrom_with(&listener.handle, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?.0)
     })?;
     let descriptor = own(socket, flags)?;
@@ -122,24 +122,27 @@ fn receive(call: &Call<'_>) -> Result<(usize, bool, Option<SocketAddr>), Stop> {
         return Err(Errno::Inval.into());
     }
     let host = if flags & RECV_PEEK != 0 { libc::MSG_PEEK } else { 0 };
-    let first = io::receive(&socket, &mut buffers, host, call.interrupt)?;
-    let mut bytes = first.bytes;
     let all =
         flags & RECV_WAITALL != 0 && flags & RECV_PEEK == 0 && socket.filetype == FileType::SocketStream;
-    if all && bytes > 0 {
-        buffers.advance(bytes);
-        while !buffers.is_empty() {
-            // What has been received is handed over, even if the rest fails or is interrupted.
-            match io::receive(&socket, &mut buffers, host, call.interrupt) {
-                Ok(more) if more.bytes > 0 => {
-                    bytes += more.bytes;
-                    buffers.advance(more.bytes);
+    if !all || buffers.is_empty() {
+        let received = io::receive(call, &socket, &mut buffers, host)?;
+        return Ok((received.bytes, received.truncated, from_kernel(&received.sender)));
+    }
+    buffers.advance(io::transferred(call));
+    while !buffers.is_empty() {
+        let received = io::receive(call, &socket, &mut buffers, host).map(|received| received.bytes);
+        match received {
+            Ok(more) if more > 0 => {
+                io::note_transferred(call, more);
+                buffers.advance(more);
+                if socket.nonblocking() {
+                    break;
                 }
-                _ => break,
             }
+            ended => return Ok((io::or_before(io::transferred(call), ended)?, false, None)),
         }
     }
-    Ok((bytes, first.truncated, from_kernel(&first.sender)))
+    Ok((io::transferred(call), false, None))
 }
 
 pub(crate) fn sock_send(call: &Call<'_>) -> Ended {
@@ -156,11 +159,11 @@ pub(crate) fn sock_send_to(call: &Call<'_>) -> Ended {
 
 fn send(call: &Call<'_>, to: &mut [u8], result: u64) -> Ended {
     let socket = call.socket(0, rights::FD_WRITE)?;
-    let mut buffers = call.buffers(1)?;
+    let buffers = call.buffers(1)?;
     if call.u32(3) != 0 {
         return Err(Errno::Inval.into());
     }
-    let bytes = io::send(&socket, &mut buffers, to, call.interrupt)?;
+    let bytes = io::send(call, &socket, buffers, to)?;
     call.memory.write_u32(result, bytes as u32)?;
     Ok(())
 }
@@ -206,6 +209,12 @@ pub(crate) fn sock_bind(call: &Call<'_>) -> Ended {
     let socket = call.socket(0, 0)?;
     let addr = read(call.memory, call.ptr(1))?;
     call.allowed(addr.ip())?;
+    // A server that is started again finds the port free, although connections of the one before linger. WAMR's bind
+    // has all connections reset instead (`SO_LINGER` of 0), which loses what is on its way.
+    if socket.filetype == FileType::SocketStream && !sockopt::socket_reuseaddr(&socket.handle)? {
+        sockopt::set_socket_reuseaddr(&socket.handle, true)?;
+        socket.reuses_addr.store(true, Ordering::Relaxed);
+    }
     Ok(bind(&socket.handle, &addr)?)
 }
 
@@ -219,21 +228,21 @@ pub(crate) fn sock_connect(call: &Call<'_>) -> Ended {
     let addr = read(call.memory, call.ptr(1))?;
     call.allowed(addr.ip())?;
     use rustix::io::Errno as Host;
-    match connect(&socket.handle, &addr) {
-        Ok(()) => return Ok(()),
-        Err(Host::INPROGRESS) => socket.connecting.store(true, Ordering::Relaxed),
-        // The call was interrupted while it waited, and is made again.
-        Err(Host::ALREADY) if socket.connecting.load(Ordering::Relaxed) => {}
-        Err(Host::ISCONN) if socket.connecting.swap(false, Ordering::Relaxed) => return Ok(()),
-        Err(errno) => return Err(errno.into()),
+    loop {
+        match connect(&socket.handle, &addr) {
+            Ok(()) => return Ok(()),
+            Err(Host::INPROGRESS | Host::ALREADY) if !socket.nonblocking() => {}
+            // Connected since this call began to.
+            Err(Host::ISCONN) if call.progress().connecting => return Ok(()),
+            Err(errno) => return Err(errno.into()),
+        }
+        call.note(Progress { connecting: true, ..call.progress() });
+        match io::wait(call, &socket, PollFlags::OUT) {
+            // What the kernel says when the time is up: it goes on connecting.
+            Err(Stop::Errno(Errno::Again)) => return Err(Errno::InProgress.into()),
+            waited => waited?,
+        }
     }
-    if socket.nonblocking() {
-        return Err(Errno::InProgress.into());
-    }
-    let deadline = socket.mode().send_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    io::wait(socket.handle.as_fd(), PollFlags::OUT, deadline, call.interrupt)?;
-    socket.connecting.store(false, Ordering::Relaxed);
-    Ok(sockopt::socket_error(&socket.handle)??)
 }
 
 pub(crate) fn sock_addr_local(call: &Call<'_>) -> Ended {

@@ -5,9 +5,11 @@ use crate::Stop;
 use crate::abi::{FileType, fdflags, rights};
 use crate::dir::Listing;
 use crate::errno::Errno;
-use rustix::fs::{OFlags, fcntl_getfl, fstat};
+use crate::streams::StreamUse;
+use rustix::fs::{FileType as HostType, OFlags, Stat, fcntl_getfl, fstat};
 use rustix::net::SocketType;
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,14 +18,14 @@ use std::time::Duration;
 /// The kernel's end of a descriptor.
 #[derive(Debug)]
 pub(crate) enum Handle {
-    /// Opened by us, or handed over to us: closed with the last user.
+    /// Opened by us: closed with the last user.
     Owned(File),
     /// The process's own standard stream: left open.
     Process(BorrowedFd<'static>),
     /// A preopened directory, which the context holds too.
     Shared(Arc<File>),
-    /// A standard stream that the host handed over; the context holds it too.
-    Stream(Arc<File>),
+    /// Another descriptor that the host gave for a standard stream: left open.
+    Stream(Arc<ManuallyDrop<File>>),
 }
 
 impl AsFd for Handle {
@@ -31,7 +33,8 @@ impl AsFd for Handle {
         match self {
             Handle::Owned(file) => file.as_fd(),
             Handle::Process(fd) => *fd,
-            Handle::Shared(file) | Handle::Stream(file) => file.as_fd(),
+            Handle::Shared(file) => file.as_fd(),
+            Handle::Stream(file) => file.as_fd(),
         }
     }
 }
@@ -41,7 +44,8 @@ impl Handle {
     fn file(&self) -> Option<&File> {
         match self {
             Handle::Owned(file) => Some(file),
-            Handle::Shared(file) | Handle::Stream(file) => Some(file),
+            Handle::Shared(file) => Some(file),
+            Handle::Stream(file) => Some(file),
             Handle::Process(_) => None,
         }
     }
@@ -105,8 +109,12 @@ pub(crate) struct Descriptor {
     /// To be polled before each read and write: a terminal, which has no other way not to wait (see `io`), or
     /// a pipe with a name.
     pub(crate) must_poll: AtomicBool,
-    /// A socket's connect is under way (`sock_connect`).
-    pub(crate) connecting: AtomicBool,
+    /// A socket, and not a pipe, which preview 1 doesn't tell from one.
+    pub(crate) is_socket: bool,
+    /// `SO_REUSEADDR` was set by us, not by the guest (`sock_bind`).
+    pub(crate) reuses_addr: AtomicBool,
+    /// For a standard stream that is a regular file: what the guest did with it.
+    pub(crate) stream: Mutex<StreamUse>,
 }
 
 impl Descriptor {
@@ -118,7 +126,9 @@ impl Descriptor {
             mode: Mutex::new(mode),
             listing: Mutex::new(None),
             must_poll: AtomicBool::new(false),
-            connecting: AtomicBool::new(false),
+            is_socket: false,
+            reuses_addr: AtomicBool::new(false),
+            stream: Mutex::default(),
         }
     }
 
@@ -128,7 +138,8 @@ impl Descriptor {
     /// What `fstat` or `fcntl` say, in particular `BADF` if there is no such descriptor.
     pub(crate) fn inspect(handle: Handle, origin: Origin) -> Result<Self, rustix::io::Errno> {
         let (filetype, mode) = kind_and_mode(handle.as_fd())?;
-        Ok(Descriptor::new(handle, filetype, origin, mode))
+        let is_socket = host_type(&fstat(&handle)?) == HostType::Socket;
+        Ok(Descriptor { is_socket, ..Descriptor::new(handle, filetype, origin, mode) })
     }
 
     pub(crate) fn mode(&self) -> MutexGuard<'_, Mode> {
@@ -156,18 +167,26 @@ impl Descriptor {
         if self.mode().base & base == base { Ok(()) } else { Err(Errno::NotCapable) }
     }
 
+    /// The watch on a standard stream that is a regular file.
+    pub(crate) fn watched(&self) -> Option<MutexGuard<'_, StreamUse>> {
+        let watched = matches!(self.origin, Origin::Stdio(_)) && self.filetype == FileType::RegularFile;
+        watched.then(|| lock(&self.stream))
+    }
+
     pub(crate) fn nonblocking(&self) -> bool {
         self.mode().flags & fdflags::NONBLOCK != 0
     }
+}
+
+fn host_type(stat: &Stat) -> HostType {
+    HostType::from_raw_mode(stat.st_mode)
 }
 
 /// WASI kind of `fd`, the most rights it can have, and its flags.
 pub(crate) fn kind_and_mode(fd: BorrowedFd<'_>) -> Result<(FileType, Mode), rustix::io::Errno> {
     let stat = fstat(fd)?;
     let mut filetype = FileType::from_mode(stat.st_mode);
-    if rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Socket
-        && rustix::net::sockopt::socket_type(fd)? == SocketType::DGRAM
-    {
+    if host_type(&stat) == HostType::Socket && rustix::net::sockopt::socket_type(fd)? == SocketType::DGRAM {
         filetype = FileType::SocketDgram;
     }
     let (mut base, inheriting) = match filetype {

@@ -293,21 +293,26 @@ fn a_closed_preopen_still_anchors_files_opened_below_it() {
     assert_eq!(guest.fdstat(3).unwrap_err(), Errno::BadF);
 }
 
+fn stream(set: fn(&mut WasiBuilder, OwnedFd), file: &File) -> WasiBuilder {
+    let mut builder = WasiBuilder::new();
+    set(&mut builder, file.try_clone().unwrap().into());
+    builder
+}
+
 #[test]
-fn a_stream_that_is_the_same_file_goes_on_and_another_is_left_where_the_host_put_it() {
+fn standard_input_that_only_the_guest_reads_goes_on_and_another_is_left_where_the_host_put_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("input");
     std::fs::write(&path, "0123456789").unwrap();
-    let with = |file: File| {
-        let mut builder = WasiBuilder::new();
-        with_stdin(&mut builder, OwnedFd::from(file));
-        builder
-    };
+    let with = |file: File| stream(with_stdin, &file);
     let mut guest = Guest::new(&with(File::open(&path).unwrap()));
     assert_eq!(guest.read(0, 3).unwrap(), b"012");
     let image = guest.ctx.save().unwrap();
     let mut same = restored(&image, &with(File::open(&path).unwrap())).unwrap();
     assert_eq!(same.read(0, 3).unwrap(), b"345");
+    // Once more, from there.
+    let mut again = moved(same, &with(File::open(&path).unwrap()));
+    assert_eq!(again.read(0, 3).unwrap(), b"678");
     // Another file: where the host has put it.
     let other = dir.path().join("other");
     std::fs::write(&other, "abcdefghijk").unwrap();
@@ -319,6 +324,248 @@ fn a_stream_that_is_the_same_file_goes_on_and_another_is_left_where_the_host_put
     std::fs::write(&path, "").unwrap();
     let mut emptied = restored(&image, &with(File::open(&path).unwrap())).unwrap();
     assert_eq!(emptied.tell(0).unwrap(), 0);
+}
+
+#[test]
+fn standard_input_that_the_guest_did_not_use_stays_where_the_host_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = create(dir.path(), "input", "first\nsecond\n");
+    let mut guest = Guest::new(&stream(with_stdin, &file));
+    // A host that reads a line, and all the rest ahead.
+    file.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(guest.tell(0).unwrap(), 13);
+    let image = guest.ctx.save().unwrap();
+    let mut file = File::open(dir.path().join("input")).unwrap();
+    restored(&image, &stream(with_stdin, &file)).unwrap();
+    assert_eq!(file.stream_position().unwrap(), 0);
+    // The guest finds the end: nothing of the file was its own.
+    file.seek(SeekFrom::End(0)).unwrap();
+    assert_eq!(guest.read(0, 5).unwrap(), b"");
+    file.rewind().unwrap();
+    guest.ctx.restore(&image).unwrap();
+    assert_eq!(file.stream_position().unwrap(), 0);
+}
+
+#[test]
+fn standard_input_that_guest_and_host_share_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = create(dir.path(), "input", "0123456789");
+    let mut guest = Guest::new(&stream(with_stdin, &file));
+    assert_eq!(guest.read(0, 3).unwrap(), b"012");
+    guest.ctx.save().unwrap();
+    file.read_exact(&mut [0; 2]).unwrap();
+    let error = guest.ctx.save().unwrap_err();
+    assert!(matches!(error, SaveError::SharedStream { fd: 0 }));
+    assert_eq!(
+        error.to_string(),
+        "descriptor 0 is a file that the program reads, and the host or another process with it: their parts can't be told apart"
+    );
+    assert_eq!(guest.read(0, 1).unwrap(), b"5");
+    guest.ctx.save().unwrap_err();
+    // Several guests, or several streams of one, may share it.
+    let mut one = Guest::new(&stream(with_stdin, &file));
+    let mut other = Guest::new(&stream(with_stdin, &file));
+    for _ in 0..2 {
+        one.read(0, 1).unwrap();
+        other.read(0, 1).unwrap();
+    }
+    let images = [one.ctx.save().unwrap(), other.ctx.save().unwrap()];
+    file.rewind().unwrap();
+    for image in images {
+        let mut restored = restored(&image, &stream(with_stdin, &file)).unwrap();
+        assert_eq!(restored.tell(0).unwrap(), 10);
+    }
+    // Closed, it is nobody's affair any more.
+    guest.close(0).unwrap();
+    guest.ctx.save().unwrap();
+}
+
+#[test]
+fn standard_output_is_appended_to_and_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let all = || content(dir.path(), "log");
+    let anew = || File::options().read(true).write(true).open(&path).unwrap();
+    std::fs::write(&path, "start\n").unwrap();
+    let mut file = anew();
+    file.seek(SeekFrom::End(0)).unwrap();
+    let mut guest = Guest::new(&stream(with_stdout, &file));
+    let unused = guest.ctx.save().unwrap();
+    guest.write(1, b"guest 1\n").unwrap();
+    let image = guest.ctx.save().unwrap();
+
+    // The file ends where the guest left it: there it goes on, although the host has opened it at its beginning.
+    let mut same = restored(&image, &stream(with_stdout, &anew())).unwrap();
+    same.write(1, b"guest 2\n").unwrap();
+    assert_eq!(all(), "start\nguest 1\nguest 2\n");
+    // It has grown since, by whomever: behind that.
+    let mut later = restored(&image, &stream(with_stdout, &anew())).unwrap();
+    later.write(1, b"guest 2\n").unwrap();
+    assert_eq!(all(), "start\nguest 1\nguest 2\nguest 2\n");
+    // The same in the process that took it, between two lines of the host's.
+    file.seek(SeekFrom::End(0)).unwrap();
+    file.write_all(b"host\n").unwrap();
+    guest.ctx.restore(&image).unwrap();
+    file.write_all(b"again\n").unwrap();
+    guest.write(1, b"guest 2\n").unwrap();
+    assert!(all().ends_with("guest 2\nhost\nagain\nguest 2\n"), "{}", all());
+    // What the guest had not written to is the host's alone.
+    let mut file = anew();
+    restored(&unused, &stream(with_stdout, &file)).unwrap();
+    assert_eq!(file.stream_position().unwrap(), 0);
+    // Begun anew by a shell, with a line of the host's.
+    std::fs::write(&path, "").unwrap();
+    let mut file = anew();
+    file.write_all(b"host\n").unwrap();
+    let mut fresh = restored(&image, &stream(with_stdout, &file)).unwrap();
+    fresh.write(1, b"guest 2\n").unwrap();
+    assert_eq!(all(), "host\nguest 2\n");
+}
+
+#[test]
+fn a_file_opened_several_times_and_unlinked_is_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut guest = Guest::in_dir(dir.path());
+    let one = guest.open("t", CREAT, FILE, 0).unwrap();
+    let two = guest.open("t", 0, FILE, 0).unwrap();
+    let log = guest.open("t", 0, FILE, APPEND).unwrap();
+    let reading = guest.open("t", 0, READ_ONLY, 0).unwrap();
+    let other = guest.open("u", CREAT, FILE, 0).unwrap();
+    guest.write(one, b"hello").unwrap();
+    guest.write(other, b"other").unwrap();
+    guest.read(two, 2).unwrap();
+    let times = [one, 5_000_000_001, 7_000_000_003, 1 | 4];
+    guest.try_call("fd_filestat_set_times", &times).unwrap();
+    guest.at("path_unlink_file", 3, "t").unwrap();
+    guest.at("path_unlink_file", 3, "u").unwrap();
+    let stat = |guest: &mut Guest, fd: u64| {
+        guest.try_call("fd_filestat_get", &[fd, RESULT]).unwrap();
+        (guest.u64(RESULT + 8), guest.u64(RESULT + 24), guest.u64(RESULT + 32), guest.u64(RESULT + 48))
+    };
+    let before: Vec<_> = (one..=other).map(|fd| (guest.fdstat(fd), guest.tell(fd))).collect();
+    for _ in 0..2 {
+        guest = moved(guest, &builder_in(dir.path()));
+        assert_eq!((one..=other).map(|fd| (guest.fdstat(fd), guest.tell(fd))).collect::<Vec<_>>(), before);
+        let (inode, links, size, modified) = stat(&mut guest, one);
+        assert_eq!((links, size, modified), (0, 5, 7_000_000_003));
+        for fd in [two, log, reading] {
+            assert_eq!(stat(&mut guest, fd), (inode, links, size, modified));
+        }
+        assert_ne!(stat(&mut guest, other).0, inode);
+    }
+    guest.write(one, b"XY").unwrap();
+    assert_eq!(guest.read(two, 10).unwrap(), b"lloXY");
+    guest.write(log, b"!").unwrap();
+    assert_eq!(guest.read(reading, 20).unwrap(), b"helloXY!");
+    assert_eq!(guest.write(reading, b"x").unwrap_err(), Errno::NotCapable);
+    guest.seek(other, 0, 0).unwrap();
+    assert_eq!(guest.read(other, 20).unwrap(), b"other");
+}
+
+#[test]
+fn a_file_opened_several_times_by_the_same_and_by_other_names_is_one_file() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(here.path(), "t", "hello");
+    std::fs::hard_link(here.path().join("t"), here.path().join("h")).unwrap();
+    create(here.path(), "u", "hello");
+    let mut guest = Guest::in_dir(here.path());
+    let names = ["t", "t", "h", "u"];
+    let fds = names.map(|name| guest.open(name, 0, FILE, 0).unwrap());
+    let image = guest.ctx.save().unwrap();
+    let mut same = restored(&image, &builder_in(here.path())).unwrap();
+    same.write(fds[0], b"HE").unwrap();
+    assert_eq!(fds.map(|fd| same.read(fd, 9).unwrap()), [&b"llo"[..], b"HEllo", b"HEllo", b"hello"]);
+    std::fs::write(here.path().join("t"), "hello").unwrap();
+
+    // Copied without the link: what is written to one of them would not be read from the other.
+    let image = guest.ctx.save().unwrap();
+    ["t", "h", "u"].into_iter().for_each(|name| copy(here.path(), there.path(), name, true));
+    let error = |image: &[u8]| restored(image, &builder_in(there.path())).err().unwrap().to_string();
+    assert_eq!(
+        error(&image),
+        format!(
+            "descriptor {}: `h` in `/` is not the file it was: it shares its content with other files than it did",
+            fds[2]
+        )
+    );
+    // And the reverse.
+    std::fs::remove_file(there.path().join("h")).unwrap();
+    std::fs::hard_link(there.path().join("t"), there.path().join("h")).unwrap();
+    restored(&image, &builder_in(there.path())).unwrap();
+    std::fs::remove_file(there.path().join("u")).unwrap();
+    std::fs::hard_link(there.path().join("t"), there.path().join("u")).unwrap();
+    let same_time = &image;
+    assert!(error(same_time).contains("`u` in `/` is not the file it was"), "{}", error(same_time));
+}
+
+#[test]
+fn a_file_that_lost_a_name_is_found_by_another_that_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path(), "t", "hello");
+    std::fs::hard_link(dir.path().join("t"), dir.path().join("h")).unwrap();
+    let mut guest = Guest::in_dir(dir.path());
+    let one = guest.open("t", 0, FILE, 0).unwrap();
+    guest.at("path_unlink_file", 3, "t").unwrap();
+    let error = guest.ctx.save().unwrap_err();
+    assert!(matches!(&error, SaveError::OutOfReach { path, .. } if path == "t"), "{error}");
+    let two = guest.open("h", 0, FILE, 0).unwrap();
+    let mut guest = moved(guest, &builder_in(dir.path()));
+    guest.write(one, b"HE").unwrap();
+    assert_eq!(guest.read(two, 9).unwrap(), b"HEllo");
+    assert_eq!(content(dir.path(), "h"), "HEllo");
+}
+
+#[test]
+fn an_unlinked_directory_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("d")).unwrap();
+    let mut guest = Guest::in_dir(dir.path());
+    guest.open("d", DIRECTORY, DIR, 0).unwrap();
+    guest.at("path_remove_directory", 3, "d").unwrap();
+    assert!(matches!(guest.ctx.save().unwrap_err(), SaveError::Unlinked { path, .. } if path == "d"));
+}
+
+#[test]
+fn more_unlinked_files_than_a_restore_takes_are_refused_when_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut guest = Guest::in_dir(dir.path());
+    for name in ["one", "two", "three"] {
+        let fd = guest.open(name, CREAT, FILE, 0).unwrap();
+        guest.write(fd, b"0123456789").unwrap();
+        // Once more, which carries it no second time.
+        guest.open(name, 0, FILE, 0).unwrap();
+        guest.at("path_unlink_file", 3, name).unwrap();
+    }
+    let save = |carry_altogether| {
+        guest.ctx.save_with(&SavePolicy { carry_altogether, ..SavePolicy::default() }).map(drop)
+    };
+    save(30).unwrap();
+    assert!(matches!(save(29).unwrap_err(), SaveError::TooLarge { size: 30 }));
+}
+
+#[test]
+fn a_file_whose_time_has_lost_digits_is_the_same() {
+    use std::time::{Duration, UNIX_EPOCH};
+    let dir = tempfile::tempdir().unwrap();
+    let file = File::create(dir.path().join("f")).unwrap();
+    let set = |nanos| file.set_modified(UNIX_EPOCH + Duration::new(1_700_000_123, nanos)).unwrap();
+    let save = || {
+        let mut guest = Guest::in_dir(dir.path());
+        guest.open("f", 0, FILE, 0).unwrap();
+        guest.ctx.save().unwrap()
+    };
+    set(123_456_789);
+    let fine = save();
+    set(0);
+    let coarse = save();
+    let accepted = |image: &[u8]| restored(image, &builder_in(dir.path())).is_ok();
+    assert!(accepted(&fine) && accepted(&coarse), "a layer of a container keeps seconds");
+    set(123_456_700);
+    assert!(accepted(&fine) && accepted(&coarse));
+    set(123_457_000);
+    assert!(!accepted(&fine), "later at the same precision");
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_124)).unwrap();
+    assert!(!accepted(&fine) && !accepted(&coarse), "another second");
 }
 
 #[test]

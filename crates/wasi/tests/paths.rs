@@ -68,6 +68,11 @@ fn open_flags_do_what_they_say() {
     guest.open("h", CREAT | TRUNC, FILE, APPEND).unwrap();
     assert_eq!(guest.open("f", DIRECTORY, 0, 0).unwrap_err(), Errno::NotDir);
     assert_eq!(guest.open("x", DIRECTORY | CREAT, 0, 0).unwrap_err(), Errno::Inval);
+    for rights in [WRITE, READ | WRITE, FILE] {
+        assert_eq!(guest.open(".", DIRECTORY, rights, 0).unwrap_err(), Errno::IsDir);
+        assert_eq!(guest.open("f", DIRECTORY, rights, 0).unwrap_err(), Errno::NotDir);
+    }
+    guest.open(".", DIRECTORY, DIR | READ, 0).unwrap();
     assert_eq!(guest.open(".", 0, FILE, 0).unwrap_err(), Errno::IsDir);
     assert_eq!(guest.open("f", 16, 0, 0).unwrap_err(), Errno::Inval);
     assert_eq!(guest.open("f", 0, 0, 32).unwrap_err(), Errno::Inval);

@@ -3,7 +3,7 @@
 mod common;
 use common::*;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 use wayfarer_wasi::{Errno, Outcome, WasiBuilder};
 
@@ -156,6 +156,29 @@ fn an_interrupted_sleep_goes_on_for_the_rest_of_its_time() {
 }
 
 #[test]
+fn a_sleep_that_was_ended_is_not_taken_up() {
+    let mut guest = Guest::new(&quiet());
+    let request = Request::new();
+    request.raise();
+    let args = arguments(&mut guest, &[clock(5, MONOTONIC, 200 * MS, false)]);
+    let sleep = |guest: &mut Guest| {
+        let start = Instant::now();
+        assert_eq!(guest.call("poll_oneoff", &args), Outcome::Errno(0));
+        start.elapsed()
+    };
+    // Terminated, say: the call from the host has ended.
+    assert_eq!(guest.interruptible("poll_oneoff", &args, &request), Outcome::Interrupted);
+    std::thread::sleep(Duration::from_millis(250));
+    wayfarer_wasi::call_ended();
+    assert!(sleep(&mut guest) >= Duration::from_millis(199));
+    // Given up: the thread does something else.
+    assert_eq!(guest.interruptible("poll_oneoff", &args, &request), Outcome::Interrupted);
+    std::thread::sleep(Duration::from_millis(250));
+    now(&mut guest, MONOTONIC);
+    assert!(sleep(&mut guest) >= Duration::from_millis(199));
+}
+
+#[test]
 fn an_interrupted_sleep_goes_on_in_another_process() {
     let mut first = Guest::new(&quiet());
     let request = Request::new();
@@ -195,40 +218,6 @@ fn a_read_that_waits_is_interrupted_and_made_again() {
     assert_eq!(guest.interruptible("fd_read", &args, &request), Outcome::Errno(0));
     assert_eq!(guest.get(DATA, guest.u32(RESULT) as usize), b"late");
     assert_eq!(guest.interruptible("fd_read", &args, &request), Outcome::Interrupted);
-}
-
-#[test]
-fn a_write_waits_for_room_and_reports_what_it_did_when_interrupted() {
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut builder = WasiBuilder::new();
-    with_stdout(&mut builder, OwnedFd::from(writer));
-    let mut guest = Guest::new(&builder);
-    let request = Request::new();
-    let size = 300_000;
-    let [iovs, count] = guest.iovecs(&[(DATA, size)]);
-    let args = [1, iovs, count, RESULT];
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(20));
-            request.raise();
-        });
-        assert_eq!(guest.interruptible("fd_write", &args, &request), Outcome::Errno(0));
-    });
-    let wrote = guest.u32(RESULT) as usize;
-    assert!(wrote > 0 && wrote < size as usize, "{wrote}");
-    assert_eq!(guest.interruptible("fd_write", &args, &request), Outcome::Interrupted, "the pipe is full");
-    request.clear();
-    let total = std::thread::scope(|scope| {
-        let reading = scope.spawn(|| {
-            let mut all = vec![0; wrote + size as usize];
-            reader.read_exact(&mut all).unwrap();
-            all.len()
-        });
-        assert_eq!(guest.interruptible("fd_write", &args, &request), Outcome::Errno(0));
-        assert_eq!(u64::from(guest.u32(RESULT)), size, "all of it, without a request");
-        reading.join().unwrap()
-    });
-    assert_eq!(total, wrote + size as usize);
 }
 
 #[test]
@@ -371,18 +360,25 @@ fn make_fifo(path: &std::path::Path) {
 }
 
 #[test]
-fn closing_a_default_stream_leaves_the_hosts_open_and_a_given_one_is_closed() {
+fn the_hosts_streams_stay_open_whoever_closes_them() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let mut builder = WasiBuilder::new();
-    with_stdout(&mut builder, OwnedFd::from(writer));
-    let mut guest = Guest::new(&builder);
+    let given = i64::from(writer.as_raw_fd());
+    // SAFETY: `writer` outlives the contexts.
+    unsafe { builder.stdio(-1, given, given) };
+    for _ in 0..2 {
+        let mut guest = Guest::new(&builder);
+        guest.write(1, b"bye").unwrap();
+        guest.close(1).unwrap();
+        guest.write(2, b", ").unwrap();
+    }
     let mut plain = Guest::new(&WasiBuilder::new());
     plain.close(2).unwrap();
     drop(plain);
     assert!(rustix::fs::fstat(std::io::stderr()).is_ok());
-    guest.write(1, b"bye").unwrap();
-    drop(guest);
+    (&writer).write_all(b"host").unwrap();
+    drop(writer);
     let mut all = String::new();
     reader.read_to_string(&mut all).unwrap();
-    assert_eq!(all, "bye", "end of file: nothing holds the writing end");
+    assert_eq!(all, "bye, bye, host", "and then the end: nothing else holds the writing end");
 }

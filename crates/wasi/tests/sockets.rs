@@ -114,6 +114,60 @@ fn a_guest_listens_and_accepts() {
 }
 
 #[test]
+fn a_server_is_started_again_at_once() {
+    let mut local = 0;
+    for _ in 0..3 {
+        let mut guest = networked();
+        let listener = open(&mut guest, 0, 1);
+        let addr = put_addr(&mut guest, [127, 0, 0, 1], local);
+        guest.try_call("sock_bind", &[listener, addr]).unwrap();
+        guest.try_call("sock_get_reuse_addr", &[listener, RESULT]).unwrap();
+        assert_eq!(guest.get(RESULT, 1), [0], "the guest has not set it");
+        guest.try_call("sock_listen", &[listener, 5]).unwrap();
+        local = port(&mut guest, listener, "local");
+        let mut peer = TcpStream::connect(("127.0.0.1", local)).unwrap();
+        guest.try_call("sock_accept", &[listener, 0, RESULT]).unwrap();
+        let fd = u64::from(guest.u32(RESULT));
+        // The one who closes first keeps the address for a minute, and nothing is lost.
+        send(&mut guest, fd, b"hello").unwrap();
+        guest.close(fd).unwrap();
+        let mut all = String::new();
+        peer.read_to_string(&mut all).unwrap();
+        assert_eq!(all, "hello");
+        // While it listens, nobody else does.
+        let second = open(&mut guest, 0, 1);
+        let addr = put_addr(&mut guest, [127, 0, 0, 1], local);
+        assert_eq!(guest.try_call("sock_bind", &[second, addr]).unwrap_err(), Errno::AddrInUse);
+        guest.try_call("sock_set_reuse_addr", &[listener, 1]).unwrap();
+        guest.try_call("sock_get_reuse_addr", &[listener, RESULT]).unwrap();
+        assert_eq!(guest.get(RESULT, 1), [1]);
+    }
+    // Datagrams go to one socket, as they did.
+    let mut guest = networked();
+    let (one, two) = (open(&mut guest, 0, 0), open(&mut guest, 0, 0));
+    let addr = put_addr(&mut guest, [127, 0, 0, 1], 0);
+    guest.try_call("sock_bind", &[one, addr]).unwrap();
+    let taken = port(&mut guest, one, "local");
+    let addr = put_addr(&mut guest, [127, 0, 0, 1], taken);
+    assert_eq!(guest.try_call("sock_bind", &[two, addr]).unwrap_err(), Errno::AddrInUse);
+}
+
+#[test]
+fn a_pool_of_no_address_is_any_address() {
+    let pool = |entry: &str| {
+        let mut guest = Guest::new(WasiBuilder::new().address_pool(entry));
+        let socket = open(&mut guest, 0, 1);
+        let addr = put_addr(&mut guest, [127, 0, 0, 1], 0);
+        guest.try_call("sock_bind", &[socket, addr])
+    };
+    for any in ["0.0.0.0/0", "0.0.0.0/15", "0.0.0.0/32"] {
+        pool(any).unwrap();
+    }
+    assert_eq!(pool("0.0.0.1/32").unwrap_err(), Errno::Acces);
+    assert_eq!(pool("::/0").unwrap_err(), Errno::Acces, "of its kind");
+}
+
+#[test]
 fn a_listener_given_as_a_stream_accepts_and_can_be_interrupted() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();

@@ -67,7 +67,7 @@ impl Host {
             builder.map_dir(format!("/data::{}", folder.path().display()));
         }
         let [stdin, stdout, stderr] = fds.map(i64::from);
-        // SAFETY: three descriptors that were just made for this context and are handed over.
+        // SAFETY: three descriptors that `streams` keeps open, beside this context.
         let wasi = unsafe { builder.stdio(stdin, stdout, stderr) }.build().map_err(|e| e.to_string())?;
         let (wasi, streams) = (Arc::new(wasi), Mutex::new(streams));
         Ok(Host { wasi, streams, world, depth: Depth::default(), still: guest.still })

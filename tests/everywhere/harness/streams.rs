@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Pipes hold this much (bytes), so that no guest of the tests ever waits for its output to be read.
 const CAPACITY: usize = 1 << 20;
@@ -27,10 +27,10 @@ pub(crate) enum Input {
     File(std::sync::Arc<File>),
 }
 
-/// The host's ends.
+/// The host's ends, and the guest's, which are the host's too.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    input: OwnedFd,
+    guests: [OwnedFd; 3],
     /// The writing end of an open pipe.
     feed: Option<File>,
     output: File,
@@ -39,7 +39,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// Makes the streams: the host's side, and the descriptors for the guest's.
+    /// Makes the streams, and says the guest's descriptors.
     pub(crate) fn new(kind: Kind, input: &Input) -> io::Result<(Streams, [RawFd; 3])> {
         let (feed, stdin) = match input {
             Input::Pipe(bytes) => {
@@ -58,8 +58,9 @@ impl Streams {
             Kind::Files => tempfile::tempfile().and_then(|file| Ok((file.try_clone()?, file))),
         };
         let ((output, stdout), (errors, stderr)) = (output()?, output()?);
-        let streams = Streams { input: stdin.try_clone()?.into(), feed, output, errors, kind };
-        Ok((streams, [stdin.into_raw_fd(), stdout.into_raw_fd(), stderr.into_raw_fd()]))
+        let guests = [stdin, stdout, stderr].map(OwnedFd::from);
+        let numbers = guests.each_ref().map(AsRawFd::as_raw_fd);
+        Ok((Streams { guests, feed, output, errors, kind }, numbers))
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -71,7 +72,7 @@ impl Streams {
         let Input::Pipe(bytes) = input else { return Ok(input.clone()) };
         let mut left: libc::c_int = 0;
         // SAFETY: FIONREAD writes an int.
-        if unsafe { libc::ioctl(self.input.as_raw_fd(), libc::FIONREAD, &raw mut left) } < 0 {
+        if unsafe { libc::ioctl(self.guests[0].as_raw_fd(), libc::FIONREAD, &raw mut left) } < 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(Input::Pipe(bytes[bytes.len() - left as usize..].to_vec()))

@@ -3,9 +3,12 @@
 
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter};
-use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use wayfarer_guest::{GuestMemory, Interrupt, NoInterrupt};
 use wayfarer_wasi::{Errno, Outcome, WasiBuilder, WasiCtx, WasiFunction};
 
@@ -204,28 +207,115 @@ pub fn builder_in(dir: &Path) -> WasiBuilder {
     builder
 }
 
-/// A builder whose standard input is the given descriptor.
+/// A builder whose standard input is the given descriptor, which stays open for good.
 pub fn with_stdin(builder: &mut WasiBuilder, stdin: impl IntoRawFd) {
-    // SAFETY: the descriptor is handed over, and every test builds once.
+    // SAFETY: nobody closes it.
     unsafe { builder.stdio(stdin.into_raw_fd().into(), null(), null()) };
 }
 
-/// A builder whose standard output is the given descriptor.
+/// A builder whose standard output is the given descriptor, which stays open for good.
 pub fn with_stdout(builder: &mut WasiBuilder, stdout: impl IntoRawFd) {
-    // SAFETY: the descriptor is handed over, and every test builds once.
+    // SAFETY: nobody closes it.
     unsafe { builder.stdio(null(), stdout.into_raw_fd().into(), null()) };
 }
 
 /// A builder with standard streams that lead nowhere.
 pub fn quiet() -> WasiBuilder {
     let mut builder = WasiBuilder::new();
-    // SAFETY: all handed over, and every test builds once.
+    // SAFETY: nobody closes them.
     unsafe { builder.stdio(null(), null(), null()) };
     builder
 }
 
 fn null() -> i64 {
     File::options().read(true).write(true).open("/dev/null").unwrap().into_raw_fd().into()
+}
+
+/// Requests that come as fast as they are served.
+pub struct Storm {
+    pending: AtomicBool,
+    wake: OwnedFd,
+    over: AtomicBool,
+    /// Calls that were interrupted so far.
+    interrupted: AtomicU32,
+}
+
+impl Storm {
+    /// Runs `disturbed` in a storm.
+    pub fn rage<T>(disturbed: impl FnOnce(&Arc<Storm>) -> T) -> T {
+        use rustix::event::{EventfdFlags, eventfd};
+        let storm = Arc::new(Storm {
+            pending: AtomicBool::new(false),
+            wake: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap(),
+            over: AtomicBool::new(false),
+            interrupted: AtomicU32::new(0),
+        });
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !storm.over.load(Ordering::SeqCst) {
+                    storm.raise();
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            });
+            let _over = Over(&storm.over);
+            disturbed(&storm)
+        })
+    }
+
+    fn raise(&self) {
+        self.pending.store(true, Ordering::SeqCst);
+        rustix::io::write(&self.wake, &1u64.to_ne_bytes()).unwrap();
+    }
+
+    /// Makes a call again for as long as it is interrupted.
+    pub fn call(&self, guest: &mut Guest, name: &str, args: &[u64]) -> Outcome {
+        self.raise();
+        loop {
+            match guest.interruptible(name, args, self) {
+                Outcome::Interrupted => {
+                    self.pending.store(false, Ordering::SeqCst);
+                    let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+                    self.interrupted.fetch_add(1, Ordering::SeqCst);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Runs `act` on another thread once a call that is made from now on has been interrupted.
+    pub fn after_interrupts<T: Send + 'static>(
+        self: &Arc<Self>,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let (storm, before) = (Arc::clone(self), self.interrupted.load(Ordering::SeqCst));
+        std::thread::spawn(move || {
+            let patience = Instant::now() + Duration::from_secs(60);
+            while storm.interrupted.load(Ordering::SeqCst) < before + 1 {
+                assert!(Instant::now() < patience, "nothing is interrupted");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            act()
+        })
+    }
+}
+
+/// Ends the storm, also when a test fails in it.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Interrupt for Storm {
+    fn pending(&self) -> bool {
+        self.pending.load(Ordering::SeqCst)
+    }
+
+    fn wake_fd(&self) -> RawFd {
+        self.wake.as_raw_fd()
+    }
 }
 
 /// A request that stays pending until it is cleared.

@@ -1,0 +1,183 @@
+//! How far interrupted calls had come, for the same calls made again.
+//!
+//! A thread has one at most: what it does next is to make that call again, here or in the restored program, or its
+//! call from the host ends for another reason. So a thread's next call takes up what it finds, if it is the same
+//! call, and drops it otherwise; and the end of a call from the host drops it in any case ([`call_ended`]).
+
+use crate::table::lock;
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
+
+/// Calls that are remembered: more than an instance has threads.
+const MOST: usize = 4096;
+
+thread_local! {
+    /// Calls from the host that have ended on this thread.
+    static ENDED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// To be called when a call from the host on this thread has ended, however it did: what was interrupted in it will
+/// not be made again.
+pub fn call_ended() {
+    ENDED.set(ENDED.get().wrapping_add(1));
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// When it was first made, guest monotonic nanoseconds, if that matters to it: it does not wait for ever.
+    pub(crate) start: Option<u64>,
+    /// Bytes that it has transferred.
+    pub(crate) bytes: u64,
+    /// It has begun to connect a socket.
+    pub(crate) connecting: bool,
+}
+
+/// A call that is to be made again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct InterruptedCall {
+    pub(crate) function: String,
+    pub(crate) args: Vec<u64>,
+    pub(crate) progress: Progress,
+    /// Who made it; anybody, if it comes out of an image.
+    #[serde(skip)]
+    caller: Option<Caller>,
+}
+
+/// A thread within one call from the host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Caller {
+    thread: ThreadId,
+    ended: u64,
+}
+
+impl Caller {
+    fn current() -> Self {
+        Caller { thread: std::thread::current().id(), ended: ENDED.get() }
+    }
+
+    fn on_thread_of(self, other: Option<Caller>) -> bool {
+        other.is_some_and(|other| other.thread == self.thread)
+    }
+}
+
+impl InterruptedCall {
+    fn is(&self, function: &str, args: &[u64]) -> bool {
+        self.function == function && self.args == args
+    }
+}
+
+/// The interrupted calls of an instance's threads.
+#[derive(Default, Debug)]
+pub(crate) struct InterruptedCalls {
+    calls: Mutex<Vec<InterruptedCall>>,
+    /// Whether there are any: looked at by every call.
+    any: AtomicBool,
+}
+
+impl InterruptedCalls {
+    pub(crate) fn put(&self, function: &str, args: &[u64], progress: Progress) {
+        let caller = Caller::current();
+        let call =
+            InterruptedCall { function: function.into(), args: args.into(), progress, caller: Some(caller) };
+        self.change(|calls| {
+            calls.retain(|call| !caller.on_thread_of(call.caller));
+            if calls.len() >= MOST {
+                calls.remove(0);
+            }
+            calls.push(call);
+        });
+    }
+
+    /// How far this call had come when it was interrupted; nothing, if it is a new one.
+    pub(crate) fn take(&self, function: &str, args: &[u64]) -> Progress {
+        if !self.any.load(Ordering::Acquire) {
+            return Progress::default();
+        }
+        let caller = Caller::current();
+        let found = self.change(|calls| {
+            let own = calls.iter().position(|call| caller.on_thread_of(call.caller));
+            let own = own.map(|at| calls.remove(at)).filter(|call| call.caller == Some(caller));
+            own.or_else(|| {
+                let restored = |call: &InterruptedCall| call.caller.is_none() && call.is(function, args);
+                calls.iter().position(restored).map(|at| calls.remove(at))
+            })
+        });
+        found.filter(|call| call.is(function, args)).map(|call| call.progress).unwrap_or_default()
+    }
+
+    /// What this thread is to make again, and what no thread has made again yet.
+    pub(crate) fn save(&self) -> Vec<InterruptedCall> {
+        let caller = Caller::current();
+        let mut calls = lock(&self.calls).clone();
+        calls.retain(|call| call.caller.is_none_or(|other| other == caller));
+        calls
+    }
+
+    pub(crate) fn restore(&self, restored: Vec<InterruptedCall>) {
+        self.change(|calls| *calls = restored);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<InterruptedCall>) -> T) -> T {
+        let mut calls = lock(&self.calls);
+        let result = change(&mut calls);
+        self.any.store(!calls.is_empty(), Ordering::Release);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: Progress = Progress { start: None, bytes: 50, connecting: false };
+    const NEW: Progress = Progress { start: None, bytes: 0, connecting: false };
+
+    #[test]
+    fn an_interrupted_call_is_taken_up_once_by_the_same_call_only() {
+        let calls = InterruptedCalls::default();
+        calls.put("fd_write", &[1, 2], HALF);
+        assert_eq!(calls.take("fd_write", &[1, 2]), HALF);
+        assert_eq!(calls.take("fd_write", &[1, 2]), NEW);
+        for (function, args) in [("fd_write", [1, 3]), ("fd_read", [1, 2])] {
+            calls.put("fd_write", &[1, 2], HALF);
+            assert_eq!(calls.take(function, &args), NEW);
+            assert_eq!(calls.take("fd_write", &[1, 2]), NEW, "it was given up");
+        }
+        calls.put("fd_write", &[1, 2], HALF);
+        call_ended();
+        assert_eq!(calls.save(), []);
+        assert_eq!(calls.take("fd_write", &[1, 2]), NEW);
+    }
+
+    #[test]
+    fn threads_do_not_take_up_each_others_calls() {
+        let calls = InterruptedCalls::default();
+        calls.put("fd_write", &[1], HALF);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(calls.take("fd_write", &[1]), NEW);
+                call_ended();
+            });
+        });
+        assert_eq!(calls.take("fd_write", &[1]), HALF);
+    }
+
+    #[test]
+    fn a_restored_call_waits_for_the_thread_that_makes_it() {
+        let calls = InterruptedCalls::default();
+        calls.put("fd_write", &[1], HALF);
+        let saved = calls.save().into_iter().map(|call| InterruptedCall { caller: None, ..call }).collect();
+        let restored = InterruptedCalls::default();
+        restored.restore(saved);
+        assert_eq!(restored.take("fd_read", &[1]), NEW);
+        call_ended();
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(restored.take("fd_write", &[1]), HALF));
+        });
+        assert_eq!(restored.take("fd_write", &[1]), NEW);
+    }
+}

@@ -1,0 +1,229 @@
+//! Standard streams that are regular files, which the guest shares with its host.
+//!
+//! The position of such a file is the guest's affair only as far as the guest has used it. So we watch what the
+//! guest does, and whether the position is where it left it; an image holds the position if it is the guest's.
+//!
+//! What can be known: that somebody else has moved the position since the guest's last read (the host itself, or
+//! another process with the same open file), but not who, nor what was read before the instance was made. What was
+//! read before is no problem: a host that is started again reads it again.
+
+use crate::record::StreamFile;
+use crate::save::{modified, same_time};
+use crate::table::lock;
+use rustix::fs::{Stat, fstat, tell};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::sync::{LazyLock, Mutex};
+
+/// Device and inode.
+type FileId = (u64, u64);
+
+/// Where guests of this process, whichever and by whichever stream, have left the position of a file.
+static LEFT_BY_GUESTS: LazyLock<Mutex<HashMap<FileId, u64>>> = LazyLock::new(Mutex::default);
+
+/// What the guest did with a stream.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct StreamUse {
+    /// It has read, written or set the position.
+    used: bool,
+    /// It has written.
+    pub(crate) wrote: bool,
+    /// It has read some bytes.
+    read: bool,
+    /// Where its last read, or setting of the position, left off.
+    left_at: Option<u64>,
+    file: Option<FileId>,
+    /// Somebody else has moved the position in between.
+    shared: bool,
+}
+
+/// The guest has read from a file that is read by others too: whose the position is, nobody can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Shared;
+
+impl StreamUse {
+    /// As it was in the image, of a file whose position has been set from there.
+    pub(crate) fn restored(file: &StreamFile, position: u64) -> Self {
+        StreamUse {
+            used: true,
+            wrote: file.wrote,
+            read: file.read,
+            left_at: file.read.then_some(position),
+            file: None,
+            shared: false,
+        }
+    }
+
+    /// The guest is about to read at the position, or to set it.
+    pub(crate) fn before_read(&mut self, fd: impl AsFd) {
+        if self.left_at.is_some()
+            && let Ok(now) = tell(fd)
+        {
+            self.shared |= self.moved(now);
+        }
+        self.used = true;
+    }
+
+    /// Whether somebody else than the guests of this process has moved the position, which is `now`.
+    fn moved(&self, now: u64) -> bool {
+        let by_guests = || self.file.and_then(|file| lock(&LEFT_BY_GUESTS).get(&file).copied());
+        self.left_at.is_some_and(|left| left != now) && by_guests() != Some(now)
+    }
+
+    fn left(&mut self, fd: impl AsFd) {
+        self.left_at = tell(&fd).ok();
+        self.file = self.file.or_else(|| fstat(&fd).ok().map(|stat| (stat.st_dev, stat.st_ino)));
+        if let (Some(file), Some(position)) = (self.file, self.left_at) {
+            lock(&LEFT_BY_GUESTS).insert(file, position);
+        }
+    }
+
+    /// It has read so many bytes, or set the position.
+    pub(crate) fn after_read(&mut self, fd: impl AsFd, bytes: usize) {
+        self.read |= bytes > 0;
+        self.left(fd);
+    }
+
+    /// It has written. `readable`: the same open file may be a stream that is read, which has been moved with it.
+    pub(crate) fn after_write(&mut self, fd: impl AsFd, readable: bool) {
+        (self.used, self.wrote) = (true, true);
+        if readable {
+            self.left(fd);
+        }
+    }
+
+    /// What an image holds of the stream; nothing if the position is not the guest's.
+    ///
+    /// # Errors
+    /// [`Shared`].
+    pub(crate) fn save(&self, stat: &Stat, position: u64) -> Result<Option<StreamFile>, Shared> {
+        let moved = self.moved(position);
+        if self.read && !self.wrote && (self.shared || moved) {
+            return Err(Shared);
+        }
+        let own = self.used && (self.wrote || !self.shared && !moved);
+        Ok(own.then(|| StreamFile {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size: stat.st_size as u64,
+            modified: modified(stat),
+            offset: position,
+            read: self.read,
+            wrote: self.wrote,
+        }))
+    }
+}
+
+impl StreamFile {
+    /// Where a restore puts the position of the file that is this stream now; nowhere else than the host has it, if
+    /// it is not the file it was, or begins anew.
+    ///
+    /// What was written is never written over: a file that has changed since is appended to.
+    pub(crate) fn position(&self, now: &Stat) -> Option<u64> {
+        let size = now.st_size as u64;
+        let same_time = same_time(modified(now), self.modified);
+        let same_file = (now.st_dev, now.st_ino) == (self.device, self.inode);
+        if !same_file && !(size == self.size && same_time) || size < self.offset {
+            return None;
+        }
+        let unchanged = size == self.size && (self.offset == size || same_time);
+        Some(if self.wrote && !unchanged { size } else { self.offset })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::{Read, Seek, SeekFrom, Write};
+
+    fn file(content: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    fn saved(stream: &StreamUse, file: &mut File) -> Result<Option<StreamFile>, Shared> {
+        let position = file.stream_position().unwrap();
+        stream.save(&rustix::fs::fstat(&*file).unwrap(), position)
+    }
+
+    fn read(stream: &mut StreamUse, file: &mut File, bytes: usize) {
+        stream.before_read(&*file);
+        let read = file.read(&mut vec![0; bytes]).unwrap();
+        stream.after_read(&*file, read);
+    }
+
+    #[test]
+    fn a_position_that_the_guest_did_not_use_is_not_its_own() {
+        let mut file = file(b"0123456789");
+        let mut stream = StreamUse::default();
+        assert_eq!(saved(&stream, &mut file), Ok(None));
+        // The host has read ahead, and the guest finds nothing.
+        file.seek(SeekFrom::End(0)).unwrap();
+        read(&mut stream, &mut file, 5);
+        assert_eq!(saved(&stream, &mut file).unwrap().unwrap().offset, 10);
+        file.rewind().unwrap();
+        assert_eq!(saved(&stream, &mut file), Ok(None), "somebody else has moved it");
+    }
+
+    #[test]
+    fn a_file_that_others_read_between_the_guests_reads_is_refused() {
+        let mut file = file(b"0123456789");
+        let mut stream = StreamUse::default();
+        read(&mut stream, &mut file, 2);
+        read(&mut stream, &mut file, 2);
+        assert_eq!(saved(&stream, &mut file).unwrap().unwrap().offset, 4);
+        file.seek(SeekFrom::Start(7)).unwrap();
+        assert_eq!(saved(&stream, &mut file), Err(Shared), "after its last read");
+        read(&mut stream, &mut file, 1);
+        assert_eq!(saved(&stream, &mut file), Err(Shared), "before it");
+    }
+
+    #[test]
+    fn several_guests_may_read_one_file() {
+        let mut file = file(b"0123456789");
+        let (mut one, mut other) = (StreamUse::default(), StreamUse::default());
+        read(&mut one, &mut file, 2);
+        read(&mut other, &mut file, 3);
+        read(&mut one, &mut file, 1);
+        for stream in [&one, &other] {
+            assert_eq!(saved(stream, &mut file).unwrap().unwrap().offset, 6);
+        }
+        file.seek(SeekFrom::Start(7)).unwrap();
+        assert_eq!(saved(&one, &mut file), Err(Shared));
+    }
+
+    #[test]
+    fn what_was_written_is_not_written_over() {
+        let mut file = file(b"start\n");
+        file.seek(SeekFrom::End(0)).unwrap();
+        let mut stream = StreamUse::default();
+        file.write_all(b"guest\n").unwrap();
+        stream.after_write(&file, false);
+        let image = saved(&stream, &mut file).unwrap().unwrap();
+        let position = |file: &File| image.position(&rustix::fs::fstat(file).unwrap());
+        assert_eq!(position(&file), Some(12));
+        file.write_all(b"other\n").unwrap();
+        assert_eq!(position(&file), Some(18), "appended to");
+        file.set_len(3).unwrap();
+        assert_eq!(position(&file), None, "begun anew");
+        let another = self::file(b"0123456789ab");
+        assert_eq!(position(&another), None);
+    }
+
+    #[test]
+    fn a_position_in_the_middle_of_an_unchanged_file_comes_back() {
+        let mut file = file(b"0123456789");
+        file.write_all(b"ab").unwrap();
+        let mut stream = StreamUse::default();
+        stream.after_write(&file, false);
+        let image = saved(&stream, &mut file).unwrap().unwrap();
+        assert_eq!(image.position(&rustix::fs::fstat(&file).unwrap()), Some(2));
+        let later = rustix::fs::fstat(&file).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(5)).unwrap();
+        assert_eq!(image.position(&later), Some(2));
+        assert_eq!(image.position(&rustix::fs::fstat(&file).unwrap()), Some(10), "changed in place");
+    }
+}
