@@ -23,7 +23,7 @@ For which machine (default: this one, with all it has):
 
 How:
   --opt-level=N             0 to 3 (3), as clang's -O
-  --size-level=N            code model: 3 small (default), 2 kernel, 1 medium, 0 large
+  --size-level=N            code model: 3 small (default), 2 kernel, 1 medium, 0 large; what a target lacks is 3
   --bounds-checks=0|1       find accesses outside memory by guard pages (0, default) or by comparing (1)
   --disable-simd            refuse a module that uses SIMD
   --disable-bulk-memory     refuse one that uses bulk memory operations

@@ -29,7 +29,7 @@ Running:
   --interp                  run WebAssembly in the interpreter, as is the default
   --llvm-jit                compile what is hot while it runs (also: --fast-jit, --multi-tier-jit)
   --llvm-jit-opt-level=N    optimization level of that, 1 to 3 (3)
-  --llvm-jit-size-level=N   code model of that, 1 medium, 2 kernel, 3 small (3)
+  --llvm-jit-size-level=N   code model of that, 1 to 3 (3); on x86-64 all are the small one
   --enable-linux-perf       tell perf the names of compiled functions
   --repl                    read function names with their arguments from stdin, and call them
   --stack-size=N            bytes of WebAssembly stack, if more than 8 MiB

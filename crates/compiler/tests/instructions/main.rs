@@ -3,6 +3,7 @@
 mod folded;
 mod kept;
 mod list;
+mod loaded;
 mod support;
 
 use std::collections::BTreeSet;
