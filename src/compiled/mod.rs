@@ -36,7 +36,7 @@ const JIT_VARIABLE: &str = "WAYFARER_JIT";
 pub(crate) const LEVEL: u8 = 3;
 
 /// The value of a variable, if it is set to anything. Programs that run with more rights than their user has don't look.
-fn variable(name: &CStr) -> Option<OsString> {
+pub(crate) fn variable(name: &CStr) -> Option<OsString> {
     // SAFETY: plain numbers.
     if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
         return None;
@@ -80,7 +80,7 @@ fn is_lazy() -> bool {
     }
 }
 
-/// Compiles a module for this machine, or begins to, unless the cache has its code.
+/// Compiles a module for this machine, in the mode that it runs in, or begins to, unless the cache has its code.
 ///
 /// # Errors
 /// There is no compiler, or what it says.
@@ -97,6 +97,7 @@ pub(crate) fn compile(
         checkpoints: 1,
         precise: 0,
         continuations: 1,
+        deterministic: module.deterministic.into(),
         threads: 0,
     };
     let entry = cache::Entry::of(module, &place, &options);

@@ -3,6 +3,7 @@
 mod cache;
 mod checkpoint;
 mod compiled;
+mod deterministic;
 mod hostile;
 mod iwasm;
 mod jit;

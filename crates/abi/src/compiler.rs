@@ -6,7 +6,7 @@
 //! thread, from several at once, and never unwind.
 
 /// Changes with anything here: what [`VERSION_SYMBOL`]'s function returns.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The library's file name.
 pub const FILE: &str = "libwayfarer_compiler.so";
@@ -107,6 +107,8 @@ pub struct Options {
     pub precise: u8,
     /// Flag: continuations at loop headers.
     pub continuations: u8,
+    /// Flag: NaNs whose bits the specification leaves open are the canonical one.
+    pub deterministic: u8,
     /// Threads to compile with; 0 for as many as there are processors.
     pub threads: u32,
 }

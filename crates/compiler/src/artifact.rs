@@ -70,6 +70,7 @@ pub fn compile_artifact(
             precise_stable_points: options.precise,
             opt_level: options.opt_level.min(3),
             size_level: asked,
+            deterministic: options.deterministic,
         },
         module: Arc::clone(&module.bytes),
         objects: code.chain(continuations).collect(),

@@ -30,6 +30,8 @@ How:
   --disable-ref-types       refuse one that uses reference types
   --no-checkpoint           code that cannot be stopped: no checkpoints, timeouts, wasm_runtime_terminate
   --precise-stable-points   a poll at each stable point: slower, but counts them as the interpreter does
+  --deterministic           NaNs have the same bits in every engine and on every machine; `iwasm --deterministic`
+                            runs such code only
   --no-continuations        smaller; frames that are restored are interpreted until they return
   --threads=N               compile with so many threads (one for each processor)
   --mllvm=OPTION            an option of LLVM's own

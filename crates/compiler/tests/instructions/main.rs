@@ -4,6 +4,7 @@ mod folded;
 mod kept;
 mod list;
 mod loaded;
+mod nans;
 mod support;
 
 use std::collections::BTreeSet;
