@@ -69,10 +69,11 @@ BENCHES := $(or $(CARGO_TARGET_DIR),benches/target)
 CALLS := benches/build/c
 
 bench: build
-	$(BENCH) $(BENCHES) --bin wayfarer-bench --bin compiled
+	$(BENCH) $(BENCHES) --bin wayfarer-bench --bin compiled --bin deterministic
 	$(BENCH) $(BENCHES)/with-polls --no-default-features --bin polls --bin checkpoint
 	$(BENCH) $(BENCHES)/without-polls --no-default-features --features no-polls --bin polls
 	$(BENCHES)/release/compiled
+	$(BENCHES)/release/deterministic
 	mkdir -p $(CALLS)
 	$(CC) -O2 -Iinclude benches/c/calls.c -o $(CALLS)/calls -L$(RELEASE) -liwasm -Wl,-rpath,$(abspath $(RELEASE))
 	wat2wasm benches/c/calls.wat -o $(CALLS)/calls.wasm

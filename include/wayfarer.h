@@ -280,6 +280,18 @@ void wayfarer_call_again(wasm_exec_env_t exec_env);
  */
 WASM_RUNTIME_API_EXTERN const char *wayfarer_version(void);
 
+/**
+ * Has modules that are loaded from now on run in deterministic mode, or not. In it, NaNs whose bits the WebAssembly
+ * specification leaves open are the canonical one, so that a program gets the same bits in every engine, at every
+ * optimization level and on every architecture. Without a call, the variable WAYFARER_DETERMINISTIC decides; without that,
+ * modules are not.
+ *
+ * A module that comes compiled for this mode (wamrc --deterministic) is always in it; in this mode, one that comes
+ * compiled without it is not loaded. An image is restored only in the mode that it was taken in.
+ */
+WASM_RUNTIME_API_EXTERN
+void wayfarer_set_deterministic(bool deterministic);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -3,7 +3,7 @@
 use std::env;
 use std::process::Command;
 
-const FILES: [&str; 3] = ["src/features.cpp", "src/process.cpp", "src/promote.cpp"];
+const FILES: [&str; 4] = ["src/features.cpp", "src/nans.cpp", "src/process.cpp", "src/promote.cpp"];
 
 fn main() {
     // Where `llvm-sys` looks, too.

@@ -128,6 +128,12 @@ fn drive(
     if let Start::InPlace(source) = &start {
         source.check_alone(module)?;
     }
+    // What is stopped in the image goes on in this store.
+    if let Start::Repeated(source, ordinal) = &start
+        && source.host.as_ref().map_or(0, |host| host.pending as usize) == *ordinal
+    {
+        source.check_mode(module)?;
+    }
     let source = match &start {
         Start::Anew => None,
         Start::InPlace(source) | Start::Repeated(source, _) => Some(source),

@@ -8,6 +8,7 @@ use wayfarer_aot::Artifact;
 use wayfarer_module::{ImportType, Module};
 use wayfarer_runtime::{LoadedModule, NativeCode, Runtime};
 
+use super::deterministic;
 use super::engine;
 use super::ffi::{c_str, guard, put, put_error, slice};
 use super::init::{compiles, is_initialized, jit_levels, new_instance_mode};
@@ -124,8 +125,9 @@ fn compile(module: &Arc<Module>) -> Result<Arc<dyn NativeCode>, String> {
 type Parsed = (Arc<Module>, Option<Arc<dyn NativeCode>>, Option<Aot>);
 
 fn parse_wasm(bytes: &[u8]) -> Result<Parsed, String> {
-    let module = wayfarer_module::parse(Arc::from(bytes)).map_err(|e| e.to_string())?;
+    let mut module = wayfarer_module::parse(Arc::from(bytes)).map_err(|e| e.to_string())?;
     wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
+    module.deterministic = deterministic::is_default()?;
     let module = Arc::new(module);
     let native = compiles(new_instance_mode()).then(|| compile(&module)).transpose()?;
     Ok((module, native, None))
@@ -134,8 +136,14 @@ fn parse_wasm(bytes: &[u8]) -> Result<Parsed, String> {
 fn parse_aot(bytes: &[u8], keep: bool) -> Result<Parsed, String> {
     let artifact = Artifact::parse(bytes).map_err(|e| e.to_string())?;
     artifact.target.check_host().map_err(|e| e.to_string())?;
-    let module = wayfarer_module::parse(artifact.module.clone()).map_err(|e| e.to_string())?;
+    if deterministic::is_default()? && !artifact.options.deterministic {
+        return Err(
+            "the code is not for deterministic mode, compile it with wamrc --deterministic".to_owned()
+        );
+    }
+    let mut module = wayfarer_module::parse(artifact.module.clone()).map_err(|e| e.to_string())?;
     wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
+    module.deterministic = artifact.options.deterministic;
     let native = compiled::link(&module, &artifact)?;
     let aot = Aot { checkpoints: artifact.options.checkpoints, file: keep.then(|| bytes.into()) };
     Ok((Arc::new(module), Some(native), Some(aot)))

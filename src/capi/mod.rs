@@ -19,6 +19,7 @@ pub(crate) mod builtin;
 pub mod call;
 pub(crate) mod called;
 pub mod context;
+pub mod deterministic;
 pub mod diagnostics;
 pub(crate) mod engine;
 pub mod exception;

@@ -20,7 +20,7 @@ use super::history::{History, Keep};
 use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
 use super::progress::Shown;
 use super::record::{self, HostRecord, InstanceRecord};
-use super::{hooks, program, watcher};
+use super::{hooks, mode, program, watcher};
 use crate::capi::instance::WASMModuleInstanceCommon;
 
 /// Where an image goes.
@@ -435,6 +435,7 @@ impl Driver {
         if let Some(host) = host {
             sections.push(section(record::HOST, host.encode().map_err(|e| e.to_string())?));
         }
+        sections.extend(mode::section(instance.module().module()));
         sections.extend(hooks::save(instance)?);
         Ok(sections)
     }

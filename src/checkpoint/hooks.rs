@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wayfarer_snapshot::view::HostSection;
 
+use super::mode;
 use super::record;
 use crate::capi::instance::WASMModuleInstanceCommon;
 use crate::capi::types::wasm_module_inst_t;
@@ -103,7 +104,7 @@ pub(crate) fn save(instance: &WASMModuleInstanceCommon) -> Result<Vec<HostSectio
 
 /// Whether a section is this library's own.
 fn is_ours(name: &str) -> bool {
-    [record::NAME, record::WASI.0, record::HOST.0].contains(&name)
+    [record::NAME, record::WASI.0, record::HOST.0, mode::NAME].contains(&name)
 }
 
 /// Gives the sections of an image back to the hooks that wrote them.

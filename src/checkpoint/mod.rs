@@ -5,6 +5,7 @@
 //! - `watcher`: the signal and the timer; `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile
 //! - `history`: what the host does with a store, and doing it again; `program`: all of its stores
 //! - `hooks`: state that the host's own native modules add;
+//!   `mode`: in which mode of the runtime an image was taken;
 //!   `record`: what an image holds of all this; `source`: an image that instances come from
 
 mod config;
@@ -13,6 +14,7 @@ mod gate;
 pub(crate) mod history;
 pub(crate) mod hooks;
 mod place;
+pub(crate) mod mode;
 pub mod policy;
 pub(crate) mod program;
 pub(crate) mod progress;

@@ -8,6 +8,7 @@ use wayfarer_snapshot::view::{HostSection, Thread};
 
 use super::history::another_module;
 use super::hooks;
+use super::mode;
 use super::record::{self, HostRecord, InstanceRecord};
 use crate::capi::instance::WASMModuleInstanceCommon;
 use crate::capi::load::WASMModuleCommon;
@@ -74,6 +75,7 @@ impl Source {
             let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
             return Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes));
         }
+        self.check_mode(module)?;
         if store.instances.len() != 1 {
             return Err(self.fail("the image has several instances".to_owned()));
         }
@@ -81,6 +83,14 @@ impl Source {
             return Err(self.fail("the image is of a host with several instances".to_owned()));
         }
         Ok(())
+    }
+
+    /// Checks that the image was taken in the mode that this module runs in, which is that of its first instance.
+    ///
+    /// # Errors
+    /// It was taken in the other one.
+    pub(crate) fn check_mode(&self, module: &WASMModuleCommon) -> Result<(), String> {
+        mode::check(&self.image.program().host, module.module()).map_err(|why| self.fail(why))
     }
 
     /// The stack of the call in progress, if there is one.

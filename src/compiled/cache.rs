@@ -112,6 +112,7 @@ impl Entry {
         let same = artifact.module == module.bytes
             && artifact.abi == wayfarer_abi::VERSION
             && found.checkpoints == (options.checkpoints != 0)
+            && found.deterministic == (options.deterministic != 0)
             && found.precise_stable_points == (options.precise != 0)
             && (found.bounds == Bounds::Explicit) == (options.explicit_bounds != 0)
             && (found.opt_level, found.size_level) == (options.opt_level, options.size_level);

@@ -61,7 +61,7 @@ pub fn observe(observer: fn(Progress)) {
 }
 
 /// The value of a variable, if it is set to anything. Programs that run with more rights than their user has don't look.
-fn variable(name: &CStr) -> Option<OsString> {
+pub(crate) fn variable(name: &CStr) -> Option<OsString> {
     // SAFETY: plain numbers.
     if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
         return None;
@@ -105,7 +105,7 @@ fn is_lazy() -> bool {
     }
 }
 
-/// Compiles a module for this machine, or begins to, unless the cache has its code.
+/// Compiles a module for this machine, in the mode that it runs in, or begins to, unless the cache has its code.
 ///
 /// # Errors
 /// There is no compiler, or what it says.
@@ -122,6 +122,7 @@ pub(crate) fn compile(
         checkpoints: 1,
         precise: 0,
         continuations: 1,
+        deterministic: module.deterministic.into(),
         threads: 0,
     };
     let entry = cache::Entry::of(module, &place, &options);

@@ -123,7 +123,7 @@ const HEADERS: &[Header] = &[
     Header {
         name: "wayfarer",
         guard: "WAYFARER_H",
-        sources: &["wayfarer"],
+        sources: &["wayfarer", "deterministic"],
         item_types: ALL,
         prefix: "WASM_RUNTIME_API_EXTERN",
         exclude: &[

@@ -356,3 +356,25 @@ uint32_t wasm_runtime_get_module_package_version(struct WASMModuleCommon *);
 int wasm_runtime_get_running_mode(wasm_module_inst_t);
 bool wasm_runtime_set_running_mode(wasm_module_inst_t, int);
 "#;
+
+#[test]
+fn tables_of_jumps_at_every_level() {
+    let folder = Folder::new();
+    let wasm = folder.module(
+        "jumps.wasm",
+        "(module (func (export \"f\") (param i32) (result i32)
+            (block (block (block (block (br_table 0 1 2 3 (local.get 0)))
+                (return (i32.const 10))) (return (i32.const 21))) (return (i32.const 35))) (i32.const 4)))",
+    );
+    for size_level in ["0", "1", "2", "3"] {
+        for opt_level in ["0", "1", "2", "3"] {
+            let aot = folder.text("jumps.aot");
+            let levels = [format!("--opt-level={opt_level}"), format!("--size-level={size_level}")];
+            let ran = wamrc([&*levels[0], &levels[1], "-o", &aot, &wasm]);
+            assert_eq!(ran.status, Some(0), "{levels:?}: {ran:?}");
+            iwasm(["-f", "f", &aot, "2"]).expect("0x23:i32\n", 0);
+        }
+        let level = format!("--llvm-jit-size-level={}", size_level.replace('0', "1"));
+        run(with_cache(&folder, ["--llvm-jit", &level, "-f", "f", &wasm, "1"])).expect("0x15:i32\n", 0);
+    }
+}

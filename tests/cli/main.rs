@@ -4,6 +4,7 @@ mod blocks;
 mod cache;
 mod checkpoint;
 mod compiled;
+mod deterministic;
 mod hostile;
 mod iwasm;
 mod jit;

@@ -91,7 +91,10 @@ fn commands_of_wayfarer_are_those_of_its_help() {
 fn variables_are_those_that_are_read() {
     let listed = words(section("## Environment"), "WAYFARER_");
     let read = Setting::ALL.iter().map(|s| s.variable());
-    assert_eq!(listed, read.chain(iwasm::compiled::VARIABLES).collect());
+    assert_eq!(
+        listed,
+        read.chain(iwasm::compiled::VARIABLES).chain([iwasm::capi::deterministic::VARIABLE]).collect()
+    );
 }
 
 /// Around the example: includes before it, and this after it.

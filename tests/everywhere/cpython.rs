@@ -1,7 +1,8 @@
 //! CPython, stopped at random points: in the interpreter, and from and to compiled code.
 //!
-//! To compile it takes minutes: only `WAYFARER_TEST_FULL=1` does. Without that, compiled code is CPython's if it was compiled
-//! before, and that of a smaller program if not.
+//! To compile all of it takes minutes: tests that need that are ignored unless asked for, as `make test` does with
+//! `WAYFARER_TEST_FULL=1`. What they do with CPython, others do with a smaller program; and CPython is compiled while it runs,
+//! as far as it is hot.
 
 use crate::harness::engine::Engine;
 use crate::harness::guests::{self, Guest};
@@ -275,7 +276,6 @@ mod compiled {
     use crate::harness::folder::Folder;
     use crate::moved::{CHECKPOINTED, iwasm};
     use crate::support;
-    use std::io::Write;
     use std::path::Path;
 
     /// What `iwasm` runs out of an `.aot` file.
@@ -287,69 +287,102 @@ mod compiled {
     /// Most images between a program's beginning and its end.
     const HOPS: usize = 200;
 
-    /// CPython, if its code is there or shall be made.
-    fn guest() -> Arc<Guest> {
-        let python = python();
-        let file = aot::file(&python.module);
-        if effort().cpython >= 100 || file.exists() {
-            return python;
-        }
-        // Past the test harness, which would keep it to itself.
-        let _ = writeln!(
-            std::io::stderr(),
-            "CPython's compiled code: not tested, there is no {}; guest {STAND_IN} is tested in its place. \
-             WAYFARER_TEST_FULL=1 compiles CPython.",
-            file.display()
-        );
-        guests::guest(STAND_IN)
-    }
-
-    fn direction(engines: [Engine; 2]) {
-        let guest = guest();
-        check(&guest, &expected(&guest), engines, effort().cpython);
+    fn direction(guest: &Arc<Guest>, engines: [Engine; 2]) {
+        check(guest, &expected(guest), engines, effort().cpython);
     }
 
     #[test]
+    #[ignore = "compiles CPython"]
     fn from_interpreter_to_compiled() {
-        direction([Engine::Interp, FILE]);
+        direction(&python(), [Engine::Interp, FILE]);
     }
 
     #[test]
+    #[ignore = "compiles CPython"]
     fn from_compiled_to_interpreter() {
-        direction([FILE, Engine::Interp]);
+        direction(&python(), [FILE, Engine::Interp]);
     }
 
     #[test]
+    #[ignore = "compiles CPython"]
     fn from_compiled_to_compiled() {
-        direction([FILE, FILE]);
+        direction(&python(), [FILE, FILE]);
     }
 
-    /// The same file in the hands of `iwasm`, which stops after some time, again and again, compiled and interpreted in turn.
     #[test]
+    #[ignore = "compiles CPython"]
     fn from_iwasm_to_iwasm() {
-        let guest = guest();
-        let expected = expected(&guest);
+        let guest = python();
+        let code = aot::make(&guest.module);
+        journeys(&guest, &[Way::Interpreted, Way::File(&code)]);
+    }
+
+    /// CPython, compiled while it runs: most of it is interpreted, what is hot is not.
+    #[test]
+    fn while_it_is_compiled() {
+        let guest = python();
+        journeys(&guest, &[Way::WhileItRuns, Way::Interpreted, Way::WhileItRuns]);
+    }
+
+    #[test]
+    fn a_smaller_program() {
+        let guest = guests::guest(STAND_IN);
+        for engines in [[Engine::Interp, FILE], [FILE, Engine::Interp], [FILE, FILE]] {
+            direction(&guest, engines);
+        }
+        let code = aot::make(&guest.module);
+        journeys(&guest, &[Way::Interpreted, Way::File(&code)]);
+    }
+
+    /// How `iwasm` runs a program.
+    enum Way<'a> {
+        Interpreted,
+        /// Compiled before.
+        File(&'a Path),
+        /// Compiled while it runs, with what earlier runs have left in a cache.
+        WhileItRuns,
+    }
+
+    /// A program in the hands of `iwasm`, which stops after some time, again and again, run in these ways in turn.
+    fn journeys(guest: &Guest, ways: &[Way<'_>]) {
+        let expected = expected(guest);
         // Each has the program under the guest's name, which it may print.
-        let homes = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
-        std::fs::write(homes[0].path().join(&guest.name), &*guest.module.bytes)
+        let homes: Vec<_> = ways.iter().map(|_| tempfile::tempdir().expect("a temporary folder")).collect();
+        for (home, way) in homes.iter().zip(ways) {
+            let program = home.path().join(&guest.name);
+            match way {
+                Way::File(code) => std::os::unix::fs::symlink(code, program),
+                _ => std::fs::write(program, &*guest.module.bytes),
+            }
             .expect("it can be written to");
-        let link = homes[1].path().join(&guest.name);
-        std::os::unix::fs::symlink(aot::make(&guest.module), link).expect("it can be linked to");
+        }
         let image = homes[0].path().join("the.image").display().to_string();
+        // What is compiled while it runs needs the compiler beside it.
+        support::built();
         let input = tempfile::tempfile().expect("a temporary file");
         let mut random = Random::named("from iwasm to iwasm");
         let (mut hops, journeys) = (0, effort().cpython.div_ceil(10));
+        let (_, polls) = reference(Engine::Interp, guest, Kind::Pipes);
         for journey in 0..journeys {
             let data = guest.dir.as_ref().map(|dir| Folder::copy_of(dir).expect("it can be copied"));
             let mut printed = String::new();
             let mut restore = None;
             for hop in 0.. {
-                let home: &Path = homes[(journey + hop) % 2].path();
-                // Some of them to each journey: all of it takes a quarter of a second.
-                let stop = format!("--checkpoint-every={}ms", 10 + random.below(80));
-                let options = [format!("--checkpoint={image}"), stop, "--checkpoint-then=exit".to_owned()];
-                let options: Vec<String> = options.into_iter().chain(restore.take()).collect();
-                let ran = iwasm(&guest, home, data.as_ref(), &input, &options);
+                let nth = (journey + hop) % ways.len();
+                let home: &Path = homes[nth].path();
+                // Some of them to each journey. A small program is over too soon to be stopped by time; CPython takes a
+                // quarter of a second for all of it.
+                let stop = match guest.name == STAND_IN {
+                    true => format!("--checkpoint-at={}", 1 + random.below((polls / 10).max(1))),
+                    false => format!("--checkpoint-every={}ms", 10 + random.below(80)),
+                };
+                let mut options =
+                    vec![format!("--checkpoint={image}"), stop, "--checkpoint-then=exit".to_owned()];
+                options.extend(restore.take());
+                if let Way::WhileItRuns = ways[nth] {
+                    options.push("--llvm-jit".to_owned());
+                }
+                let ran = iwasm(guest, home, data.as_ref(), &input, &options);
                 assert_eq!(ran.stderr, "", "{} at hop {hop}", guest.name);
                 printed += &ran.stdout;
                 if ran.status != Some(CHECKPOINTED) {
@@ -365,7 +398,7 @@ mod compiled {
             assert!(files == expected.files, "{}: {:?}", guest.name, files.keys());
         }
         println!("{}: {journeys} journeys of {hops} hops", guest.name);
-        assert!(guest.name == STAND_IN || hops >= journeys, "{hops} hops");
+        assert!(hops >= journeys, "{}: {hops} hops in {journeys} journeys", guest.name);
     }
 
     /// Modes that compile have the code that is tested above.

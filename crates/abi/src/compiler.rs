@@ -117,6 +117,8 @@ pub struct Options {
     pub precise: u8,
     /// Flag: continuations at loop headers.
     pub continuations: u8,
+    /// Flag: NaNs whose bits the specification leaves open are the canonical one.
+    pub deterministic: u8,
     /// Threads to compile with; 0 for as many as there are processors.
     pub threads: u32,
 }

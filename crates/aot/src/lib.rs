@@ -76,6 +76,8 @@ pub struct Options {
     pub opt_level: u8,
     /// Size level, 0 to 3.
     pub size_level: u8,
+    /// The code is for deterministic mode: NaNs whose bits the specification leaves open are the canonical one.
+    pub deterministic: bool,
 }
 
 /// How accesses outside linear memory are found.

@@ -220,13 +220,13 @@ impl<'a> Fields<'a> {
         let bounds = self.u8()?;
         let bounds = Bounds::from_number(bounds)
             .ok_or_else(|| self.malformed(at, format!("unknown kind of bounds checks {bounds}")))?;
-        Ok(Options {
-            checkpoints,
-            bounds,
-            precise_stable_points: self.bool()?,
-            opt_level: self.level()?,
-            size_level: self.level()?,
-        })
+        let (precise_stable_points, opt_level, size_level) = (self.bool()?, self.level()?, self.level()?);
+        let deterministic = self.at < self.bytes.len();
+        let at = self.at;
+        if deterministic && !self.bool()? {
+            return Err(self.malformed(at, "an option that is only written if it is set"));
+        }
+        Ok(Options { checkpoints, bounds, precise_stable_points, opt_level, size_level, deterministic })
     }
 
     fn end(&self) -> Result<(), ArtifactError> {

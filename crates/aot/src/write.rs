@@ -24,13 +24,17 @@ impl Artifact {
         string(&mut producer, &self.compiler);
         section(&mut out, Section::Producer, &producer)?;
         section(&mut out, Section::Target, &target(&self.target))?;
-        let options = [
+        let mut options = vec![
             self.options.checkpoints.into(),
             self.options.bounds.number(),
             self.options.precise_stable_points.into(),
             self.options.opt_level,
             self.options.size_level,
         ];
+        // Only where it is so: readers that don't know of it would run the rest of the module in another way.
+        if self.options.deterministic {
+            options.push(1);
+        }
         section(&mut out, Section::Options, &options)?;
         section(&mut out, Section::Module, &self.module)?;
         for object in &self.objects {

@@ -23,6 +23,7 @@ fn artifact() -> Artifact {
             precise_stable_points: false,
             opt_level: 3,
             size_level: 1,
+            deterministic: false,
         },
         module: Arc::from(&b"\0asm\x01\0\0\0"[..]),
         objects: vec![
@@ -83,6 +84,16 @@ fn bytes_are_the_documented_ones() {
     assert_eq!(at % 8, 0);
     let (at, _, len) = sections[2];
     assert_eq!(&bytes[at + 16..at + 16 + len], [1, 1, 0, 3, 1]);
+    // One more where the code is for deterministic mode.
+    let mut deterministic = artifact();
+    deterministic.options.deterministic = true;
+    let mut six = deterministic.to_bytes();
+    assert_eq!(Artifact::parse(&six).unwrap(), deterministic);
+    assert_eq!(&six[at + 8..at + 22], [&[6, 0, 0, 0, 0, 0, 0, 0][..], &[1, 1, 0, 3, 1, 1]].concat());
+    six[at + 21] = 0;
+    seal(&mut six, at);
+    let error = Artifact::parse(&six).unwrap_err().to_string();
+    assert!(error.contains("only written if it is set"), "{error}");
     let mut sealed = bytes.clone();
     for (at, _, _) in sections {
         seal(&mut sealed, at);

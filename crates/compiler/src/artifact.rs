@@ -35,6 +35,8 @@ pub fn compile_artifact(
         return Err(CompileError::Target("texts of LLVM's cannot be packed".to_owned()));
     }
     features::check_target(options)?;
+    // What was asked for is what the artifact says: that is what somebody looks for who wants the same again.
+    let asked = options.size_level.min(3);
     let options = &Options { size_level: features::size_level(options)?, ..options.clone() };
     let output = compile(module, options, progress)?;
     let target = Target::new(options)?;
@@ -67,7 +69,8 @@ pub fn compile_artifact(
             },
             precise_stable_points: options.precise,
             opt_level: options.opt_level.min(3),
-            size_level: options.size_level.min(3),
+            size_level: asked,
+            deterministic: options.deterministic,
         },
         module: Arc::clone(&module.bytes),
         objects: code.chain(continuations).collect(),

@@ -6,7 +6,7 @@ use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::target::Target;
 use crate::unit::Unit;
-use crate::{continuations, entries, frames, function, promote, trial};
+use crate::{continuations, entries, frames, function, nans, promote, trial};
 use inkwell::context::Context;
 use inkwell::module::{Linkage, Module as LlvmModule};
 use inkwell::passes::PassBuilderOptions;
@@ -307,6 +307,7 @@ fn compile_without(
     if level >= 2 {
         promote::run(&unit.llvm, unit.target);
     }
+    nans::run(&unit.llvm, options.deterministic);
     if options.format == Format::IrOptimized {
         return printed();
     }

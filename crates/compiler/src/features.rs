@@ -110,7 +110,8 @@ pub fn check_target(options: &Options) -> Result<()> {
 }
 
 /// The size level that code of the options' target can have: the one asked for, or else the usual one, 3. LLVM ends the
-/// process where there is no code model of a kind; large code on x86-64 is more than what the runtime's loader knows.
+/// process where there is no code model of a kind. On x86-64 the others take relocations that the runtime's loader would
+/// have no other use for: it puts code and data within reach of each other anyway, so that nothing is gained by them.
 ///
 /// # Errors
 /// [`CompileError::Target`].
@@ -118,7 +119,7 @@ pub fn size_level(options: &Options) -> Result<u8> {
     const SMALL: u8 = 3;
     let plain = Options { triple: options.triple.clone(), ..Options::default() };
     let models: &[u8] = match Target::new(&plain)?.arch {
-        Arch::X86_64 => &[1, 2, 3],
+        Arch::X86_64 => &[SMALL],
         Arch::Aarch64 => &[0, 3],
         Arch::Riscv64 | Arch::S390x => &[0, 1, 3],
     };
@@ -314,7 +315,7 @@ mod tests {
             super::size_level(&Options { triple: Some(triple.to_owned()), size_level, ..Options::default() })
         };
         for (triple, levels) in [
-            ("x86_64-linux-gnu", [3, 1, 2, 3]),
+            ("x86_64-linux-gnu", [3, 3, 3, 3]),
             ("aarch64-linux-gnu", [0, 3, 3, 3]),
             ("riscv64-linux-gnu", [0, 1, 3, 3]),
             ("s390x-linux-gnu", [0, 1, 3, 3]),

@@ -182,6 +182,7 @@ fn parse(wasm: &[u8], options: &CompilerOptions) -> Result<(Module, Options), St
         checkpoints: options.checkpoints != 0,
         precise: options.precise != 0,
         continuations: options.continuations != 0,
+        deterministic: options.deterministic != 0,
         threads: if options.threads == 0 { defaults.threads } else { options.threads as usize },
         ..defaults
     };
@@ -200,6 +201,7 @@ mod tests {
         checkpoints: 1,
         precise: 0,
         continuations: 1,
+        deterministic: 1,
         threads: 1,
     };
 
@@ -238,6 +240,7 @@ mod tests {
             (artifact.options.opt_level, artifact.options.bounds),
             (1, wayfarer_aot::Bounds::Explicit)
         );
+        assert!(artifact.options.deterministic);
         assert_eq!((artifact.target.check_host(), artifact.abi), (Ok(()), wayfarer_abi::VERSION));
         assert!(artifact.compiler.contains("LLVM 19."), "{}", artifact.compiler);
         assert!(!artifact.objects.is_empty());

@@ -5,7 +5,8 @@
 //! - `target`: LLVM's machine for it, `isa`: what that can do; `unit`: one LLVM module, its types, attributes and declarations
 //! - `function`: a function's body, instruction by instruction; `entries`: how the runtime calls it
 //! - `compile`: a whole module to object files; `artifact`: and those to an `.aot` file; `features`: what that needs;
-//!   `frames`: what is too large for a stack; `promote`: what LLVM's pipeline lacks
+//!   `frames`: what is too large for a stack; `promote`: what LLVM's pipeline lacks;
+//!   `nans`: what it must not do
 //! - `session`: parts of a module, one by one, while it runs
 //! - [`ffi`]: the functions of the shared object; `process`: LLVM's manners in a process
 
@@ -20,6 +21,7 @@ pub mod ffi;
 mod frames;
 mod function;
 mod isa;
+mod nans;
 pub mod options;
 mod process;
 mod promote;

@@ -44,6 +44,8 @@ pub struct Options {
     /// The module's functions need not be in the same object, nor compiled at all: others are called through the module's
     /// list of code ([`wayfarer_abi::vmctx::CODE`]).
     pub in_parts: bool,
+    /// NaNs whose bits the specification leaves open are the canonical one: positive, quiet, without a payload.
+    pub deterministic: bool,
     /// Threads to compile with.
     pub threads: usize,
     /// What comes out.
@@ -63,6 +65,7 @@ impl Default for Options {
             precise: false,
             continuations: true,
             in_parts: false,
+            deterministic: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             format: Format::Object,
         }

@@ -48,6 +48,9 @@ pub struct Module {
     pub code_start: usize,
     /// Whether any function contains `memory.grow` or `memory.size`.
     pub uses_memory_grow_or_size: bool,
+    /// Whether it runs in deterministic mode: NaNs whose bits the specification leaves open are the canonical one, in every
+    /// engine and on every architecture. Nothing in `bytes` says so; who loads the module does.
+    pub deterministic: bool,
     /// What `wasmparser` needs to know of the module to walk a body again; `None` if there are no bodies.
     pub(crate) resources: Option<ValidatorResources>,
     /// Made when the first name is asked for.

@@ -282,6 +282,7 @@ impl Parts {
 
     fn finish(self, bytes: Arc<[u8]>) -> Module {
         Module {
+            deterministic: false,
             sha256: Sha256::digest(&bytes).into(),
             bytes,
             types: self.types.into(),

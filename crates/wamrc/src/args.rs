@@ -289,6 +289,7 @@ impl Parser {
             "--disable-ref-types" => self.without.reference_types = true,
             "--no-checkpoint" => self.options.checkpoints = false,
             "--precise-stable-points" => self.options.precise = true,
+            "--deterministic" => self.options.deterministic = true,
             "--no-continuations" => self.options.continuations = false,
             _ => {}
         }

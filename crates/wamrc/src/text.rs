@@ -23,13 +23,15 @@ For which machine (default: this one, with all it has):
 
 How:
   --opt-level=N             0 to 3 (3), as clang's -O
-  --size-level=N            code model: 3 small (default), 2 kernel, 1 medium, 0 large
+  --size-level=N            code model: 3 small (default), 2 kernel, 1 medium, 0 large; what a target lacks is 3
   --bounds-checks=0|1       find accesses outside memory by guard pages (0, default) or by comparing (1)
   --disable-simd            refuse a module that uses SIMD
   --disable-bulk-memory     refuse one that uses bulk memory operations
   --disable-ref-types       refuse one that uses reference types
   --no-checkpoint           code that cannot be stopped: no checkpoints, timeouts, wasm_runtime_terminate
   --precise-stable-points   a poll at each stable point: slower, but counts them as the interpreter does
+  --deterministic           NaNs have the same bits in every engine and on every machine; `iwasm --deterministic`
+                            runs such code only
   --no-continuations        smaller; frames that are restored are interpreted until they return
   --threads=N               compile with so many threads (one for each processor)
   --mllvm=OPTION            an option of LLVM's own

@@ -123,6 +123,7 @@ pub(crate) struct Options {
     pub(crate) jit_opt_level: u32,
     pub(crate) jit_size_level: u32,
     pub(crate) linux_perf: bool,
+    pub(crate) deterministic: bool,
     /// What is to be said before anything else.
     pub(crate) notes: Vec<String>,
     /// Flags on top of the environment.
@@ -149,6 +150,7 @@ impl Options {
             jit_opt_level: JIT_LEVELS.1 as u32,
             jit_size_level: JIT_LEVELS.1 as u32,
             linux_perf: false,
+            deterministic: false,
             notes: Vec::new(),
             checkpoint,
         }
@@ -182,6 +184,7 @@ pub(crate) fn parse(
             b"--llvm-jit" => options.mode = Mode::LlvmJit,
             b"--multi-tier-jit" => options.mode = Mode::MultiTierJit,
             b"--enable-linux-perf" => options.linux_perf = true,
+            b"--deterministic" => options.deterministic = true,
             b"--repl" => options.repl = true,
             b"--help" | b"-h" => return Ok(Command::Help),
             b"--version" => return Ok(Command::Version),
@@ -489,7 +492,8 @@ mod tests {
         assert_eq!((o.mode, o.jit_opt_level, o.jit_size_level, o.linux_perf), (Mode::Default, 3, 3, false));
         let o = options(&["--llvm-jit-opt-level=2", "--llvm-jit-size-level=1", "--enable-linux-perf", "a"]);
         assert_eq!((o.jit_opt_level, o.jit_size_level, o.linux_perf), (2, 1, true));
-        assert!(o.notes.is_empty());
+        assert!(o.notes.is_empty() && !o.deterministic);
+        assert!(options(&["--deterministic", "a"]).deterministic);
         let o = options(&["--llvm-jit-opt-level=0", "--llvm-jit-size-level=7", "a"]);
         assert_eq!((o.jit_opt_level, o.jit_size_level, o.notes.len()), (1, 3, 2));
         assert_eq!(o.notes[0], "LLVM JIT opt level 0 is not between 1 and 3, taken as 1");

@@ -69,6 +69,9 @@ impl Runtime {
         args.llvm_jit_opt_level = options.jit_opt_level;
         args.llvm_jit_size_level = options.jit_size_level;
         args.enable_linux_perf = options.linux_perf;
+        if options.deterministic {
+            api::wayfarer_set_deterministic(true);
+        }
         // SAFETY: the arguments are complete, and their functions have the types of the API.
         unsafe { api::wasm_runtime_full_init(&raw mut args) }.then_some(Runtime(()))
     }

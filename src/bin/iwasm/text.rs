@@ -32,7 +32,8 @@ Running:
   --llvm-jit, --fast-jit, --multi-tier-jit
                             compile what is hot while it runs: the three do the same
   --llvm-jit-opt-level=N    optimization level of that, 1 to 3 (3)
-  --llvm-jit-size-level=N   code model of that, 1 medium, 2 kernel, 3 small (3)
+  --llvm-jit-size-level=N   code model of that, 1 to 3 (3); on x86-64 all are the small one
+  --deterministic           NaNs have the same bits in every engine and on every machine
   --enable-linux-perf       tell perf the names of compiled functions
   --repl                    read function names with their arguments from stdin, and call them
   --stack-size=N            bytes of WebAssembly stack, if more than 8 MiB

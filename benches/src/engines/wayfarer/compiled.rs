@@ -26,7 +26,12 @@ impl Wayfarer {
     }
 
     fn with(name: &'static str, options: Options) -> Wayfarer {
-        Wayfarer { name, runtime: Runtime::new(Arc::new(NativeEngine)), options: Some(options) }
+        Wayfarer {
+            name,
+            runtime: Runtime::new(Arc::new(NativeEngine)),
+            deterministic: false,
+            options: Some(options),
+        }
     }
 }
 

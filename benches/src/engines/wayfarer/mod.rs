@@ -24,6 +24,7 @@ pub const STACK_SIZE: usize = 8 << 20;
 pub struct Wayfarer {
     name: &'static str,
     runtime: Arc<Runtime>,
+    deterministic: bool,
     #[cfg(feature = "compiled")]
     options: Option<Options>,
 }
@@ -34,9 +35,21 @@ impl Wayfarer {
         Wayfarer {
             name: "interpreter",
             runtime: Runtime::new(Arc::new(Interpreter)),
+            deterministic: false,
             #[cfg(feature = "compiled")]
             options: None,
         }
+    }
+
+    /// The same in deterministic mode.
+    #[must_use]
+    pub fn deterministic(mut self) -> Wayfarer {
+        self.deterministic = true;
+        #[cfg(feature = "compiled")]
+        if let Some(options) = &mut self.options {
+            options.deterministic = true;
+        }
+        self
     }
 
     /// Loads a module: its code is compiled if this engine is for that.
@@ -44,7 +57,9 @@ impl Wayfarer {
     /// # Errors
     /// The parser's, the compiler's, the loader's.
     pub fn load_module(&self, name: &str, wasm: &[u8]) -> Result<Arc<LoadedModule>, Error> {
-        let module = Arc::new(wayfarer_module::parse(wasm.into())?);
+        let mut module = wayfarer_module::parse(wasm.into())?;
+        module.deterministic = self.deterministic;
+        let module = Arc::new(module);
         #[cfg(feature = "compiled")]
         if let Some(options) = &self.options {
             let code = compiled::compile(name, &module, options)?;

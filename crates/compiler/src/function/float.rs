@@ -70,8 +70,16 @@ impl<'c> Translator<'_, 'c, '_> {
         match *operator {
             Operator::F32Const { value } => self.float_const(self.i32(value.bits()), types.f32)?,
             Operator::F64Const { value } => self.float_const(self.i64(value.bits()), types.f64)?,
-            Operator::F32Abs | Operator::F64Abs => self.float_unary("llvm.fabs")?,
-            Operator::F32Sqrt | Operator::F64Sqrt => self.float_unary("llvm.sqrt")?,
+            Operator::F32Abs | Operator::F64Abs => {
+                let a = self.pop_float()?;
+                let value = self.intrinsic("llvm.fabs", &[a.get_type().into()], &[a.into()])?;
+                self.push(value);
+            }
+            Operator::F32Sqrt | Operator::F64Sqrt => {
+                let a = self.pop()?;
+                let value = self.square_root(a)?;
+                self.push(value);
+            }
             Operator::F32Neg | Operator::F64Neg => {
                 let a = self.pop_float()?;
                 let value = self.builder.build_float_neg(a, "")?;
@@ -90,6 +98,7 @@ impl<'c> Translator<'_, 'c, '_> {
             Operator::F64PromoteF32 => {
                 let a = self.pop_float()?;
                 let value = self.builder.build_float_ext(a, types.f64, "")?;
+                let value = self.canonical(value.into())?;
                 self.push(value);
             }
             Operator::I32ReinterpretF32 => self.reinterpret(types.i32.into())?,
@@ -116,13 +125,6 @@ impl<'c> Translator<'_, 'c, '_> {
     /// A constant with exactly these bits, whatever NaN they may be.
     fn float_const(&mut self, bits: IntValue<'c>, ty: FloatType<'c>) -> Result<()> {
         let value = self.builder.build_bit_cast(bits, ty, "")?;
-        self.push(value);
-        Ok(())
-    }
-
-    fn float_unary(&mut self, intrinsic: &str) -> Result<()> {
-        let a = self.pop_float()?;
-        let value = self.intrinsic(intrinsic, &[a.get_type().into()], &[a.into()])?;
         self.push(value);
         Ok(())
     }
@@ -207,8 +209,9 @@ impl<'c> Translator<'_, 'c, '_> {
         use inkwell::values::BasicValue;
         let promoted =
             value.as_instruction_value().is_some_and(|i| i.get_opcode() == InstructionOpcode::FPExt);
-        let value = if promoted { self.opaque(value)? } else { value };
-        Ok(self.builder.build_cast(InstructionOpcode::FPTrunc, value, to, "")?)
+        let value = if promoted && !self.unit.options.deterministic { self.opaque(value)? } else { value };
+        let value = self.builder.build_cast(InstructionOpcode::FPTrunc, value, to, "")?;
+        self.canonical(value)
     }
 }
 

@@ -3,6 +3,9 @@
 //! LLVM's floating-point instructions keep WebAssembly's rules with two exceptions. Some of them are simplified away
 //! (`x * 1`), and a signalling NaN then passes through as it is, where WebAssembly wants a quiet one; constants that
 //! invite that are hidden. And some intrinsics become instructions, on some targets, that pass on such NaNs too.
+//!
+//! Constants are hidden as well where LLVM would have another NaN come out than the machine has: so that compiled code gives
+//! the interpreter's, where that costs nothing.
 
 use super::Translator;
 use crate::error::{Result, internal};
@@ -42,17 +45,24 @@ impl<'c> Translator<'_, 'c, '_> {
         // What may leave the other operand as it is, or only change its sign.
         type Neutral = fn(f64) -> bool;
         let (first, second): (Neutral, Neutral) = match op {
-            Arithmetic::Add => (|x| x == 0.0, |x| x == 0.0),
-            Arithmetic::Sub => (|x| x == 0.0 && x.is_sign_negative(), |x| x == 0.0),
-            Arithmetic::Mul => (|x| x.abs() == 1.0, |x| x.abs() == 1.0),
-            Arithmetic::Div => (|_| false, |x| x.abs() == 1.0),
+            Arithmetic::Add => (|x| x == 0.0 || x.is_nan(), |x| x == 0.0 || x.is_nan()),
+            Arithmetic::Sub => {
+                (|x| x == 0.0 && x.is_sign_negative() || x.is_nan(), |x| x == 0.0 || x.is_nan())
+            }
+            Arithmetic::Mul => (|x| x.abs() == 1.0 || x.is_nan(), |x| x.abs() == 1.0 || x.is_nan()),
+            Arithmetic::Div => (f64::is_nan, |x| x.abs() == 1.0 || x.is_nan()),
             // Zero because there may be an addition in it, and of a constant NaN LLVM makes the result itself.
             Arithmetic::Min | Arithmetic::Max => {
                 (|x| !x.is_finite() || x == 0.0, |x| !x.is_finite() || x == 0.0)
             }
         };
-        let a = if has_constant(a, first) { self.opaque(a)? } else { a };
-        let b = if has_constant(b, second) { self.opaque(b)? } else { b };
+        let deterministic = self.unit.options.deterministic;
+        // Of two constants LLVM knows the result, and has its own NaN for it.
+        let known = !deterministic && has_constant(a, |_| true) && has_constant(b, |_| true);
+        let a = if known { self.opaque(a)? } else { a };
+        // Where NaNs become the canonical one, whatever LLVM passes on does.
+        let a = if !deterministic && has_constant(a, first) { self.opaque(a)? } else { a };
+        let b = if !deterministic && has_constant(b, second) { self.opaque(b)? } else { b };
         let opcode = match op {
             Arithmetic::Add => InstructionOpcode::FAdd,
             Arithmetic::Sub => InstructionOpcode::FSub,
@@ -60,7 +70,24 @@ impl<'c> Translator<'_, 'c, '_> {
             Arithmetic::Div => InstructionOpcode::FDiv,
             Arithmetic::Min | Arithmetic::Max => return self.extreme(op == Arithmetic::Min, a, b),
         };
-        Ok(self.builder.build_binop(opcode, a, b, "")?)
+        let value = self.builder.build_binop(opcode, a, b, "")?;
+        self.canonical(value)
+    }
+
+    /// The result of an instruction whose NaNs the specification leaves open: in deterministic mode it is the canonical one
+    /// if it is a NaN.
+    pub(super) fn canonical(&mut self, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
+        if !self.unit.options.deterministic {
+            return Ok(value);
+        }
+        let nan = self.canonical_nan(value.get_type())?;
+        self.choose_if(FloatPredicate::UNO, (value, value), (nan, value))
+    }
+
+    /// The canonical NaN: positive, and of its fraction the highest bit only.
+    fn canonical_nan(&self, ty: BasicTypeEnum<'c>) -> Result<BasicValueEnum<'c>> {
+        // LLVM makes the same of it in single precision.
+        self.float_like(ty, f64::from_bits(0x7ff8_0000_0000_0000))
     }
 
     /// The lesser or greater of two; -0 is less than 0.
@@ -73,7 +100,8 @@ impl<'c> Translator<'_, 'c, '_> {
         let ty = a.get_type();
         if self.unit.isa.arch != Arch::X86_64 {
             let name = if least { "llvm.minimum" } else { "llvm.maximum" };
-            return self.intrinsic(name, &[ty], &[a.into(), b.into()]);
+            let value = self.intrinsic(name, &[ty], &[a.into(), b.into()])?;
+            return self.canonical(value);
         }
         // An instruction there does `a < b ? a : b`: the second if they are equal or there is a NaN. Both ways round, the
         // answers differ only in those cases. Of zeros the negative one has a bit more; a sum with a NaN is a quiet NaN.
@@ -86,11 +114,26 @@ impl<'c> Translator<'_, 'c, '_> {
         let second = self.builder.build_bit_cast(second, bits, "")?;
         let value = self.builder.build_binop(opcode, first, second, "")?;
         let value = self.builder.build_bit_cast(value, ty, "")?;
-        let nan = self.builder.build_binop(InstructionOpcode::FAdd, a, b, "")?;
+        let nan = match self.unit.options.deterministic {
+            true => self.canonical_nan(ty)?,
+            false => self.builder.build_binop(InstructionOpcode::FAdd, a, b, "")?,
+        };
         self.choose_if(FloatPredicate::UNO, (a, b), (nan, value))
     }
 
+    pub(super) fn square_root(&mut self, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
+        let known = !self.unit.options.deterministic && has_constant(value, |x| x < 0.0);
+        let value = if known { self.opaque(value)? } else { value };
+        let root = self.intrinsic("llvm.sqrt", &[value.get_type()], &[value.into()])?;
+        self.canonical(root)
+    }
+
     pub(super) fn round(&mut self, how: Rounding, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
+        let rounded = self.rounded(how, value)?;
+        self.canonical(rounded)
+    }
+
+    fn rounded(&mut self, how: Rounding, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
         let isa = self.unit.isa;
         if !isa.rounds {
             return self.round_by_adding(how, value);

@@ -3,6 +3,8 @@
 mod folded;
 mod kept;
 mod list;
+mod loaded;
+mod nans;
 mod support;
 
 use std::collections::BTreeSet;

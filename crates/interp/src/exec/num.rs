@@ -1,6 +1,8 @@
 //! Numeric instructions: what each computes (WebAssembly 2.0, section 4.3), apart from where operands come from.
 
 use super::operand::Scalar;
+use std::hint::black_box;
+use std::marker::PhantomData;
 use wayfarer_runtime::TrapCode;
 
 /// An instruction with two operands.
@@ -75,6 +77,61 @@ macro_rules! unary {
             }
         )*
     };
+}
+
+/// A type whose values may be NaNs.
+pub(crate) trait Float: Scalar {
+    /// The same, or the canonical NaN for a NaN.
+    fn canonical(self) -> Self;
+}
+
+impl Float for f32 {
+    #[inline(always)]
+    fn canonical(self) -> f32 {
+        if self.is_nan() { f32::from_bits(0x7fc0_0000) } else { self }
+    }
+}
+
+impl Float for f64 {
+    #[inline(always)]
+    fn canonical(self) -> f64 {
+        if self.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { self }
+    }
+}
+
+/// An instruction as deterministic mode has it: NaNs that it gives are the canonical one.
+pub(crate) struct Canonical<O>(PhantomData<O>);
+
+impl<O: Binary<Out: Float>> Binary for Canonical<O> {
+    type In = O::In;
+    type Out = O::Out;
+    const COMMUTES: bool = O::COMMUTES;
+    #[inline(always)]
+    fn apply(a: O::In, b: O::In) -> Result<O::Out, TrapCode> {
+        Ok(O::apply(a, b)?.canonical())
+    }
+}
+
+impl<O: Unary<Out: Float>> Unary for Canonical<O> {
+    type In = O::In;
+    type Out = O::Out;
+    #[inline(always)]
+    fn apply(a: O::In) -> Result<O::Out, TrapCode> {
+        Ok(O::apply(a)?.canonical())
+    }
+}
+
+/// An instruction whose result the optimizer is not to look into: of a root below zero it knows that it is a NaN, and leaves
+/// out what would make it the canonical one.
+pub(crate) struct Hidden<O>(PhantomData<O>);
+
+impl<O: Unary> Unary for Hidden<O> {
+    type In = O::In;
+    type Out = O::Out;
+    #[inline(always)]
+    fn apply(a: O::In) -> Result<O::Out, TrapCode> {
+        O::apply(a).map(black_box)
+    }
 }
 
 binary! {

@@ -8,6 +8,8 @@ use super::memory::effective;
 use super::operand::{Scalar, put};
 use super::vector_lists::*;
 use crate::simd;
+use std::hint::black_box;
+use std::marker::PhantomData;
 use std::ptr;
 use wayfarer_runtime::TrapCode;
 
@@ -90,6 +92,58 @@ pub(crate) trait StoreLane {
     /// # Safety
     /// `SIZE` bytes at `at` must be writable.
     unsafe fn store(at: *mut u8, a: u128, lane: u8);
+}
+
+/// The type of lanes that may be NaNs.
+pub(crate) trait Lanes {
+    /// The same, with the canonical NaN in lanes that are NaNs.
+    fn canonical(a: u128) -> u128;
+}
+
+/// Four f32.
+pub(crate) struct F32x4;
+/// Two f64.
+pub(crate) struct F64x2;
+
+impl Lanes for F32x4 {
+    #[inline(always)]
+    fn canonical(a: u128) -> u128 {
+        simd::f32x4_canonical_nans(a)
+    }
+}
+
+impl Lanes for F64x2 {
+    #[inline(always)]
+    fn canonical(a: u128) -> u128 {
+        simd::f64x2_canonical_nans(a)
+    }
+}
+
+/// An instruction as deterministic mode has it: NaNs that it gives are the canonical one.
+pub(crate) struct Canonical<O, L>(PhantomData<(O, L)>);
+
+impl<O: Unary, L: Lanes> Unary for Canonical<O, L> {
+    #[inline(always)]
+    fn apply(a: u128) -> u128 {
+        L::canonical(O::apply(a))
+    }
+}
+
+impl<O: Binary, L: Lanes> Binary for Canonical<O, L> {
+    #[inline(always)]
+    fn apply(a: u128, b: u128) -> u128 {
+        L::canonical(O::apply(a, b))
+    }
+}
+
+/// An instruction whose result the optimizer is not to look into (see `num::Hidden`).
+pub(crate) struct Hidden<O>(PhantomData<O>);
+
+impl<O: Unary> Unary for Hidden<O> {
+    #[inline(always)]
+    fn apply(a: u128) -> u128 {
+        black_box(O::apply(a))
+    }
 }
 
 /// The instructions, as types.

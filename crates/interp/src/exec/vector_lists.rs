@@ -189,6 +189,47 @@ macro_rules! binary_vectors {
 }
 pub(crate) use binary_vectors;
 
+/// Of the instructions from a vector to a vector, those whose NaNs the specification leaves open, and the
+/// type of their lanes; but for square roots.
+macro_rules! float_unary_vectors {
+    ($use:ident) => {
+        $use! {
+            F32x4Ceil F32x4;
+            F32x4Floor F32x4;
+            F32x4Trunc F32x4;
+            F32x4Nearest F32x4;
+            F64x2Ceil F64x2;
+            F64x2Floor F64x2;
+            F64x2Trunc F64x2;
+            F64x2Nearest F64x2;
+            F32x4DemoteF64x2Zero F32x4;
+            F64x2PromoteLowF32x4 F64x2;
+        }
+    };
+}
+pub(crate) use float_unary_vectors;
+
+/// The same of those from two vectors to one.
+macro_rules! float_binary_vectors {
+    ($use:ident) => {
+        $use! {
+            F32x4Add F32x4;
+            F32x4Sub F32x4;
+            F32x4Mul F32x4;
+            F32x4Div F32x4;
+            F32x4Min F32x4;
+            F32x4Max F32x4;
+            F64x2Add F64x2;
+            F64x2Sub F64x2;
+            F64x2Mul F64x2;
+            F64x2Div F64x2;
+            F64x2Min F64x2;
+            F64x2Max F64x2;
+        }
+    };
+}
+pub(crate) use float_binary_vectors;
+
 /// Instructions from a vector and an i32 to a vector.
 macro_rules! shift_vectors {
     ($use:ident) => {

@@ -28,10 +28,10 @@ pub(crate) use portable::*;
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 pub(crate) use x86_64::{
-    f32x4_add, f32x4_ceil, f32x4_convert_i32x4_s, f32x4_convert_i32x4_u, f32x4_demote_f64x2_zero, f32x4_div,
+    f32x4_add, f32x4_canonical_nans, f32x4_ceil, f32x4_convert_i32x4_s, f32x4_convert_i32x4_u, f32x4_demote_f64x2_zero, f32x4_div,
     f32x4_eq, f32x4_floor, f32x4_ge, f32x4_gt, f32x4_le, f32x4_lt, f32x4_max, f32x4_min, f32x4_mul, f32x4_ne,
     f32x4_nearest, f32x4_pmax, f32x4_pmin, f32x4_sqrt, f32x4_sub, f32x4_trunc,
-    f64x2_add, f64x2_ceil, f64x2_convert_low_i32x4_s, f64x2_convert_low_i32x4_u, f64x2_div, f64x2_eq,
+    f64x2_add, f64x2_canonical_nans, f64x2_ceil, f64x2_convert_low_i32x4_s, f64x2_convert_low_i32x4_u, f64x2_div, f64x2_eq,
     f64x2_floor, f64x2_ge, f64x2_gt, f64x2_le, f64x2_lt, f64x2_max, f64x2_min, f64x2_mul, f64x2_ne,
     f64x2_nearest, f64x2_pmax, f64x2_pmin, f64x2_promote_low_f32x4, f64x2_sqrt, f64x2_sub, f64x2_trunc,
     i8x16_abs, i8x16_add, i8x16_add_sat_s, i8x16_add_sat_u, i8x16_avgr_u, i8x16_bitmask, i8x16_eq, i8x16_ge_s,

@@ -29,12 +29,16 @@ pub(super) fn nonzero_behind_add() -> AddBranches {
     Table::<n::I32Ne>::ADD_BRANCH
 }
 
+/// `float_...`: instructions whose NaNs the specification leaves open; deterministic mode has its own handlers of them.
 macro_rules! instructions {
     ($self:ident, $op:ident;
      compare32 { $($d:ident;)* }
      compare { $($c:ident $ct:ident;)* }
      binary { $($b:ident $bt:ident;)* }
-     unary { $($u:ident $ut:ident;)* }) => {
+     unary { $($u:ident $ut:ident;)* }
+     float_binary { $($fb:ident $fbt:ident;)* }
+     float_unary { $($fu:ident $fut:ident;)* }
+     root { $($r:ident $rt:ident;)* }) => {
         match $op {
             $(Operator::$d => $self.compare_i32(
                 Table::<n::$d>::BINARY, Table::<n::$d>::BRANCH, Table::<n::$d>::ADD_BRANCH),)*
@@ -46,6 +50,27 @@ macro_rules! instructions {
                 $self.binary(Table::<n::$b>::BINARY, None, ValType::$bt, ValType::$bt);
             })*
             $(Operator::$u => $self.unary(UnaryTable::<n::$u>::UNARY, ValType::$ut),)*
+            $(Operator::$fb => {
+                let handlers = match $self.module.deterministic {
+                    true => Table::<n::Canonical<n::$fb>>::BINARY,
+                    false => Table::<n::$fb>::BINARY,
+                };
+                $self.binary(handlers, None, ValType::$fbt, ValType::$fbt);
+            })*
+            $(Operator::$fu => {
+                let handlers = match $self.module.deterministic {
+                    true => UnaryTable::<n::Canonical<n::$fu>>::UNARY,
+                    false => UnaryTable::<n::$fu>::UNARY,
+                };
+                $self.unary(handlers, ValType::$fut);
+            })*
+            $(Operator::$r => {
+                let handlers = match $self.module.deterministic {
+                    true => UnaryTable::<n::Canonical<n::Hidden<n::$r>>>::UNARY,
+                    false => UnaryTable::<n::$r>::UNARY,
+                };
+                $self.unary(handlers, ValType::$rt);
+            })*
             Operator::I32And => {
                 $self.binary(
                     Table::<n::I32And>::BINARY, Some(Table::<n::I32And>::BRANCH), ValType::I32, ValType::I32);
@@ -82,16 +107,13 @@ impl Translator<'_> {
                 I32Or I32; I32Xor I32; I32Shl I32; I32ShrS I32; I32ShrU I32; I32Rotl I32; I32Rotr I32;
                 I64Add I64; I64Sub I64; I64Mul I64; I64DivS I64; I64DivU I64; I64RemS I64; I64RemU I64;
                 I64And I64; I64Or I64; I64Xor I64; I64Shl I64; I64ShrS I64; I64ShrU I64; I64Rotl I64; I64Rotr I64;
-                F32Add F32; F32Sub F32; F32Mul F32; F32Div F32; F32Min F32; F32Max F32; F32Copysign F32;
-                F64Add F64; F64Sub F64; F64Mul F64; F64Div F64; F64Min F64; F64Max F64; F64Copysign F64;
+                F32Copysign F32; F64Copysign F64;
             }
             unary {
                 I32Clz I32; I32Ctz I32; I32Popcnt I32; I32Extend8S I32; I32Extend16S I32; I32WrapI64 I32;
                 I64Clz I64; I64Ctz I64; I64Popcnt I64; I64Extend8S I64; I64Extend16S I64; I64Extend32S I64;
                 I64ExtendI32S I64; I64ExtendI32U I64;
-                F32Abs F32; F32Neg F32; F32Ceil F32; F32Floor F32; F32Trunc F32; F32Nearest F32; F32Sqrt F32;
-                F64Abs F64; F64Neg F64; F64Ceil F64; F64Floor F64; F64Trunc F64; F64Nearest F64; F64Sqrt F64;
-                F32DemoteF64 F32; F64PromoteF32 F64;
+                F32Abs F32; F32Neg F32; F64Abs F64; F64Neg F64;
                 F32ConvertI32S F32; F32ConvertI32U F32; F32ConvertI64S F32; F32ConvertI64U F32;
                 F64ConvertI32S F64; F64ConvertI32U F64; F64ConvertI64S F64; F64ConvertI64U F64;
                 I32ReinterpretF32 I32; I64ReinterpretF64 I64; F32ReinterpretI32 F32; F64ReinterpretI64 F64;
@@ -101,6 +123,16 @@ impl Translator<'_> {
                 I64TruncSatF32S I64; I64TruncSatF32U I64; I64TruncSatF64S I64; I64TruncSatF64U I64;
                 RefIsNull I32;
             }
+            float_binary {
+                F32Add F32; F32Sub F32; F32Mul F32; F32Div F32; F32Min F32; F32Max F32;
+                F64Add F64; F64Sub F64; F64Mul F64; F64Div F64; F64Min F64; F64Max F64;
+            }
+            float_unary {
+                F32Ceil F32; F32Floor F32; F32Trunc F32; F32Nearest F32;
+                F64Ceil F64; F64Floor F64; F64Trunc F64; F64Nearest F64;
+                F32DemoteF64 F32; F64PromoteF32 F64;
+            }
+            root { F32Sqrt F32; F64Sqrt F64; }
         }
         true
     }

@@ -33,6 +33,34 @@ fn binary(op: &Operator<'_>) -> Option<Handler> {
     binary_vectors!(arms)
 }
 
+/// Handler that deterministic mode has for an instruction from a vector to a vector, if it has its own.
+fn canonical_unary(op: &Operator<'_>) -> Option<Handler> {
+    macro_rules! arms {
+        ($($op:ident $lanes:ident;)*) => {
+            match op {
+                $(Operator::$op => Some(v::unary::<v::Canonical<ops::$op, v::$lanes>>),)*
+                Operator::F32x4Sqrt => Some(v::unary::<v::Canonical<v::Hidden<ops::F32x4Sqrt>, v::F32x4>>),
+                Operator::F64x2Sqrt => Some(v::unary::<v::Canonical<v::Hidden<ops::F64x2Sqrt>, v::F64x2>>),
+                _ => None,
+            }
+        };
+    }
+    float_unary_vectors!(arms)
+}
+
+/// The same of an instruction from two vectors to one.
+fn canonical_binary(op: &Operator<'_>) -> Option<Handler> {
+    macro_rules! arms {
+        ($($op:ident $lanes:ident;)*) => {
+            match op {
+                $(Operator::$op => Some(v::binary::<v::Canonical<ops::$op, v::$lanes>>),)*
+                _ => None,
+            }
+        };
+    }
+    float_binary_vectors!(arms)
+}
+
 /// Handler of an instruction from a vector and an i32 to a vector.
 fn shift(op: &Operator<'_>) -> Option<Handler> {
     macro_rules! arms {
@@ -151,13 +179,15 @@ fn scalar<T: 'static>() -> ValType {
 impl Translator<'_> {
     /// Translates an instruction of this file; false if it is none.
     pub(super) fn vector(&mut self, op: &Operator<'_>) -> bool {
-        if let Some(handler) = binary(op).or_else(|| shift(op)) {
+        let deterministic = self.module.deterministic;
+        let canonical = |of: fn(&Operator<'_>) -> Option<Handler>| if deterministic { of(op) } else { None };
+        if let Some(handler) = canonical(canonical_binary).or_else(|| binary(op)).or_else(|| shift(op)) {
             let (b, a) = (self.pop(), self.pop());
             let (a, b) = (self.slot(a), self.slot(b));
             let start = self.code.op(handler);
             self.code.slots(0, a, b, 0);
             self.result(start, ValType::V128);
-        } else if let Some(handler) = unary(op).or_else(|| splat(op)) {
+        } else if let Some(handler) = canonical(canonical_unary).or_else(|| unary(op)).or_else(|| splat(op)) {
             self.one(handler, 0, ValType::V128);
         } else if let Some(handler) = test(op) {
             self.one(handler, 0, ValType::I32);

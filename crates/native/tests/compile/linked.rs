@@ -14,7 +14,9 @@ pub(super) fn compiler() -> String {
 }
 
 pub(super) fn objects(module: &Module, options: &Options) -> Result<Vec<Vec<u8>>, String> {
-    let output = wayfarer_compiler::compile(module, &translated(options), &|_, _| {});
+    let mut options = translated(options);
+    options.size_level = wayfarer_compiler::size_level(&options).map_err(|e| e.to_string())?;
+    let output = wayfarer_compiler::compile(module, &options, &|_, _| {});
     let output = output.map_err(|e| e.to_string())?;
     Ok([output.code, output.continuations].concat())
 }
@@ -62,6 +64,8 @@ fn translated(options: &Options) -> wayfarer_compiler::Options {
     let defaults = wayfarer_compiler::Options::default();
     wayfarer_compiler::Options {
         opt_level: options.opt_level,
+        size_level: options.size_level,
+        deterministic: options.deterministic,
         bounds: if options.compare_bounds { Bounds::Explicit } else { Bounds::Guard },
         precise: options.precise,
         continuations: options.continuations,

@@ -21,6 +21,10 @@ use wayfarer_module::Module;
 pub(crate) struct Options {
     /// 0 to 3, as clang's -O.
     pub(crate) opt_level: u8,
+    /// WAMR's size level, 0 to 3.
+    pub(crate) size_level: u8,
+    /// For deterministic mode.
+    pub(crate) deterministic: bool,
     /// Accesses to memory are compared with its size.
     pub(crate) compare_bounds: bool,
     /// A poll at every stable point.
@@ -33,7 +37,15 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { opt_level: 3, compare_bounds: false, precise: false, continuations: true, threads: None }
+        Options {
+            opt_level: 3,
+            size_level: 3,
+            deterministic: false,
+            compare_bounds: false,
+            precise: false,
+            continuations: true,
+            threads: None,
+        }
     }
 }
 

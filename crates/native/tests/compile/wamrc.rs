@@ -51,6 +51,8 @@ fn compile(arch: &str, module: &Module, options: &Options) -> Result<Vec<u8>, St
     let mut command = Command::new(program());
     command.arg(format!("--target={arch}"));
     command.arg(format!("--opt-level={}", options.opt_level));
+    command.arg(format!("--size-level={}", options.size_level));
+    command.args(options.deterministic.then_some("--deterministic"));
     command.arg(format!("--bounds-checks={}", u8::from(options.compare_bounds)));
     command.args(options.precise.then_some("--precise-stable-points"));
     command.args((!options.continuations).then_some("--no-continuations"));

@@ -76,16 +76,22 @@ impl Home for Compiled {
 }
 
 /// Tests a case in compiled code and in the interpreter: with its options' seed as it comes, optimized more or less, with
-/// accesses to memory that fault or are compared.
+/// accesses to memory that fault or are compared; in deterministic mode if nothing in it makes NaNs the canonical one.
 pub(crate) fn check(case: &Case, tally: &mut Tally) -> Result<(), String> {
-    let module = parse(case)?;
+    let mut module = parse(case)?;
+    // Without the mode, every engine decides for itself which bits a NaN has.
+    if let Some(module) = Arc::get_mut(&mut module) {
+        module.deterministic = case.engine_nans;
+    }
     let seed = case.seed;
     let options = Options {
         threads: Some(1),
         opt_level: if seed.is_multiple_of(4) { (seed >> 8 & 3) as u8 } else { 3 },
         compare_bounds: seed & 16 != 0,
+        deterministic: case.engine_nans,
         precise: false,
         continuations: seed & 0xe0 != 0,
+        ..Options::default()
     };
     let interpreted: &dyn Home = &Interpreted;
     let precise = Compiled::new(&module, Options { precise: true, ..options.clone() })?;

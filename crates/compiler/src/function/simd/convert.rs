@@ -249,7 +249,10 @@ impl<'c> Translator<'_, 'c, '_> {
     /// Pushes the two low lanes as f64.
     fn widen_low(&mut self, a: VectorValue<'c>, opcode: InstructionOpcode) -> Result<()> {
         let low = self.half(a, false)?;
-        let value = self.builder.build_cast(opcode, low, self.floats(64), "")?;
+        let mut value = self.builder.build_cast(opcode, low, self.floats(64), "")?;
+        if opcode == InstructionOpcode::FPExt {
+            value = self.canonical(value)?;
+        }
         self.push_vector(value.into_vector_value())
     }
 }

@@ -80,10 +80,10 @@ impl<'c> Translator<'_, 'c, '_> {
             return Ok(true);
         }
         match operator {
-            Operator::F32x4Abs => self.vector_float_unary(32, "llvm.fabs")?,
-            Operator::F64x2Abs => self.vector_float_unary(64, "llvm.fabs")?,
-            Operator::F32x4Sqrt => self.vector_float_unary(32, "llvm.sqrt")?,
-            Operator::F64x2Sqrt => self.vector_float_unary(64, "llvm.sqrt")?,
+            Operator::F32x4Abs => self.vector_abs(32)?,
+            Operator::F64x2Abs => self.vector_abs(64)?,
+            Operator::F32x4Sqrt => self.vector_sqrt(32)?,
+            Operator::F64x2Sqrt => self.vector_sqrt(64)?,
             Operator::F32x4Neg => self.vector_float_neg(32)?,
             Operator::F64x2Neg => self.vector_float_neg(64)?,
             Operator::F32x4PMin => self.pseudo_extreme(32, FloatPredicate::OLT)?,
@@ -95,10 +95,17 @@ impl<'c> Translator<'_, 'c, '_> {
         Ok(true)
     }
 
-    fn vector_float_unary(&mut self, bits: u32, intrinsic: &str) -> Result<()> {
+    fn vector_abs(&mut self, bits: u32) -> Result<()> {
         let ty = self.floats(bits);
         let a = self.pop_vector(ty)?;
-        let value = self.intrinsic(intrinsic, &[ty.into()], &[a.into()])?;
+        let value = self.intrinsic("llvm.fabs", &[ty.into()], &[a.into()])?;
+        self.push_vector(value.into_vector_value())
+    }
+
+    fn vector_sqrt(&mut self, bits: u32) -> Result<()> {
+        let ty = self.floats(bits);
+        let a = self.pop_vector(ty)?;
+        let value = self.square_root(a.into())?;
         self.push_vector(value.into_vector_value())
     }
 

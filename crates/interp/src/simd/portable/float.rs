@@ -20,6 +20,16 @@ macro_rules! lane_functions {
                 <$float>::from_bits(x.to_bits() | nan << ($fraction_bits - 1))
             }
 
+            /// `x`, or the canonical NaN if it is one.
+            #[inline(always)]
+            pub(super) fn canonical(x: $float) -> $float {
+                if x.is_nan() {
+                    <$float>::from_bits(<$float>::INFINITY.to_bits() | 1 << ($fraction_bits - 1))
+                } else {
+                    x
+                }
+            }
+
             #[inline(always)]
             pub(super) fn min(x: $float, y: $float) -> $float {
                 if x.is_nan() {
@@ -124,6 +134,11 @@ binary! {
     f64x2_max: f64, double::max;
     f64x2_pmin: f64, double::pmin;
     f64x2_pmax: f64, double::pmax;
+}
+
+unary! {
+    f32x4_canonical_nans: f32, single::canonical;
+    f64x2_canonical_nans: f64, double::canonical;
 }
 
 unary! {

@@ -75,6 +75,13 @@ fn round_pd(a: __m128d, direction: Direction) -> __m128d {
 }
 
 sse2! {
+    fn f32x4_canonical_nans(a: __m128) -> __m128 {
+        select_ps(_mm_cmpunord_ps(a, a), _mm_set1_ps(f32::from_bits(0x7fc0_0000)), a)
+    }
+    fn f64x2_canonical_nans(a: __m128d) -> __m128d {
+        select_pd(_mm_cmpunord_pd(a, a), _mm_set1_pd(f64::from_bits(0x7ff8_0000_0000_0000)), a)
+    }
+
     fn f32x4_add(a: __m128, b: __m128) -> __m128 { _mm_add_ps(a, b) }
     fn f32x4_sub(a: __m128, b: __m128) -> __m128 { _mm_sub_ps(a, b) }
     fn f32x4_mul(a: __m128, b: __m128) -> __m128 { _mm_mul_ps(a, b) }
