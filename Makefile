@@ -13,6 +13,7 @@ MANDIR     ?= $(PREFIX)/share/man
 DESTDIR    ?=
 INSTALL    ?= install
 STRIP      ?= strip
+OBJCOPY    ?= objcopy
 
 CARGO   ?= cargo
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
@@ -101,6 +102,8 @@ fill_in   = sed -e 's|@PREFIX@|$(PREFIX)|g' \
 	-e 's|@API_VERSION@|$(API_VERSION)|g' -e 's|@API_MAJOR@|$(API_MAJOR)|g' -e 's|@VERSION@|$(VERSION)|g' \
 	-e 's|@STATIC_LIBS@|$(STATIC_LIBS)|g'
 
+# Hosts made from WAMR's samples compile its bh_read_file.c: theirs must win over what is in the static library.
+#
 # Does not build: `sudo make install` should not run a compiler as root.
 install:
 	@test -f $(RELEASE)/libiwasm.so || { echo 'make install: nothing built in $(RELEASE); run make build first' >&2; exit 1; }
@@ -116,6 +119,7 @@ install:
 	fi
 	$(INSTALL) -m 644 $(RELEASE)/libiwasm.a '$(DESTDIR)$(LIBDIR)/libiwasm.a'
 	$(STRIP) --strip-debug '$(DESTDIR)$(LIBDIR)/libiwasm.a'
+	$(OBJCOPY) --weaken-symbol=bh_read_file_to_buffer '$(DESTDIR)$(LIBDIR)/libiwasm.a'
 	$(INSTALL) -m 644 $(HEADERS) '$(DESTDIR)$(INCLUDEDIR)'
 	$(fill_in) packaging/iwasm.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/iwasm.pc'
 	$(fill_in) packaging/cmake/iwasmConfig.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/iwasm/iwasmConfig.cmake'

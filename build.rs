@@ -5,15 +5,16 @@ fn main() {
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libiwasm.so.2");
 
     // Libraries that `iwasm --native-lib` loads call back into the API; the rest of the program is none of theirs.
-    for symbols in ["wasm_*", "wayfarer_*", "get_package_type", "bh_*", "os_*"] {
+    for symbols in ["wasm_*", "wayfarer_*", "get_package_type", "bh_*", "b_*", "os_*", "wa_strdup"] {
         println!("cargo:rustc-link-arg-bin=iwasm=-Wl,--export-dynamic-symbol={symbols}");
     }
 
-    for file in ["variadic.c", "vector_call.c"] {
+    for file in ["internals.c", "variadic.c", "vector_call.c"] {
         println!("cargo:rerun-if-changed=src/capi/c/{file}");
     }
     println!("cargo:rerun-if-changed=include");
     cc::Build::new()
+        .file("src/capi/c/internals.c")
         .file("src/capi/c/variadic.c")
         .file("src/capi/c/vector_call.c")
         .include("include")

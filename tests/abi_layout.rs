@@ -7,6 +7,8 @@ mod facts;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use facts::{enums, functions, macros, records, typedefs};
 
 const PRELUDE: &str = r#"
@@ -61,12 +63,16 @@ CHECK(MEMORY_PAGE_SIZE == 65536, "page");
 
 fn check(name: &str, includes: &[&str], facts_of: &[&str]) {
     let all = facts::facts();
+    let facts: Vec<_> = facts_of.iter().map(|header| &all["headers"][*header]).collect();
+    check_facts(name, includes, &facts, &["c11", "gnu17"]);
+}
+
+fn check_facts(name: &str, includes: &[&str], facts: &[&Value], c_standards: &[&str]) {
     let mut c = PRELUDE.to_owned();
     for header in includes {
         c += &format!("#include \"{header}\"\n");
     }
-    for header in facts_of {
-        let header = &all["headers"][*header];
+    for header in facts {
         for part in [macros(header), typedefs(header), enums(header), records(header), functions(header)] {
             c += &part;
         }
@@ -75,13 +81,13 @@ fn check(name: &str, includes: &[&str], facts_of: &[&str]) {
     c += &USES.replace("CHECK(MEMORY_PAGE_SIZE == 65536, \"page\"); ", "");
 
     let dir = tempfile::tempdir().unwrap();
-    for (compiler, extension, standard) in
-        [("gcc", "c", "-std=c11"), ("gcc", "c", "-std=gnu17"), ("g++", "cc", "-std=c++17")]
-    {
+    let in_c = c_standards.iter().map(|standard| ("gcc", "c", *standard));
+    for (compiler, extension, standard) in in_c.chain([("g++", "cc", "c++17")]) {
+        let standard = format!("-std={standard}");
         let file = dir.path().join(format!("{name}.{extension}"));
         std::fs::write(&file, &c).unwrap();
         let output = Command::new(compiler)
-            .args([standard, "-Wall", "-Wextra", "-Werror", "-Wno-unused", "-Wno-deprecated-declarations"])
+            .args([&standard, "-Wall", "-Wextra", "-Werror", "-Wno-unused", "-Wno-deprecated-declarations"])
             .args(["-Wno-missing-field-initializers", "-fsyntax-only", "-I"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("include"))
             .arg(&file)
@@ -111,6 +117,21 @@ fn wasm_c_api() {
 fn both_headers_together() {
     check("export_first", &["wasm_export.h", "wasm_c_api.h"], &[]);
     check("c_api_first", &["wasm_c_api.h", "wasm_export.h"], &[]);
+}
+
+/// All by the one that includes the others, and each by itself. They need POSIX, as WAMR's do.
+#[test]
+fn helper_headers() {
+    let all = facts::helpers();
+    let headers = all["headers"].as_object().unwrap();
+    assert_eq!(headers.len(), 15);
+    let facts: Vec<_> = headers.values().collect();
+    let names = ["bh_platform.h", "bh_read_file.h", "bh_getopt.h"];
+    check_facts("helpers", &names, &facts, &["gnu11", "gnu17"]);
+    check_facts("helpers_and_api", &["wasm_export.h", "bh_platform.h", "wasm_c_api.h"], &[], &["gnu17"]);
+    for name in headers.keys() {
+        check_facts("helper", &[name], &[], &["gnu17"]);
+    }
 }
 
 #[test]

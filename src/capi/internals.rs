@@ -1,6 +1,19 @@
-//! Symbols that are in no public header of WAMR's, but that its library leaks and some hosts link to.
+//! Symbols that are in no public header of WAMR's, but that its library leaks and hosts link to: its own `iwasm`, its samples,
+//! and hosts that were made from them. One file for each header that declares them there.
 
-use std::ffi::{CStr, OsStr, c_char};
+pub mod clock;
+pub mod hash_map;
+pub mod list;
+pub mod logging;
+pub mod memory;
+pub mod queue;
+pub mod strings;
+pub mod sync;
+pub mod threads;
+pub mod ticks;
+pub mod vector;
+
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::null_mut;
@@ -8,6 +21,10 @@ use std::ptr::null_mut;
 use super::alloc::wasm_runtime_malloc;
 use super::ffi::{c_str, guard, put};
 use super::log::print;
+
+/// What functions of `platform_api_vmcore.h` and `platform_api_extension.h` return.
+const BHT_OK: c_int = 0;
+const BHT_ERROR: c_int = -1;
 
 /// Reads a file into memory that wasm_runtime_free frees. On failure prints why and returns NULL.
 #[unsafe(no_mangle)]

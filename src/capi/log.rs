@@ -58,7 +58,12 @@ fn set_level(level: u32) {
 
 /// Whether a message of this level would be printed.
 pub(crate) fn enabled(level: Level) -> bool {
-    level as u32 <= LEVEL.load(Ordering::Relaxed)
+    enabled_at(level as u32)
+}
+
+/// The same for a level by number.
+pub(crate) fn enabled_at(level: u32) -> bool {
+    level <= LEVEL.load(Ordering::Relaxed)
 }
 
 /// Prints a message, with time since boot and thread, unless its level is filtered out.
@@ -68,20 +73,24 @@ pub(crate) fn log(level: Level, message: fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
+    print(&format!("{}{message}\n", stamp()));
+}
+
+/// What a message begins with.
+pub(crate) fn stamp() -> String {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a timespec to be filled.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
     let seconds = now.tv_sec.rem_euclid(24 * 60 * 60);
     // SAFETY: no arguments, cannot fail.
     let thread = unsafe { libc::pthread_self() } as usize;
-    let line = format!(
-        "[{:02}:{:02}:{:02}:{:03} - {thread:X}]: {message}\n",
+    format!(
+        "[{:02}:{:02}:{:02}:{:03} - {thread:X}]: ",
         seconds / 3600,
         seconds / 60 % 60,
         seconds % 60,
         now.tv_nsec / 1_000_000,
-    );
-    print(&line);
+    )
 }
 
 /// Prints text on C's stdout.

@@ -7,7 +7,16 @@ use serde_json::Value;
 
 /// All facts.
 pub(crate) fn facts() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/abi/wamr-api.json");
+    read("wamr-api.json")
+}
+
+/// Those of the helper headers that hosts made from WAMR's samples include.
+pub(crate) fn helpers() -> Value {
+    read("wamr-helpers.json")
+}
+
+fn read(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/abi").join(name);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 

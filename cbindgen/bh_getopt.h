@@ -1,0 +1,3 @@
+#include <getopt.h>
+
+/* WAMR's own getopt is for systems without one. */

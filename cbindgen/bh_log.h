@@ -1,0 +1,38 @@
+#include "platform_common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How much a message matters. */
+typedef enum {
+    BH_LOG_LEVEL_FATAL = 0,
+    BH_LOG_LEVEL_ERROR = 1,
+    BH_LOG_LEVEL_WARNING = 2,
+    BH_LOG_LEVEL_DEBUG = 3,
+    BH_LOG_LEVEL_VERBOSE = 4
+} LogLevel;
+
+/* Messages up to this level are printed. */
+void
+bh_log_set_verbose_level(uint32_t level);
+
+/* Prints a message and the end of its line; before it a stamp, and the place in the source if `file` is not NULL. */
+void
+bh_log(LogLevel log_level, const char *file, int line, const char *fmt, ...);
+
+#define LOG_ERROR(...) bh_log(BH_LOG_LEVEL_ERROR, NULL, 0, __VA_ARGS__)
+#define LOG_WARNING(...) bh_log(BH_LOG_LEVEL_WARNING, NULL, 0, __VA_ARGS__)
+#define LOG_VERBOSE(...) bh_log(BH_LOG_LEVEL_VERBOSE, NULL, 0, __VA_ARGS__)
+#if BH_DEBUG != 0
+#define LOG_FATAL(...) bh_log(BH_LOG_LEVEL_FATAL, __FILE__, __LINE__, __VA_ARGS__)
+#define LOG_DEBUG(...) bh_log(BH_LOG_LEVEL_DEBUG, __FILE__, __LINE__, __VA_ARGS__)
+#else
+#define LOG_FATAL(...) bh_log(BH_LOG_LEVEL_FATAL, __func__, __LINE__, __VA_ARGS__)
+#define LOG_DEBUG(...) (void)0
+#endif
+#define LOG_PROC_MEM(...) bh_log_proc_mem(__func__, __LINE__)
+
+#ifdef __cplusplus
+}
+#endif
