@@ -180,6 +180,14 @@ TEST(through_the_table)
     uint32_t argv[2] = { 40, 2 };
     CHECK(wasm_runtime_call_indirect(guest.env, 5, 2, argv));
     CHECK_INT(argv[0], 42);
+    argv[0] = 40, argv[1] = 2;
+    CHECK(!wasm_runtime_call_indirect(guest.env, 5, 1, argv));
+    CHECK_STR(wasm_runtime_get_exception(guest.inst),
+              "Exception: invalid argument count 1, must be no smaller than 2");
+    CHECK_INT(argv[0], 40);
+    wasm_runtime_clear_exception(guest.inst);
+    CHECK(wasm_runtime_call_indirect(guest.env, 5, 3, argv));
+    CHECK_INT(argv[0], 42);
     CHECK(!wasm_runtime_call_indirect(guest.env, 10, 0, argv));
     CHECK_STR(wasm_runtime_get_exception(guest.inst), "Exception: undefined element");
     wasm_runtime_clear_exception(guest.inst);

@@ -109,7 +109,8 @@ impl Parts {
             let payload = payload?;
             if let Payload::CodeSectionEntry(body) = &payload {
                 let range = usize_range(&body.range());
-                self.place = Place::Body { end: range.end };
+                let memory = self.num_imported_memories > 0 || !self.memories.is_empty();
+                self.place = Place::Body { end: range.end, memory };
                 let to_validate = validator.code_section_entry(body)?;
                 self.resources.get_or_insert_with(|| to_validate.resources.clone());
                 self.funcs[to_validate.index as usize].body = Some(range);
@@ -119,6 +120,8 @@ impl Parts {
             }
             self.place = match payload {
                 Payload::CodeSectionStart { .. } => Place::Code,
+                Payload::ImportSection(_) => Place::Imports,
+                Payload::ExportSection(_) | Payload::StartSection { .. } => Place::Names,
                 _ => Place::Section,
             };
             validator.payload(&payload)?;

@@ -191,13 +191,16 @@ fn a_failed_format_leaves_a_string() {
 }
 
 #[test]
-fn percent_n_ends_the_program() {
+fn percent_n_writes_nothing_and_takes_its_argument() {
     let guest = &mut Guest::default();
-    guest.put(FORMAT, "seen%n");
-    guest.put_args(&[Arg::I32(BUFFER as i32)]);
-    let trap = LibcTrap::Exception("env.printf: %n is not supported".into());
-    assert_eq!(guest.call("printf", &[FORMAT, ARGS]), Err(trap));
-    assert_eq!(guest.stdout, b"seen");
+    guest.memory().write(BUFFER.into(), &[0xEE; 8]).unwrap();
+    guest.put(FORMAT, "seen%n %d%lln%hhn\n");
+    guest.put_args(&[Arg::I32(BUFFER as i32), Arg::I32(7), Arg::I32(BUFFER as i32), Arg::I32(-1)]);
+    assert_eq!(guest.int("printf", &[FORMAT, ARGS]), 7);
+    assert_eq!(guest.stdout, b"seen 7\n");
+    let mut untouched = [0; 8];
+    guest.memory().read(BUFFER.into(), &mut untouched).unwrap();
+    assert_eq!(untouched, [0xEE; 8]);
 }
 
 #[test]
