@@ -9,14 +9,14 @@ count=300
 count=${SCRIPTED_COUNT:-$count}
 failed=0
 for host in scripted scripted_c; do
-    if "$HOSTS/$host" drive "${SCRIPTED_SEED:-1}" "$count" "$GUESTS" "$scratch" >"$scratch/log" 2>&1; then
+    if "$HOSTS/$host" drive "${SCRIPTED_SEED:-1}" "$count" "$GUESTS" "$scratch" >"$scratch/result" 2>&1; then
         echo "ok   $host"
     else
         echo "FAIL $host"
         failed=1
     fi
-    grep -v '^FAIL' "$scratch/log" | tail -n 1
+    grep -v '^FAIL' "$scratch/result" | tail -n 1
     # Lines that begin with FAIL would count as tests.
-    sed -n 's/^FAIL/     | differs:/p; /^     |/p' "$scratch/log" | head -n 40
+    sed -n 's/^FAIL/     | differs:/p; /^     |/p' "$scratch/result" | head -n 40
 done
 exit $failed

@@ -301,6 +301,9 @@ pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_ins
             // SAFETY: as the caller promises: made by instantiation, not yet ended.
             let instance = unsafe { Box::from_raw(module_inst) };
             let driver = instance.driver.clone();
+            if let Some(left) = driver.history().streams_left(instance.engine_instance().index() as usize) {
+                instance.wasi.ctx.take_up_streams(&left);
+            }
             driver.pass(|| drop(instance));
         }
     });

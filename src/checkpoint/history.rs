@@ -245,6 +245,15 @@ impl History {
         Ok(store.and_then(|store| store.instances.get(place)?.wasi.clone()))
     }
 
+    /// Where an instance that goes again, as it did the first time, leaves the host's standard streams.
+    pub(crate) fn streams_left(&self, place: usize) -> Option<Vec<wayfarer_wasi::StreamPosition>> {
+        let state = self.state();
+        let (source, ordinal) = state.origin.as_ref()?;
+        let host = source.host.as_ref()?;
+        let note = host.stores.get(*ordinal)?.instances.get(place)?;
+        (note.wasi.is_none() && *ordinal != host.pending as usize).then(|| host.streams.clone())
+    }
+
     /// Why a host could not do the same again, if it could not.
     pub(crate) fn obstacle(&self) -> Option<String> {
         let state = self.state();

@@ -108,7 +108,8 @@ pub(crate) fn obstacle(own: &Arc<History>) -> Option<String> {
 /// What cannot be saved, in words.
 pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
     let program = program();
-    let mut record = HostRecord { observed: keep == Keep::Changes, ..HostRecord::default() };
+    let streams = wayfarer_wasi::stream_positions();
+    let mut record = HostRecord { observed: keep == Keep::Changes, streams, ..HostRecord::default() };
     for (ordinal, member) in program.members.iter().enumerate() {
         let alive = member.store.upgrade();
         let in_progress = alive.as_ref().is_some_and(|alive| std::ptr::eq(&**alive, store));

@@ -41,6 +41,8 @@ pub(crate) struct HostRecord {
     pub(crate) pending: u32,
     /// All stores, in the order they were first used in, also those that are gone.
     pub(crate) stores: Vec<StoreRecord>,
+    /// Where guests, also those that are gone, have left files that they read as the host's standard streams.
+    pub(crate) streams: Vec<wayfarer_wasi::StreamPosition>,
 }
 
 /// A store's part of it.
@@ -337,8 +339,11 @@ mod tests {
             hooks: Vec::new(),
         }];
         let instances = vec![InstanceNote { sha256: [1; 32], wasi: Some(vec![1]) }];
-        let record =
-            HostRecord { observed: true, pending: 0, stores: vec![StoreRecord { instances, calls }] };
+        let record = HostRecord {
+            observed: true,
+            stores: vec![StoreRecord { instances, calls }],
+            ..HostRecord::default()
+        };
         let bytes = record.encode().unwrap();
         assert_eq!(HostRecord::decode(&bytes).unwrap(), record);
         assert!(HostRecord::decode(&bytes[..bytes.len() - 1]).is_err());

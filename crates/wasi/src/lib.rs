@@ -58,6 +58,7 @@ pub use functions::FUNCTIONS;
 pub use interrupted::call_ended;
 pub use restore::{RestoreError, RestorePolicy};
 pub use save::{Identity, SaveError, SavePolicy};
+pub use streams::{StreamPosition, stream_positions};
 
 /// How a call ended.
 #[derive(Clone, PartialEq, Eq, Debug)]

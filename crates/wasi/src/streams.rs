@@ -7,6 +7,7 @@
 //! another process with the same open file), but not who, nor what was read before the instance was made. What was
 //! read before is no problem: a host that is started again reads it again.
 
+use crate::ctx::WasiCtx;
 use crate::record::StreamFile;
 use crate::save::{modified, same_time};
 use crate::table::lock;
@@ -20,6 +21,46 @@ type FileId = (u64, u64);
 
 /// Where guests of this process, whichever and by whichever stream, have left the position of a file.
 static LEFT_BY_GUESTS: LazyLock<Mutex<HashMap<FileId, u64>>> = LazyLock::new(Mutex::default);
+
+/// Where guests have left the position of a regular file that is a standard stream of theirs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct StreamPosition {
+    /// Of the file.
+    pub device: u64,
+    /// Of the file.
+    pub inode: u64,
+    /// Bytes from its beginning.
+    pub position: u64,
+}
+
+/// Where the guests of this process, also those that are gone, have left the files that they share with their host.
+pub fn stream_positions() -> Vec<StreamPosition> {
+    let positions = lock(&LEFT_BY_GUESTS);
+    let mut positions: Vec<_> = positions
+        .iter()
+        .map(|(&(device, inode), &position)| StreamPosition { device, inode, position })
+        .collect();
+    positions.sort_by_key(|p| (p.device, p.inode));
+    positions
+}
+
+impl WasiCtx {
+    /// Sets the positions of the streams that guests had left there: the reads of a guest that is gone are not done again
+    /// when its host is restored, but those of the next one follow them. Other files than it had stay where they are.
+    pub fn take_up_streams(&self, positions: &[StreamPosition]) {
+        for stream in &self.streams {
+            let handle = stream.handle();
+            let Ok(stat) = fstat(&handle) else { continue };
+            let same = |p: &&StreamPosition| (p.device, p.inode) == (stat.st_dev, stat.st_ino);
+            if let Some(left) = positions.iter().find(same)
+                && stat.st_size as u64 >= left.position
+                && rustix::fs::seek(&handle, rustix::fs::SeekFrom::Start(left.position)).is_ok()
+            {
+                lock(&LEFT_BY_GUESTS).insert((left.device, left.inode), left.position);
+            }
+        }
+    }
+}
 
 /// What the guest did with a stream.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -179,6 +220,27 @@ mod tests {
         assert_eq!(saved(&stream, &mut file), Err(Shared), "after its last read");
         read(&mut stream, &mut file, 1);
         assert_eq!(saved(&stream, &mut file), Err(Shared), "before it");
+    }
+
+    #[test]
+    fn the_next_guest_reads_on_where_one_that_is_gone_left_off() {
+        let mut file = file(b"0123456789");
+        let stat = rustix::fs::fstat(&file).unwrap();
+        let mut stream = StreamUse::default();
+        read(&mut stream, &mut file, 4);
+        let positions = stream_positions();
+        let here = |p: &&StreamPosition| (p.device, p.inode) == (stat.st_dev, stat.st_ino);
+        assert_eq!(positions.iter().find(here).unwrap().position, 4);
+        file.rewind().unwrap();
+        let mut builder = crate::WasiBuilder::new();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&file).into();
+        // SAFETY: the file outlives the context.
+        unsafe { builder.stdio(fd, fd, fd) };
+        let ctx = builder.build().unwrap();
+        ctx.take_up_streams(&[StreamPosition { inode: stat.st_ino + 1, ..positions[0] }]);
+        assert_eq!(file.stream_position().unwrap(), 0, "another file");
+        ctx.take_up_streams(&positions);
+        assert_eq!(file.stream_position().unwrap(), 4);
     }
 
     #[test]
