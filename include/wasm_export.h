@@ -1165,15 +1165,20 @@ WASM_RUNTIME_API_EXTERN void wasm_runtime_set_user_data(wasm_exec_env_t exec_env
 WASM_RUNTIME_API_EXTERN void *wasm_runtime_get_user_data(wasm_exec_env_t exec_env);
 
 /**
- * Says where the native stack ends (its lowest address), for fibers and the like; NULL to ask the system again.
+ * Says where the native stack ends (its lowest address) that this exec env is called on from now on: for fibers and the like.
+ * From there three pages are left alone; if more has to be, the host says an address above the end. NULL: find out again. That
+ * is a thread's own stack, or the mapping that the stack pointer is in, if it may be a stack (private, at most 64 MiB, with nothing
+ * or a guard below); of any other, calls fail with `native stack overflow`. It has to be said of stacks that are not apart from
+ * each other, or from something else, in memory: else overflow would not be found.
  */
 WASM_RUNTIME_API_EXTERN
 void wasm_runtime_set_native_stack_boundary(wasm_exec_env_t exec_env,
                                             uint8_t *native_stack_boundary);
 
 /**
- * Checks that there is native stack left. If not, sets the exception `native stack overflow` and returns false. True
- * when the end of the stack is not known: no guest code is running in this exec env.
+ * Checks that there is native stack left: as much as a call of the guest needs (15,360 bytes). If not, sets the exception
+ * `native stack overflow` and returns false. True when the end of the stack is not known: no guest code is running in this exec
+ * env, or it was never said, and cannot be found out.
  */
 WASM_RUNTIME_API_EXTERN
 bool wasm_runtime_detect_native_stack_overflow(wasm_exec_env_t exec_env);

@@ -14,6 +14,8 @@ suite rust cargo test --release --workspace --no-fail-fast
 if [ "${WAYFARER_TEST_FULL:-0}" != 0 ]; then
     suite cpython-compiled cargo test --release --test everywhere -- --ignored cpython
 fi
+# With debug assertions, which no other suite has.
+suite checked cargo test --profile checked --no-fail-fast -p wayfarer-interp -p wayfarer-module -p wayfarer-runtime
 if [ -x c-tests/run ]; then
     suite c c-tests/run
 fi

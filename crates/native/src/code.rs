@@ -1,5 +1,6 @@
 //! A module's compiled code in this process.
 
+use crate::known::KnownCode;
 use crate::{helpers, signals};
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +13,8 @@ use wayfarer_runtime::NativeCode;
 /// Compiled code of a module.
 #[derive(Debug)]
 pub struct CompiledModule {
+    // Before the code: fields are dropped in order.
+    _known: KnownCode,
     code: Code,
     funcs: Box<[*const ()]>,
     entries: Box<[*const ()]>,
@@ -98,7 +101,8 @@ impl CompiledModule {
             (0..module.types.len() as u32).map(|ty| find(symbol::entry(ty))).collect::<Result<_, _>>()?;
         signals::install();
         let funcs = funcs.into();
-        Ok(Arc::new(CompiledModule { code, funcs, entries, continuations, needs_guard }))
+        let _known = KnownCode::new(code.range());
+        Ok(Arc::new(CompiledModule { _known, code, funcs, entries, continuations, needs_guard }))
     }
 
     /// The loaded code, for tools that want to know of it.

@@ -20,8 +20,6 @@ pub(crate) struct Level {
     below: *mut c_void,
     /// What the code may access that is not there: the reservation of the instance's memory.
     pub(crate) guard: (usize, usize),
-    /// A host function is running.
-    pub(crate) in_host: bool,
     /// Why it was left, with [`TRAPPED`].
     pub(crate) trap: Option<Trap>,
     /// The context that it runs in.
@@ -66,17 +64,13 @@ pub(crate) unsafe fn run(
     a: *mut u64,
     b: *mut u64,
 ) -> Option<Result<(), Ended>> {
-    let boundary = env.stack_boundary.get();
-    if !native_stack::has_room(boundary) {
-        return None;
-    }
-    let entered = vm.enter(env, native_stack::limit(boundary))?;
+    let limit = native_stack::limit_to_enter(env.stack_boundary.get())?;
+    let entered = vm.enter(env, limit)?;
     let mut level = Level {
         stack: 0,
         env,
         below: env.native,
         guard,
-        in_host: false,
         trap: None,
         vmctx: vm.as_ptr(),
         area: Area::default(),

@@ -4,6 +4,7 @@
 //! taken back, so a thread that runs code of a part needs not be asked when there is more.
 
 use crate::code::LoadError;
+use crate::known::KnownCode;
 use crate::{helpers, signals};
 use std::collections::HashMap;
 use std::fmt;
@@ -40,7 +41,7 @@ pub struct GrowingModule {
     needs_guard: bool,
     wanted: Box<dyn Wanted>,
     /// What all the addresses are in.
-    code: Mutex<Vec<Code>>,
+    code: Mutex<Vec<(KnownCode, Code)>>,
 }
 
 /// Of code that stays as long as the module.
@@ -119,7 +120,7 @@ impl GrowingModule {
             }
         }
         announce(&mut code);
-        self.code.lock().unwrap_or_else(PoisonError::into_inner).push(code);
+        self.code.lock().unwrap_or_else(PoisonError::into_inner).push((KnownCode::new(code.range()), code));
         // Whoever sees a function's code finds its entry; both are complete.
         for (place, address) in entries.into_iter().chain(funcs) {
             let address = address.cast_mut().cast();

@@ -190,14 +190,10 @@ unsafe fn call_any(
     interrupted: &mut bool,
 ) -> Action {
     if func.host.is_some() {
-        let level = level(env);
-        // SAFETY: the level is the run's; the slots are the function's until it returns.
+        // SAFETY: the slots are the function's until it returns.
         let called = unsafe {
-            (*level).in_host = true;
             let slots = std::slice::from_raw_parts_mut(slots, func.slots());
-            let called = wayfarer_runtime::func::call_host(env, func, instance(vmctx), slots);
-            (*level).in_host = false;
-            called
+            wayfarer_runtime::func::call_host(env, func, instance(vmctx), slots)
         };
         return match called {
             Ok(()) => Action::Return,

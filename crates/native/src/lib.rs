@@ -3,7 +3,7 @@
 //! - [`engine`]: compiled code where there is any, the interpreter everywhere else
 //! - [`code`]: a module's compiled code in this process; [`growing`]: that of a module that is compiled while it runs
 //! - `enter`: into compiled code and out of it
-//! - `helpers`: what compiled code calls; `unwind`, `area`: how its frames are captured; `signals`: accesses outside memory
+//! - `helpers`: what compiled code calls; `unwind`, `area`: how its frames are captured; `signals`: accesses outside memory, `known`: of which code
 
 mod area;
 pub mod code;
@@ -11,6 +11,7 @@ pub mod engine;
 mod enter;
 pub mod growing;
 mod helpers;
+mod known;
 mod signals;
 mod tier;
 mod unwind;

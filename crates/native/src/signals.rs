@@ -1,6 +1,7 @@
 //! Accesses outside a memory: the guard around it faults, and the signal becomes a trap.
 
 use crate::enter::{Level, TRAPPED, wayfarer_leave};
+use crate::known::is_code;
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -56,13 +57,30 @@ unsafe extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context:
     // SAFETY: the kernel passes valid pointers; a level that is noted is on this thread's stack.
     unsafe {
         let address = (*info).si_addr() as usize;
-        if !level.is_null() && !(*level).in_host && (*level).guard.0 <= address && address < (*level).guard.1
-        {
+        // Of compiled code, and not of a host function above it, whoever called that.
+        let ours = !level.is_null() && !sent(info) && is_code(program_counter(context.cast()));
+        if ours && (*level).guard.0 <= address && address < (*level).guard.1 {
             ptr::write(&raw mut (*level).trap, Some(Trap::Code(TrapCode::MemoryOutOfBounds)));
             return_into_leave(context.cast(), level);
             return;
         }
         forward(signal, info, context);
+    }
+}
+
+/// The instruction that faulted.
+unsafe fn program_counter(context: *const libc::ucontext_t) -> usize {
+    // SAFETY: the kernel's context.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        let at = (*context).uc_mcontext.gregs[libc::REG_RIP as usize];
+        #[cfg(target_arch = "aarch64")]
+        let at = (*context).uc_mcontext.pc;
+        #[cfg(target_arch = "s390x")]
+        let at = (*context).uc_mcontext.psw.addr;
+        #[cfg(target_arch = "riscv64")]
+        let at = (*context).uc_mcontext.__gregs[libc::REG_PC as usize];
+        at as usize
     }
 }
 

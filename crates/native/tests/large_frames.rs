@@ -12,7 +12,7 @@ use wayfarer_runtime::{ExecEnv, Extern, InstantiateOptions, NativeCode, Runtime,
 /// Vectors that the function below keeps: 96 KiB.
 const KEPT: u32 = 6000;
 
-/// What threads have here; a quarter of it is behind the limit.
+/// What threads have here; 96 KiB of it are behind the limit.
 const STACK: usize = 256 << 10;
 
 /// A function of many values that calls `$callee`, or nothing, and one that goes deeper and deeper and calls that.

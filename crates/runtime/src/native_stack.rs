@@ -7,6 +7,7 @@
 mod mapping;
 
 use crate::trap::{Trap, TrapCode};
+use std::arch::asm;
 use std::cell::Cell;
 
 /// What is left over for a call from the host into the guest (bytes): as much as WAMR leaves, 3 KiB and three pages.
@@ -54,11 +55,32 @@ thread_local! {
     static OWN: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
-/// Roughly the stack pointer.
+/// The stack pointer. (A variable's address will not do: sanitizers have other places for those.)
 #[inline(always)]
 fn here() -> usize {
-    let here = 0u8;
-    &raw const here as usize
+    let here: usize;
+    // SAFETY: copies a register.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags));
+        #[cfg(target_arch = "aarch64")]
+        asm!("mov {}, sp", out(reg) here, options(nomem, nostack, preserves_flags));
+        #[cfg(target_arch = "s390x")]
+        asm!("lgr {}, %r15", out(reg) here, options(nomem, nostack, preserves_flags));
+        #[cfg(target_arch = "riscv64")]
+        asm!("mv {}, sp", out(reg) here, options(nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "s390x",
+        target_arch = "riscv64"
+    )))]
+    {
+        let local = 0u8;
+        here = &raw const local as usize;
+    }
+    here
 }
 
 /// The stack that this runs on, of which the host said that it ends at `boundary` (0: nothing).
@@ -118,16 +140,17 @@ pub fn limit(boundary: usize) -> usize {
     current(boundary).limit
 }
 
+/// The same if compiled code may be entered. Where it may not, the guest can still be interpreted if [`check`] says so.
+#[inline]
+pub fn limit_to_enter(boundary: usize) -> Option<usize> {
+    let limit = limit(boundary);
+    (here() >= limit.saturating_add(MARGIN)).then_some(limit)
+}
+
 /// Whether compiled code has no more room.
 #[inline]
 pub fn is_used_up(boundary: usize) -> bool {
     here() < limit(boundary)
-}
-
-/// Whether compiled code may be entered. Where it may not, the guest can still be interpreted if [`check`] says so.
-#[inline]
-pub fn has_room(boundary: usize) -> bool {
-    here() >= limit(boundary).saturating_add(MARGIN)
 }
 
 /// Whether so much of the stack is used that interpreted frames, which need none of it, are better than compiled ones.
@@ -211,7 +234,7 @@ mod tests {
                 let limit = super::limit(0);
                 assert!(limit < here() && here() - limit < 256 << 10, "{limit:#x} {:#x}", here());
                 assert_eq!(check(0), Ok(()));
-                assert!(has_room(0) && !is_used_up(0) && !is_half_used(0));
+                assert!(limit_to_enter(0) == Some(limit) && !is_used_up(0) && !is_half_used(0));
             })
             .expect("a thread")
             .join()
@@ -233,8 +256,8 @@ mod tests {
     fn the_host_says_where_the_stack_ends() {
         let here = here();
         assert_eq!(check(here - (64 << 10)), Ok(()));
-        assert!(!has_room(here - (64 << 10)), "not enough for compiled code");
-        assert!(has_room(here - (1 << 20)));
+        assert_eq!(limit_to_enter(here - (64 << 10)), None, "not enough for compiled code");
+        assert!(limit_to_enter(here - (1 << 20)).is_some());
         assert_eq!(check(here - PAGES / 2), Err(TrapCode::NativeStackOverflow.into()));
         assert_eq!(check(here + (1 << 20)), Err(TrapCode::NativeStackOverflow.into()));
         assert!(is_left(here - (64 << 10), None));
