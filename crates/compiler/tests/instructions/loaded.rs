@@ -121,6 +121,10 @@ fn all_levels((machine, triple, cpu): (Machine, &str, &str)) {
                 ..Options::default()
             };
             kinds.extend(load(machine, &list::module(), &options));
+            if size_level == 3 {
+                let deterministic = Options { deterministic: true, ..options };
+                kinds.extend(load(machine, &list::module(), &deterministic));
+            }
         }
     }
     println!("{machine}: {kinds:?}");

@@ -130,8 +130,15 @@ impl<O: Unary> Unary for Hidden<O> {
     type Out = O::Out;
     #[inline(always)]
     fn apply(a: O::In) -> Result<O::Out, TrapCode> {
-        O::apply(a).map(black_box)
+        O::apply(a).map(opaque)
     }
+}
+
+/// The same, of which the optimizer knows nothing. A function of its own: what it takes the address of must not be in the
+/// frame of a handler, which could not end in a jump then.
+#[inline(never)]
+pub(crate) fn opaque<T>(x: T) -> T {
+    black_box(x)
 }
 
 binary! {

@@ -5,10 +5,10 @@
 
 use super::dispatch::{handlers, next};
 use super::memory::effective;
+use super::num::opaque;
 use super::operand::{Scalar, put};
 use super::vector_lists::*;
 use crate::simd;
-use std::hint::black_box;
 use std::marker::PhantomData;
 use std::ptr;
 use wayfarer_runtime::TrapCode;
@@ -142,7 +142,7 @@ pub(crate) struct Hidden<O>(PhantomData<O>);
 impl<O: Unary> Unary for Hidden<O> {
     #[inline(always)]
     fn apply(a: u128) -> u128 {
-        black_box(O::apply(a))
+        opaque(O::apply(a))
     }
 }
 
