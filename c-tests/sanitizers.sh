@@ -26,7 +26,8 @@ check() { # NAME COMMAND...: a test; any report is a failure, whatever the statu
 cflags=(-std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
     "-I$IWASM_ROOT/include" -I.)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
-for name in unwind signals cycles depth checkpoint native_state natives terminate exceptions memory; do
+for name in unwind signals cycles depth checkpoint native_state natives terminate exceptions memory \
+    c_api c_api_imports c_api_ownership; do
     # -w: `run` has built it with all warnings as errors.
     if ! gcc "${cflags[@]}" -w -o "$scratch/$name" "$name.c" "-L$library" -liwasm -lpthread -lm; then
         echo "FAIL $name: does not build"
@@ -40,13 +41,13 @@ done
 # valgrind takes an access that a guard page stops for a mistake, which it is: of the guest. So accesses are compared here.
 # And it does not know all instructions.
 mkdir "$scratch/guests"
-for name in unwind mix values natives spin traps; do
+for name in unwind mix values natives spin traps imports start_trap kinds references; do
     cp "$GUESTS/$name.wasm" "$scratch/guests/"
     "$WAMRC" -v=0 --bounds-checks=1 --cpu=x86-64-v2 -o "$scratch/guests/$name.aot" "$GUESTS/$name.wasm" >/dev/null
 done
 under=(valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,indirect
     --errors-for-leak-kinds=definite,indirect --max-stackframe=16777216 --suppressions=valgrind.supp)
-for name in unwind cycles checkpoint natives terminate exceptions; do
+for name in unwind cycles checkpoint natives terminate exceptions c_api c_api_imports c_api_ownership; do
     if ! gcc -std=gnu11 -O1 -g -w "-I$IWASM_ROOT/include" -I. -o "$scratch/plain" "$name.c" "-L$library" -liwasm -lpthread -lm
     then
         echo "FAIL $name: does not build"

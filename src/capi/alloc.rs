@@ -5,6 +5,7 @@
 
 use std::ffi::{c_uint, c_void};
 use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::ffi::{guard, put};
@@ -82,6 +83,9 @@ impl Allocator {
 
 /// Installs the allocator of an initialized runtime, or removes it.
 pub(crate) fn set_allocator(new: Option<Allocator>) {
+    if let Some(new) = &new {
+        OURS.store(matches!(new, Allocator::System), Ordering::Release);
+    }
     *allocator() = new;
 }
 
@@ -203,6 +207,37 @@ pub unsafe extern "C" fn wasm_runtime_free(ptr: *mut c_void) {
         // SAFETY: the host said that this is its free.
         unsafe { (user.free)(ptr) };
     });
+}
+
+/// Whether what was allocated may be freed when there is no runtime: not what was in a host's pool, or its allocator's.
+static OURS: AtomicBool = AtomicBool::new(true);
+
+/// Allocates bytes, all zero, with the allocator chosen at initialization; before that, and after, with malloc. NULL if there
+/// is not enough memory.
+pub(crate) fn zeroed(size: u32) -> *mut c_void {
+    if matches!(*allocator(), None | Some(Allocator::System)) {
+        // SAFETY: calloc takes any size.
+        return unsafe { libc::calloc(1, size as usize) };
+    }
+    let block = wasm_runtime_malloc(size);
+    if !block.is_null() {
+        // SAFETY: as many bytes were allocated.
+        unsafe { block.cast::<u8>().write_bytes(0, size as usize) };
+    }
+    block
+}
+
+/// Frees what [`zeroed`] or `wasm_runtime_malloc` gave. What an allocator of the host's gave goes with that.
+///
+/// # Safety
+/// NULL, or a live block of this API.
+pub(crate) unsafe fn release(block: *mut c_void) {
+    let there = allocator().is_some();
+    if block.is_null() || !there && !OURS.load(Ordering::Acquire) {
+        return;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { if there { wasm_runtime_free(block) } else { libc::free(block) } };
 }
 
 /// Reports how full the pool is. False, with nothing written, in any mode but pool mode.

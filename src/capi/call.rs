@@ -58,6 +58,10 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
     if instance.exception_ptr().is_some() {
         return Err(Failed);
     }
+    if !can_run(instance, func) {
+        instance.set_exception("the function is of another instance");
+        return Err(Failed);
+    }
     let engine = &instance.store().runtime().engine;
     // A call that a native function makes while the guest runs is part of the call that is in progress.
     let outermost = env.inspect(|exec_env| exec_env.depth == 0);
@@ -211,6 +215,12 @@ fn ended<T>(
             Err(Failed)
         }
     }
+}
+
+/// Whether a function is one of the instance's store. One of the host's alone can't be told; wasm_c_api looks at its own.
+fn can_run(instance: &WASMModuleInstanceCommon, func: &Func) -> bool {
+    // SAFETY: null, or an instance that lives as long as the function.
+    unsafe { func.instance.as_ref() }.is_none_or(|of| of.is_of(instance.store()))
 }
 
 /// The type of a function of the instance's store.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use wayfarer_runtime::{ExecEnv, native_stack};
 
@@ -145,11 +145,19 @@ impl WASMExecEnv {
             // callbacks (a checkpoint hook, say), from which it can't be entered.
             _ => return Err("invalid exec env"),
         };
-        RUNNING.set(self);
-        let _running = Running { outer };
         // SAFETY: either nothing else uses the environment, or the engine lent it to the native function that we are
         // called from, which is the only one to use it now.
-        Ok(guest(unsafe { &mut *env }))
+        let env = unsafe { &mut *env };
+        // The host may have set an instance of another store.
+        if let Some(instance) = self.instance()
+            && !Arc::ptr_eq(env.store(), instance.store())
+            && !env.set_store(instance.store().clone())
+        {
+            return Err("invalid exec env: guest code of another instance is running in it");
+        }
+        RUNNING.set(self);
+        let _running = Running { outer };
+        Ok(guest(env))
     }
 }
 
@@ -220,7 +228,8 @@ pub unsafe extern "C" fn wasm_runtime_get_module_inst(exec_env: wasm_exec_env_t)
     unsafe { exec_env.as_ref() }.map_or(null_mut(), |env| env.module_inst.get())
 }
 
-/// Makes an exec env run another instance for a while; the caller puts the old one back.
+/// Makes an exec env run another instance for a while; the caller puts the old one back. Calls into it fail while guest code
+/// of the old one is running in the exec env.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_set_module_inst(
     exec_env: wasm_exec_env_t,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{CString, c_char};
 
-use wayfarer_module::{ExternKind, FuncType, GlobalType, ImportType, MemoryType, Module, TableType};
+use wayfarer_module::{ExternKind, FuncType, GlobalType, Import, ImportType, MemoryType, Module, TableType};
 
 use super::call::{func_of, valkind};
 use super::ffi::{guard, slice_mut, text};
@@ -41,7 +41,7 @@ pub struct WASMMemory {
 const UNKNOWN_KIND: wasm_valkind_t = 0xFF;
 
 /// Pages a memory without declared maximum can have.
-const DEFAULT_MAX_PAGES: u64 = 65536;
+pub(crate) const DEFAULT_MAX_PAGES: u64 = 65536;
 
 /// Elements that WAMR lets a table without declared maximum have.
 const DEFAULT_MAX_TABLE: u64 = 1024;
@@ -106,6 +106,19 @@ fn import_kind(ty: &ImportType) -> ExternKind {
     }
 }
 
+/// The places of a module's imports of one kind, in file order.
+pub(crate) fn import_places(module: &Module, kind: ExternKind) -> impl Iterator<Item = usize> + '_ {
+    let of_kind = move |(place, import): (usize, &Import)| (import_kind(&import.ty) == kind).then_some(place);
+    module.imports.iter().enumerate().filter_map(of_kind)
+}
+
+/// The place of the import that WAMR lists at `index`: its functions come first, and of an `.aot` file the globals next.
+fn listed_import(module: &Module, compiled: bool, index: usize) -> Option<usize> {
+    use ExternKind::{Func, Global, Memory, Table};
+    let order = if compiled { [Func, Global, Table, Memory] } else { [Func, Table, Memory, Global] };
+    order.into_iter().flat_map(|kind| import_places(module, kind)).nth(index)
+}
+
 /// Number of imports of a module; -1 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_get_import_count(module: wasm_module_t) -> i32 {
@@ -113,7 +126,8 @@ pub unsafe extern "C" fn wasm_runtime_get_import_count(module: wasm_module_t) ->
     unsafe { module.as_ref() }.map_or(-1, |m| m.module().imports.len() as i32)
 }
 
-/// Describes an import, in file order. `linked` says whether something to link a function or global to is known.
+/// Describes an import: functions come first, then tables, memories and globals (of an `.aot` file: globals, tables, memories),
+/// each in file order. `linked` says whether something to link a function or global to is known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_get_import_type(
     module: wasm_module_t,
@@ -128,9 +142,10 @@ pub unsafe extern "C" fn wasm_runtime_get_import_type(
         unsafe { import_type.write_bytes(0, 1) };
         // SAFETY: as the caller promises.
         let Some(module) = (unsafe { module.as_ref() }) else { return };
-        let Ok(position) = usize::try_from(import_index) else { return };
+        let Ok(index) = usize::try_from(import_index) else { return };
         let m = module.module();
-        let Some(import) = m.imports.get(position) else { return };
+        let Some(position) = listed_import(m, module.aot.is_some(), index) else { return };
+        let import = &m.imports[position];
         let kind = import_kind(&import.ty);
         // Its index in its own index space is how many of its kind come before it.
         let before = m.imports[..position].iter().filter(|i| import_kind(&i.ty) == kind).count();
@@ -285,7 +300,7 @@ unsafe fn table_type<'a>(handle: wasm_table_type_t) -> Option<&'a TableType> {
 
 /// Most elements a table of this type can have.
 pub(crate) fn table_max(ty: &TableType) -> u32 {
-    let max = ty.limits.max.unwrap_or_else(|| ty.limits.min.max(DEFAULT_MAX_TABLE));
+    let max = ty.limits.max.unwrap_or_else(|| (2 * ty.limits.min).max(DEFAULT_MAX_TABLE));
     u32::try_from(max).unwrap_or(u32::MAX)
 }
 
@@ -309,7 +324,7 @@ pub unsafe extern "C" fn wasm_table_type_get_init_size(table_type: wasm_table_ty
     unsafe { self::table_type(table_type) }.map_or(0, |ty| ty.limits.min as u32)
 }
 
-/// Most elements; if no maximum is declared, 1024 or the initial number, whichever is more.
+/// Most elements; if no maximum is declared, 1024 or twice the initial number, whichever is more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_table_type_get_max_size(table_type: wasm_table_type_t) -> u32 {
     // SAFETY: as the caller promises.

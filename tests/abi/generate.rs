@@ -94,6 +94,7 @@ const HEADERS: &[Header] = &[
         guard: "_WASM_C_API_H_",
         sources: &[
             "wasm_c_api/engine",
+            "wasm_c_api/store",
             "wasm_c_api/types",
             "wasm_c_api/values",
             "wasm_c_api/trap",

@@ -119,6 +119,15 @@ impl ExecEnv {
         &self.store
     }
 
+    /// Makes it one for another store's guests. Not while guest code runs in it: then it stays as it is, and this is false.
+    pub fn set_store(&mut self, store: Arc<Store>) -> bool {
+        let idle = self.depth == 0;
+        if idle {
+            self.store = store;
+        }
+        idle
+    }
+
     /// Who takes checkpoints of this store.
     pub fn checkpointer(&self) -> Option<Arc<dyn Checkpointer>> {
         self.store.checkpointer()

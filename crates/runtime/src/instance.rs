@@ -72,6 +72,12 @@ impl Instance {
         self.store.upgrade()
     }
 
+    /// Whether it belongs to this store.
+    #[inline]
+    pub fn is_of(&self, store: &Arc<Store>) -> bool {
+        std::ptr::eq(self.store.as_ptr(), Arc::as_ptr(store))
+    }
+
     /// Grows memory 0 as `memory.grow` does: the number of pages before, `u32::MAX` if it can't. Whoever wants to know of
     /// failures is told.
     pub fn grow_memory(&self, pages: u32) -> u32 {

@@ -1,18 +1,12 @@
-//! Configuration, engine, store.
+//! Configuration and engine.
 
-use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use wayfarer_runtime as runtime;
-
-use super::super::exec_env::init_thread;
 use super::super::ffi::guard;
 use super::super::init::{NO_OPTION, initialize_with, wasm_runtime_destroy};
 use super::super::types::{MemAllocOption, mem_alloc_type_t};
-use super::objects::{Object, Shared};
-use super::vectors::vector;
 
 /// How an engine is set up.
 #[repr(C)]
@@ -31,34 +25,6 @@ pub struct wasm_config_t {
 /// The engine; there is one in a process.
 pub struct wasm_engine_t {
     _engine: [u8; 0],
-}
-
-/// A store: what the objects of one thread live in.
-pub struct wasm_store_t {
-    pub(crate) inner: Arc<StoreInner>,
-}
-
-/// What the objects of a store keep alive.
-pub(crate) struct StoreInner {
-    pub(crate) store: Arc<runtime::Store>,
-    /// Foreign objects that guests have references to, by address.
-    foreign: Mutex<HashMap<usize, Arc<Shared>>>,
-}
-
-impl StoreInner {
-    /// Gives a host object to guests: its address stands for it.
-    pub(crate) fn lend(&self, object: &Object) -> usize {
-        let address = Arc::as_ptr(&object.shared) as usize;
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        foreign.entry(address).or_insert_with(|| object.shared.clone());
-        address
-    }
-
-    /// The host object at an address that [`StoreInner::lend`] gave.
-    pub(crate) fn lent(&self, address: usize) -> Option<Object> {
-        let foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        foreign.get(&address).map(|shared| Object { shared: shared.clone() })
-    }
 }
 
 /// How many engines there are, and the one they all are.
@@ -195,37 +161,3 @@ pub extern "C" fn wasm_engine_delete(engine: *mut wasm_engine_t) {
         }
     });
 }
-
-/// Makes a store for the calling thread.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_store_new(engine: *mut wasm_engine_t) -> *mut wasm_store_t {
-    guard(null_mut(), || {
-        if engine.is_null() {
-            return null_mut();
-        }
-        init_thread();
-        let store = runtime::Store::new(&super::super::engine::runtime());
-        let inner = StoreInner { store, foreign: Mutex::default() };
-        Box::into_raw(Box::new(wasm_store_t { inner: Arc::new(inner) }))
-    })
-}
-
-/// Deletes a store. What is in it goes when the last handle on it is deleted.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_store_delete(store: *mut wasm_store_t) {
-    guard((), || {
-        if !store.is_null() {
-            // SAFETY: as the caller promises: made by wasm_store_new.
-            drop(unsafe { Box::from_raw(store) });
-        }
-    });
-}
-
-// Not declared in the header, but exported by WAMR.
-vector!(wasm_store_vec_t, *mut wasm_store_t, *const *mut wasm_store_t, "stores",
-    copy: |&p| p, delete: |&p| {
-        // SAFETY: elements of a vector are NULL or stores, owned by it.
-        unsafe { wasm_store_delete(p) }
-    };
-    wasm_store_vec_new_empty wasm_store_vec_new_uninitialized wasm_store_vec_new wasm_store_vec_copy
-    wasm_store_vec_delete);

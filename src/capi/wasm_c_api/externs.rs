@@ -1,22 +1,23 @@
 //! Globals, tables, memories, and what is imported and exported.
 
 use std::ptr::null_mut;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Arc, Weak};
 
-use wayfarer_module::{Limits, MemoryType, TableType, ValType};
+use wayfarer_module::{GlobalType, Limits, MemoryType, TableType, ValType};
 use wayfarer_runtime::values::slot_to_func;
 use wayfarer_runtime::{Global, Memory, MemoryPlan, Table};
 
 use super::super::externref;
 use super::super::ffi::{guard, put};
-use super::super::log::warning;
-use super::super::types::wasm_val_t;
-use super::engine::{StoreInner, wasm_store_t};
+use super::super::log::{error, warning};
+use super::super::types::{wasm_val_t, wasm_valkind_enum};
 use super::func::from_engine;
-use super::objects::{Kind, Object, delete, object};
+use super::objects::{Foreign, Kind, Object, delete, object};
 use super::refs::{
     wasm_extern_t, wasm_foreign_t, wasm_func_t, wasm_global_t, wasm_memory_t, wasm_ref_t, wasm_table_t,
 };
+use super::store::{InStore, StoreInner, wasm_store_t};
 use super::types::{
     EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, EXTERN_TABLE, ToC, wasm_externkind_t, wasm_externtype_t,
     wasm_globaltype_t, wasm_memorytype_t, wasm_tabletype_t,
@@ -30,24 +31,99 @@ pub type wasm_table_size_t = u32;
 /// Number of pages of a memory.
 pub type wasm_memory_pages_t = u32;
 
-/// Makes an object that guests can hold externrefs to.
+/// Makes an object that guests can hold externrefs to. It goes with the store, if it is not deleted before.
 #[unsafe(no_mangle)]
-pub extern "C" fn wasm_foreign_new(store: *mut wasm_store_t) -> *mut wasm_foreign_t {
-    guard(null_mut(), || if store.is_null() { null_mut() } else { Object::new(Kind::Foreign).into_raw() })
+pub unsafe extern "C" fn wasm_foreign_new(store: *mut wasm_store_t) -> *mut wasm_foreign_t {
+    guard(null_mut(), || {
+        // SAFETY: as the caller promises.
+        let Some(store) = (unsafe { store.as_ref() }) else { return null_mut() };
+        let foreign = Foreign {
+            store: Arc::downgrade(&store.inner),
+            handle: Default::default(),
+            count: Default::default(),
+        };
+        let object = Object::new(Kind::Foreign(foreign));
+        match object.kind() {
+            Kind::Foreign(foreign) => foreign.handle(&object),
+            _ => null_mut(),
+        }
+    })
 }
 
-/// # Safety
-/// NULL, or a handle that is alive.
-unsafe fn global_of<'a>(handle: *const wasm_global_t) -> Option<(&'a Arc<StoreInner>, &'a Global)> {
-    // SAFETY: as the caller promises; objects live as long as their store.
-    match unsafe { object(handle) }?.kind() {
-        // SAFETY: as above.
-        Kind::Global { store, global } => Some((store, unsafe { &**global })),
-        _ => None,
+/// A global. One of the host's becomes one of the engine's when an instance gets it; before, as in WAMR, it can't be read or
+/// written.
+pub(crate) struct HostGlobal {
+    pub(crate) store: Weak<StoreInner>,
+    ty: GlobalType,
+    /// What it begins with.
+    init: u64,
+    /// The engine's global; null for none.
+    global: AtomicPtr<Global>,
+    linked: AtomicBool,
+}
+
+impl HostGlobal {
+    /// One that an instance exports.
+    ///
+    /// # Safety
+    /// It is a global of the store, which is there.
+    pub(crate) unsafe fn of_engine(store: Weak<StoreInner>, global: *const Global) -> HostGlobal {
+        HostGlobal {
+            store,
+            // SAFETY: as the caller promises.
+            ty: unsafe { &*global }.ty(),
+            init: 0,
+            global: AtomicPtr::new(global.cast_mut()),
+            linked: AtomicBool::new(true),
+        }
+    }
+
+    /// Its type, as the host said.
+    pub(crate) fn ty(&self) -> GlobalType {
+        self.ty
+    }
+
+    /// Which of the engine's globals it is; `None` as long as it is none.
+    pub(crate) fn in_engine(&self) -> Option<*const Global> {
+        let global = self.global.load(Ordering::Acquire);
+        (!global.is_null()).then_some(global.cast_const())
+    }
+
+    /// The engine's global for an import of this type, which has the same kind of value. Imports that say the same of
+    /// whether it is mutable share it; for another, it becomes another one, as in WAMR every instance has its own.
+    pub(crate) fn to_engine(&self, store: &Arc<StoreInner>, wanted: GlobalType) -> *const Global {
+        // SAFETY: objects live as long as their store.
+        let have = self.in_engine().map(|global| unsafe { &*global });
+        if let Some(have) = have.filter(|have| have.ty() == wanted) {
+            return have;
+        }
+        let value = have.map_or([self.init, 0], Global::get);
+        let global = store.store.add_global(wanted, value);
+        self.global.store(global.cast_mut(), Ordering::Release);
+        global
+    }
+
+    /// An instance got it.
+    pub(crate) fn linked(&self) {
+        self.linked.store(true, Ordering::Release);
     }
 }
 
-/// Makes a global.
+/// A global that can be read, and whether it may be written.
+///
+/// # Safety
+/// NULL, or a handle that is alive.
+unsafe fn global_of(handle: *const wasm_global_t) -> Option<(InStore<Global>, bool)> {
+    // SAFETY: as the caller promises.
+    let Kind::Global(global) = unsafe { object(handle) }?.kind() else { return None };
+    if !global.linked.load(Ordering::Acquire) {
+        return None;
+    }
+    // SAFETY: a global of this store.
+    Some((unsafe { InStore::new(&global.store, global.in_engine()?) }?, global.ty.mutable))
+}
+
+/// Makes a global. It can be read and written as soon as an instance has it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_global_new(
     store: *mut wasm_store_t,
@@ -59,9 +135,16 @@ pub unsafe extern "C" fn wasm_global_new(
         let (store, ty, val) =
             unsafe { (store.as_ref(), ty.as_ref().and_then(wasm_globaltype_t::to_module), val.as_ref()) };
         let (Some(store), Some(ty), Some(val)) = (store, ty, val) else { return null_mut() };
-        let value = [to_slot(&store.inner, ty.val, val), 0];
-        let global = store.inner.store.add_global(ty, value);
-        Object::new(Kind::Global { store: store.inner.clone(), global }).into_raw()
+        let init = match to_slot(&store.inner, ty.val, val) {
+            Ok(init) => init,
+            Err(why) => {
+                error!("wasm_global_new: {why}");
+                return null_mut();
+            }
+        };
+        let (store, global, linked) =
+            (Arc::downgrade(&store.inner), AtomicPtr::default(), AtomicBool::new(false));
+        Object::new(Kind::Global(HostGlobal { store, ty, init, global, linked })).into_raw()
     })
 }
 
@@ -69,46 +152,54 @@ pub unsafe extern "C" fn wasm_global_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_global_type(global: *const wasm_global_t) -> *mut wasm_globaltype_t {
     // SAFETY: as the caller promises.
-    guard(null_mut(), || unsafe { global_of(global) }.map_or(null_mut(), |(_, g)| g.ty().to_c()))
+    guard(null_mut(), || match unsafe { object(global) }.map(Object::kind) {
+        Some(Kind::Global(global)) => global.ty().to_c(),
+        _ => null_mut(),
+    })
 }
 
-/// Reads a global.
+/// Reads a global. `out` stays as it is if no instance has it yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_global_get(global: *const wasm_global_t, out: *mut wasm_val_t) {
     guard((), || {
         // SAFETY: as the caller promises.
-        let Some((store, global)) = (unsafe { global_of(global) }) else { return };
+        let Some((global, _)) = (unsafe { global_of(global) }).filter(|_| !out.is_null()) else { return };
+        let value = from_slot(&global.store, global.ty().val, global.get()[0]);
         // SAFETY: as the caller promises.
-        unsafe { put(out, from_slot(store, global.ty().val, global.get()[0])) };
+        unsafe { put(out, value) };
     });
 }
 
-/// Writes a global, if its type allows that.
+/// Writes a global, if its type allows that and an instance has it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_global_set(global: *mut wasm_global_t, val: *const wasm_val_t) {
     guard((), || {
         // SAFETY: as the caller promises.
-        let (Some((store, global)), Some(val)) = (unsafe { (global_of(global), val.as_ref()) }) else {
+        let (Some((global, mutable)), Some(val)) = (unsafe { (global_of(global), val.as_ref()) }) else {
             return;
         };
-        if global.ty().mutable {
-            global.set([to_slot(store, global.ty().val, val), 0]);
+        if !mutable {
+            return;
+        }
+        match to_slot(&global.store, global.ty().val, val) {
+            Ok(slot) => global.set([slot, 0]),
+            Err(why) => error!("wasm_global_set: {why}"),
         }
     });
 }
 
 /// # Safety
 /// NULL, or a handle that is alive.
-unsafe fn table_of<'a>(handle: *const wasm_table_t) -> Option<(&'a Arc<StoreInner>, &'a Table)> {
-    // SAFETY: as the caller promises; objects live as long as their store.
+unsafe fn table_of(handle: *const wasm_table_t) -> Option<InStore<Table>> {
+    // SAFETY: as the caller promises.
     match unsafe { object(handle) }?.kind() {
-        // SAFETY: as above.
-        Kind::Table { store, table } => Some((store, unsafe { &**table })),
+        // SAFETY: a table of this store.
+        Kind::Table { store, table } => unsafe { InStore::new(store, *table) },
         _ => None,
     }
 }
 
-/// Makes a table whose elements are all `init`.
+/// Makes a table whose elements are all `init`, which stays the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_table_new(
     store: *mut wasm_store_t,
@@ -120,9 +211,15 @@ pub unsafe extern "C" fn wasm_table_new(
         let (store, ty) = unsafe { (store.as_ref(), ty.as_ref().and_then(wasm_tabletype_t::to_module)) };
         let (Some(store), Some(ty)) = (store, ty) else { return null_mut() };
         // SAFETY: as the caller promises.
-        let init = unsafe { ref_to_slot(&store.inner, ty.elem, init) };
+        let init = match unsafe { ref_to_slot(&store.inner, ty.elem, init) } {
+            Ok(init) => init,
+            Err(why) => {
+                error!("wasm_table_new: {why}");
+                return null_mut();
+            }
+        };
         match store.inner.store.add_table(&ty, init) {
-            Some(table) => Object::new(Kind::Table { store: store.inner.clone(), table }).into_raw(),
+            Some(table) => Object::new(Kind::Table { store: Arc::downgrade(&store.inner), table }).into_raw(),
             None => null_mut(),
         }
     })
@@ -136,10 +233,11 @@ fn type_of_table(table: &Table) -> TableType {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_table_type(table: *const wasm_table_t) -> *mut wasm_tabletype_t {
     // SAFETY: as the caller promises.
-    guard(null_mut(), || unsafe { table_of(table) }.map_or(null_mut(), |(_, t)| type_of_table(t).to_c()))
+    guard(null_mut(), || unsafe { table_of(table) }.map_or(null_mut(), |t| type_of_table(&t).to_c()))
 }
 
-/// An element of a table, for the caller to delete; NULL if it is null or there is no such element.
+/// An element of a table: a new reference to a function, for the caller to delete, or the host's pointer that is there as
+/// externref. NULL if it is null or there is no such element.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_table_get(
     table: *const wasm_table_t,
@@ -147,16 +245,17 @@ pub unsafe extern "C" fn wasm_table_get(
 ) -> *mut wasm_ref_t {
     guard(null_mut(), || {
         // SAFETY: as the caller promises.
-        let Some((store, table)) = (unsafe { table_of(table) }) else { return null_mut() };
+        let Some(table) = (unsafe { table_of(table) }) else { return null_mut() };
         let Some(slot) = table.get(index) else { return null_mut() };
         match table.elem_type() {
-            ValType::FuncRef => from_engine(store, slot_to_func(slot)),
-            _ => store.lent(externref::slot_to_object(slot)).map_or(null_mut(), Object::into_raw),
+            ValType::FuncRef => from_engine(&table.store, slot_to_func(slot)),
+            _ => externref::slot_to_object(slot) as *mut wasm_ref_t,
         }
     })
 }
 
-/// Sets an element of a table. False if there is no such element, or the reference is of another kind.
+/// Sets an element of a table. A reference to a function is taken over; one to an object of the host's stays the caller's.
+/// False, with nothing taken over, if there is no such element, or the reference is of another kind or another store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_table_set(
     table: *mut wasm_table_t,
@@ -165,10 +264,27 @@ pub unsafe extern "C" fn wasm_table_set(
 ) -> bool {
     guard(false, || {
         // SAFETY: as the caller promises.
-        let Some((store, table)) = (unsafe { table_of(table) }) else { return false };
+        let Some(table) = (unsafe { table_of(table) }) else { return false };
+        let functions = table.elem_type() == ValType::FuncRef;
         // SAFETY: as the caller promises.
-        let slot = unsafe { ref_to_slot(store, table.elem_type(), reference) };
-        (reference.is_null() || slot != 0) && table.set(index, slot).is_ok()
+        let kind = unsafe { object(reference) }.map(Object::kind);
+        if !reference.is_null() && !functions && !matches!(kind, Some(Kind::Foreign(_))) {
+            return false;
+        }
+        // SAFETY: as the caller promises.
+        let slot = match unsafe { ref_to_slot(&table.store, table.elem_type(), reference) } {
+            Ok(slot) => slot,
+            Err(why) => {
+                error!("wasm_table_set: {why}");
+                return false;
+            }
+        };
+        let set = table.set(index, slot).is_ok();
+        if set && functions {
+            // SAFETY: the caller gave it away.
+            unsafe { delete(reference) };
+        }
+        set
     })
 }
 
@@ -176,7 +292,7 @@ pub unsafe extern "C" fn wasm_table_set(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_table_size(table: *const wasm_table_t) -> wasm_table_size_t {
     // SAFETY: as the caller promises.
-    guard(0, || unsafe { table_of(table) }.map_or(0, |(_, t)| t.len()))
+    guard(0, || unsafe { table_of(table) }.map_or(0, |t| t.len()))
 }
 
 /// Hosts can't grow tables, as in WAMR: logs a warning and returns false.
@@ -196,11 +312,11 @@ pub extern "C" fn wasm_table_grow(
 
 /// # Safety
 /// NULL, or a handle that is alive.
-unsafe fn memory_of<'a>(handle: *const wasm_memory_t) -> Option<&'a Memory> {
-    // SAFETY: as the caller promises; objects live as long as their store.
+unsafe fn memory_of(handle: *const wasm_memory_t) -> Option<InStore<Memory>> {
+    // SAFETY: as the caller promises.
     match unsafe { object(handle) }?.kind() {
-        // SAFETY: as above.
-        Kind::Memory { memory, .. } => Some(unsafe { &**memory }),
+        // SAFETY: a memory of this store.
+        Kind::Memory { store, memory } => unsafe { InStore::new(store, *memory) },
         _ => None,
     }
 }
@@ -215,7 +331,9 @@ pub unsafe extern "C" fn wasm_memory_new(
         // SAFETY: as the caller promises.
         let (Some(store), Some(ty)) = (unsafe { (store.as_ref(), ty.as_ref()) }) else { return null_mut() };
         match store.inner.store.add_memory(MemoryPlan::of(&ty.to_module())) {
-            Ok(memory) => Object::new(Kind::Memory { _store: store.inner.clone(), memory }).into_raw(),
+            Ok(memory) => {
+                Object::new(Kind::Memory { store: Arc::downgrade(&store.inner), memory }).into_raw()
+            }
             Err(_) => null_mut(),
         }
     })
@@ -231,7 +349,7 @@ fn type_of_memory(memory: &Memory) -> MemoryType {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_memory_type(memory: *const wasm_memory_t) -> *mut wasm_memorytype_t {
     // SAFETY: as the caller promises.
-    guard(null_mut(), || unsafe { memory_of(memory) }.map_or(null_mut(), |m| type_of_memory(m).to_c()))
+    guard(null_mut(), || unsafe { memory_of(memory) }.map_or(null_mut(), |m| type_of_memory(&m).to_c()))
 }
 
 /// The first byte of a memory; it stays where it is when the memory grows.
@@ -245,7 +363,7 @@ pub unsafe extern "C" fn wasm_memory_data(memory: *mut wasm_memory_t) -> *mut by
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_memory_data_size(memory: *const wasm_memory_t) -> usize {
     // SAFETY: as the caller promises.
-    guard(0, || unsafe { memory_of(memory) }.map_or(0, Memory::len))
+    guard(0, || unsafe { memory_of(memory) }.map_or(0, |m| m.len()))
 }
 
 /// Pages of a memory.
@@ -266,27 +384,29 @@ pub extern "C" fn wasm_memory_grow(_memory: *mut wasm_memory_t, _delta: wasm_mem
     })
 }
 
-/// Kind of something imported or exported.
+/// Kind of something imported or exported. Of NULL it is none: as in WAMR, the number of the value kind externref.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_extern_kind(handle: *const wasm_extern_t) -> wasm_externkind_t {
     // SAFETY: as the caller promises.
-    unsafe { object(handle) }.and_then(Object::extern_kind).unwrap_or(EXTERN_FUNC)
+    unsafe { object(handle) }
+        .map_or(wasm_valkind_enum::WASM_EXTERNREF as u8, |o| o.extern_kind().unwrap_or(EXTERN_FUNC))
 }
 
-/// Type of something imported or exported, for the caller to delete.
+/// Type of something imported or exported, for the caller to delete; NULL for a placeholder.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_extern_type(handle: *const wasm_extern_t) -> *mut wasm_externtype_t {
     guard(null_mut(), || {
-        // SAFETY: as the caller promises; objects live as long as their store.
-        match unsafe { object(handle) }.map(Object::kind) {
-            Some(Kind::Func(func)) => func.ty.to_c().cast(),
-            // SAFETY: as above.
-            Some(Kind::Global { global, .. }) => unsafe { &**global }.ty().to_c().cast(),
-            // SAFETY: as above.
-            Some(Kind::Table { table, .. }) => type_of_table(unsafe { &**table }).to_c().cast(),
-            // SAFETY: as above.
-            Some(Kind::Memory { memory, .. }) => type_of_memory(unsafe { &**memory }).to_c().cast(),
-            _ => null_mut(),
+        // SAFETY: as the caller promises, and of the object's own store.
+        unsafe {
+            match object(handle).map(Object::kind) {
+                Some(Kind::Func(func)) => func.ty.to_c().cast(),
+                Some(Kind::Global(global)) => global.ty().to_c().cast(),
+                Some(Kind::Table { store, table }) => InStore::new(store, *table)
+                    .map_or(null_mut(), |table: InStore<Table>| type_of_table(&table).to_c().cast()),
+                Some(Kind::Memory { store, memory }) => InStore::new(store, *memory)
+                    .map_or(null_mut(), |memory: InStore<Memory>| type_of_memory(&memory).to_c().cast()),
+                _ => null_mut(),
+            }
         }
     })
 }
@@ -305,9 +425,9 @@ pub extern "C" fn wasm_extern_new_empty(
     })
 }
 
-vector!(wasm_extern_vec_t, *mut wasm_extern_t, *const *mut wasm_extern_t, "handles",
+vector!(own wasm_extern_vec_t, *mut wasm_extern_t, *const *mut wasm_extern_t, "handles",
     // SAFETY: elements of a vector of the host's are NULL or alive.
-    copy: |&p| unsafe { super::refs::wasm_extern_copy(p) },
+    copy: |&p| Some(unsafe { super::refs::wasm_extern_copy(p) }),
     // SAFETY: as above, and owned by the vector.
     delete: |&p| unsafe { delete(p) };
     wasm_extern_vec_new_empty wasm_extern_vec_new_uninitialized wasm_extern_vec_new wasm_extern_vec_copy

@@ -2,19 +2,22 @@
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use smallvec::SmallVec;
+use wayfarer_module::FuncType;
 use wayfarer_runtime::{self as runtime, Caller, HostError, HostFunc, Trap};
 
 use super::super::call;
 use super::super::called::Called;
 use super::super::exec_env::env_of;
 use super::super::ffi::guard;
+use super::super::instance::WASMModuleInstanceCommon;
 use super::super::types::wasm_val_t;
-use super::engine::{StoreInner, wasm_store_t};
-use super::objects::{Callback, Finalizer, Func, HostFunction, Kind, Object, object};
+use super::instance::InstanceInner;
+use super::objects::{Finalizer, Kind, Object, object};
 use super::refs::{wasm_func_t, wasm_ref_t, wasm_trap_t};
+use super::store::{StoreInner, wasm_store_t};
 use super::trap::{message_of, new_trap};
 use super::types::{ToC, wasm_functype_t};
 use super::values::{from_slots, has_vectors, to_slots, wasm_val_vec_t};
@@ -36,6 +39,55 @@ pub type wasm_func_callback_with_env_t = Option<
         results: *mut wasm_val_vec_t,
     ) -> *mut wasm_trap_t,
 >;
+
+/// A function.
+pub(crate) struct Func {
+    pub(crate) store: Weak<StoreInner>,
+    pub(crate) ty: FuncType,
+    /// The engine's function; a host function gets one when it is first given to a guest.
+    func: OnceLock<usize>,
+    /// The host's function, if it is one.
+    host: Option<HostFunction>,
+    /// What runs it: the instance of a guest's function, if that is known; the one that a host's function was given to last.
+    instance: Mutex<Weak<InstanceInner>>,
+    /// Of a host's function: runs with the last handle.
+    _end: Option<End>,
+}
+
+/// A function of the host's.
+#[derive(Clone, Copy)]
+struct HostFunction {
+    call: Callback,
+    env: *mut c_void,
+}
+
+/// `wasm_func_callback_t` or `wasm_func_callback_with_env_t`.
+#[derive(Clone, Copy)]
+enum Callback {
+    Plain(unsafe extern "C" fn(*const wasm_val_vec_t, *mut wasm_val_vec_t) -> *mut wasm_trap_t),
+    WithEnv(
+        unsafe extern "C" fn(*mut c_void, *const wasm_val_vec_t, *mut wasm_val_vec_t) -> *mut wasm_trap_t,
+    ),
+}
+
+// SAFETY: functions and pointers of the host's, which it allows to be used where its objects are; a store is used by one
+// thread at a time, by the API's contract.
+unsafe impl Send for HostFunction {}
+// SAFETY: as above.
+unsafe impl Sync for HostFunction {}
+
+/// What is to be done when a host's function has no handles any more.
+struct End {
+    env: *mut c_void,
+    finalizer: Finalizer,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // SAFETY: the host gave the two together.
+        unsafe { (self.finalizer)(self.env) };
+    }
+}
 
 impl HostFunction {
     /// Calls the host. The results, or its trap.
@@ -64,72 +116,99 @@ impl HostFunction {
     }
 }
 
-/// The engine's function for one of this API's. A host function becomes one of the store's when it is first needed.
-pub(crate) fn to_engine(store: &Arc<StoreInner>, func: &Func) -> *const runtime::Func {
-    let make = || {
-        let host = func.host.clone();
-        let (ty, weak) = (func.ty.clone(), Arc::downgrade(store));
-        let results = ty.results.len();
-        let called = Called::default();
-        let call = move |caller: &mut Caller<'_>, slots: &mut [u64]| -> Result<(), HostError> {
-            called.note(|| "one made by wasm_func_new".to_owned());
-            let (Some(host), Some(store)) = (&host, weak.upgrade()) else {
-                return Err(HostError::Trap(Trap::host("function of a deleted store")));
-            };
-            let env = env_of(caller.env);
-            let lent: *mut runtime::ExecEnv = &mut *caller.env;
-            let _running = env.map(|env| env.enter_native(lent, null_mut()));
-            let mut args = from_slots(&store, &ty.params, slots);
-            let called = host.call(&args, results);
-            args.iter_mut().for_each(|arg| {
-                // SAFETY: made by `from_slots`, so the handles are ours.
-                unsafe { super::values::wasm_val_delete(&raw mut *arg) }
-            });
-            match called {
-                Ok(values) => {
-                    let values = to_slots(&store, &ty.results, &values);
-                    slots[..values.len()].copy_from_slice(&values);
-                    Ok(())
-                }
-                Err(trap) => {
-                    // SAFETY: the host hands its trap over.
-                    let mut message = unsafe { message_of(trap) };
-                    // SAFETY: as above.
-                    unsafe { super::objects::delete(trap) };
-                    let mut end = message.len().min(MAX_MESSAGE);
-                    while !message.is_char_boundary(end) {
-                        end -= 1;
-                    }
-                    message.truncate(end);
-                    Err(HostError::Trap(Trap::host(message)))
-                }
-            }
-        };
-        let host =
-            HostFunc { name: ("".into(), "".into()), restartable: false, call: Box::new(call), data: None };
-        store.store.add_host_func(&func.ty, host) as usize
+impl Func {
+    /// Which of the engine's functions it is; `None` as long as it is none.
+    pub(crate) fn in_engine(&self) -> Option<usize> {
+        self.func.get().copied()
+    }
+
+    /// The engine's function. A host function becomes one of the store's when it is first needed.
+    pub(crate) fn to_engine(&self, store: &Arc<StoreInner>) -> *const runtime::Func {
+        *self.func.get_or_init(|| match self.host {
+            Some(host) => add_host_func(store, &self.ty, host) as usize,
+            None => 0,
+        }) as *const runtime::Func
+    }
+
+    /// An instance got it.
+    pub(crate) fn linked(&self, instance: &Arc<InstanceInner>) {
+        if self.host.is_some() {
+            *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(instance);
+        }
+    }
+
+    fn instance(&self) -> Option<Arc<InstanceInner>> {
+        self.instance.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+}
+
+/// Makes a host's function one of the engine's.
+fn add_host_func(store: &Arc<StoreInner>, ty: &FuncType, host: HostFunction) -> *const runtime::Func {
+    let (of_func, weak) = (ty.clone(), Arc::downgrade(store));
+    let noted = Called::default();
+    let call = move |caller: &mut Caller<'_>, slots: &mut [u64]| -> Result<(), HostError> {
+        noted.note(|| "one made by wasm_func_new".to_owned());
+        let ty = &of_func;
+        let store =
+            weak.upgrade().ok_or_else(|| HostError::Trap(Trap::host("function of a deleted store")))?;
+        let env = env_of(caller.env);
+        let lent: *mut runtime::ExecEnv = &mut *caller.env;
+        let _running = env.map(|env| env.enter_native(lent, null_mut()));
+        let args = from_slots(&store, &ty.params, slots);
+        let called = host.call(&args, ty.results.len());
+        let called = called.map(|values| (to_slots(&store, &ty.results, &values), values));
+        // Arguments are the host's only during the call, results are ours; an argument may come back as a result.
+        let results = called.as_ref().map(|(_, values)| &**values).unwrap_or_default();
+        super::values::delete_funcrefs(args.iter().chain(results));
+        let (new, _) = called.map_err(|trap| HostError::Trap(Trap::host(taken_message(trap))))?;
+        let new = new.map_err(|why| HostError::Trap(Trap::host(why)))?;
+        slots[..new.len()].copy_from_slice(&new);
+        Ok(())
     };
-    *func.func.get_or_init(make) as *const runtime::Func
+    let host =
+        HostFunc { name: ("".into(), "".into()), restartable: false, call: Box::new(call), data: None };
+    store.store.add_host_func(ty, host)
+}
+
+/// The message of a trap that the host hands over, cut as WAMR cuts it.
+fn taken_message(trap: *mut wasm_trap_t) -> String {
+    // SAFETY: the host hands its trap over.
+    let mut message = unsafe { message_of(trap) };
+    // SAFETY: as above.
+    unsafe { super::objects::delete(trap) };
+    if message.is_empty() {
+        return "native function throw unknown exception".to_owned();
+    }
+    let mut end = message.len().min(MAX_MESSAGE);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.truncate(end);
+    message
 }
 
 /// A new handle on an engine's function; NULL for null.
 pub(crate) fn from_engine(store: &Arc<StoreInner>, func: *const runtime::Func) -> *mut wasm_ref_t {
     // SAFETY: functions live as long as their store.
-    unsafe { func.as_ref() }.map_or(null_mut(), |func| guest_func(store, func, None).into_raw())
+    unsafe { func.as_ref() }.map_or(null_mut(), |func| {
+        guest_func(&store.store, &Arc::downgrade(store), func, Weak::new()).into_raw()
+    })
 }
 
 /// An object for an engine's function.
 pub(crate) fn guest_func(
-    store: &Arc<StoreInner>,
+    engine_store: &runtime::Store,
+    store: &Weak<StoreInner>,
     func: &runtime::Func,
-    instance: Option<Arc<super::instance::InstanceInner>>,
+    instance: Weak<InstanceInner>,
 ) -> Object {
     Object::new(Kind::Func(Func {
         store: store.clone(),
-        ty: store.store.runtime().types.get(func.ty).as_ref().clone(),
+        ty: engine_store.runtime().types.get(func.ty).as_ref().clone(),
         func: OnceLock::from(std::ptr::from_ref(func) as usize),
         host: None,
-        instance,
+        instance: Mutex::new(instance),
+        _end: None,
     }))
 }
 
@@ -147,11 +226,12 @@ unsafe fn new_host_func(
         let (store, ty) = unsafe { (store.as_ref(), ty.as_ref().and_then(wasm_functype_t::to_module)) };
         let (Some(store), Some(ty), Some(call)) = (store, ty, call) else { return null_mut() };
         Object::new(Kind::Func(Func {
-            store: store.inner.clone(),
+            store: Arc::downgrade(&store.inner),
             ty,
             func: OnceLock::new(),
-            host: Some(Arc::new(HostFunction { call, env, finalizer })),
-            instance: None,
+            host: Some(HostFunction { call, env }),
+            instance: Mutex::default(),
+            _end: finalizer.map(|finalizer| End { env, finalizer }),
         }))
         .into_raw()
     })
@@ -168,7 +248,8 @@ pub unsafe extern "C" fn wasm_func_new(
     unsafe { new_host_func(store, ty, callback.map(Callback::Plain), null_mut(), None) }
 }
 
-/// Makes a function that calls the host with a pointer of its own, and `finalizer` with it in the end.
+/// Makes a function that calls the host with a pointer of its own. `finalizer` is called with it, once, when the last
+/// handle on the function is deleted; as in WAMR, also while instances still have the function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_func_new_with_env(
     store: *mut wasm_store_t,
@@ -212,7 +293,10 @@ pub unsafe extern "C" fn wasm_func_result_arity(func: *const wasm_func_t) -> usi
     unsafe { func_of(func) }.map_or(0, |f| f.ty.results.len())
 }
 
-/// Calls a function. `results` has room for its results. Returns NULL, or a trap for the caller to delete.
+/// Calls a function, a guest's or one that a guest was given. `results` has room for its results. Returns NULL, or a trap
+/// for the caller to delete.
+///
+/// Without enough room the function is called all the same, and a trap says so if it returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_func_call(
     func: *const wasm_func_t,
@@ -224,55 +308,67 @@ pub unsafe extern "C" fn wasm_func_call(
         let Some(func) = (unsafe { func_of(func) }) else { return new_trap("Exception: not a function") };
         // SAFETY: as the caller promises.
         let args = unsafe { args.as_ref().map(|args| args.all()) }.unwrap_or_default();
-        // SAFETY: as the caller promises.
-        let results = unsafe { results.as_mut() };
-        let count = func.ty.results.len();
-        if args.len() < func.ty.params.len() || results.as_ref().map_or(0, |r| r.size) < count {
-            return new_trap("Exception: wrong number of arguments or results");
-        }
-        let values = match invoke(func, &args[..func.ty.params.len()]) {
-            Ok(values) => values,
-            Err(trap) => return trap,
+        let (params, count) = (func.ty.params.len(), func.ty.results.len());
+        let Some(args) = args.get(..params) else {
+            return new_trap(&format!(
+                "Exception: the function has {params} parameters, and {} arguments were given",
+                args.len()
+            ));
         };
-        if let Some(results) = results.filter(|_| count > 0) {
-            // SAFETY: there is room for `size >= count` values.
-            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), results.data, count) };
-            (results.num_elems, results.size) = (count, count);
+        let values = match invoke(func, args) {
+            Ok(values) => values,
+            Err(message) => return new_trap(&message),
+        };
+        // SAFETY: as the caller promises. It is looked at only now: what is called may use it, too.
+        let results = unsafe { results.as_mut() }.filter(|_| count > 0);
+        let Some(results) = results else { return no_room(&values, 0) };
+        let room = if results.data.is_null() { 0 } else { results.size };
+        if room < count {
+            return no_room(&values, room);
         }
+        // SAFETY: there is room for `size >= count` values.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), results.data, count) };
+        (results.num_elems, results.size) = (count, count);
         null_mut()
     })
 }
 
-fn invoke(func: &Func, args: &[wasm_val_t]) -> Result<Vec<wasm_val_t>, *mut wasm_trap_t> {
-    if let Some(host) = &func.host {
-        return Ok(host.call(args, func.ty.results.len())?.to_vec());
+/// The end of a call whose results the host has no room for: a trap, unless there are none.
+fn no_room(values: &[wasm_val_t], room: usize) -> *mut wasm_trap_t {
+    if values.is_empty() {
+        return null_mut();
     }
+    super::values::delete_funcrefs(values);
+    new_trap(&format!("Exception: the function has {} results, and there is room for {room}", values.len()))
+}
+
+/// Calls a function. The results, or the message of a trap.
+fn invoke(func: &Func, args: &[wasm_val_t]) -> Result<Vec<wasm_val_t>, String> {
+    const UNLINKED: &str = "failed to call unlinked function";
+    let store = func.store.upgrade().ok_or(UNLINKED)?;
     if has_vectors(&func.ty) {
-        return Err(new_trap("Exception: v128 can't be passed as wasm_val_t"));
+        return Err("Exception: v128 can't be passed as wasm_val_t".to_owned());
     }
-    let store = &func.store;
-    // SAFETY: functions live as long as their store.
-    let callee = unsafe { &*to_engine(store, func) };
     // The instance that the function belongs to runs it. A function that came out of a table knows it itself.
-    let owner = match &func.instance {
-        Some(instance) => Some(instance.instance()),
-        None => {
-            // SAFETY: instances live as long as their store.
-            let instance = unsafe { callee.instance.as_ref() };
-            instance.and_then(super::super::instance::WASMModuleInstanceCommon::of)
-        }
-    };
-    let Some(instance) = owner else { return Err(new_trap("Exception: the function's instance is gone")) };
-    let Some(env) = instance.env() else {
-        return Err(new_trap("Exception: create singleton exec_env failed"));
-    };
+    let inner = func.instance();
+    if inner.is_none() && func.host.is_some() {
+        return Err(UNLINKED.to_owned());
+    }
+    // SAFETY: functions live as long as their store.
+    let callee = unsafe { func.to_engine(&store).as_ref() }.ok_or(UNLINKED)?;
+    // SAFETY: instances live as long as their store.
+    let of_callee = || unsafe { callee.instance.as_ref() }.and_then(WASMModuleInstanceCommon::of);
+    let instance = inner.as_ref().map(|inner| inner.instance()).or_else(of_callee);
+    let instance = instance.ok_or("Exception: the function's instance is gone")?;
+    let env = instance.env().ok_or("Exception: create singleton exec_env failed")?;
+    let slots = to_slots(&store, &func.ty.params, args).map_err(|why| format!("Exception: {why}"))?;
     instance.clear_exception();
-    match call::call(env, callee, &to_slots(store, &func.ty.params, args)) {
-        Ok(slots) => Ok(from_slots(store, &func.ty.results, &slots)),
+    match call::call(env, callee, &slots) {
+        Ok(slots) => Ok(from_slots(&store, &func.ty.results, &slots)),
         Err(call::Failed) => {
             let exception = instance.exception().unwrap_or_else(|| "unknown exception".to_owned());
             instance.clear_exception();
-            Err(new_trap(&format!("Exception: {exception}")))
+            Err(format!("Exception: {exception}"))
         }
     }
 }

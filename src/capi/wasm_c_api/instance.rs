@@ -1,33 +1,36 @@
-//! Instances.
+//! Instances. They live as long as their store; a handle is a way to them.
 
 use std::ffi::c_char;
 use std::ptr::null_mut;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use wayfarer_runtime::Extern;
 
 use super::super::ffi::{guard, put};
 use super::super::instance::WASMModuleInstanceCommon;
 use super::super::instantiate::{InstantiationArgs2, instantiate};
+use super::super::log::error;
 use super::super::types::{InstantiationArgs, wasm_module_t};
 use super::super::unsupported::refuse;
-use super::engine::{StoreInner, wasm_store_t};
-use super::externs::wasm_extern_vec_t;
-use super::func::{guest_func, to_engine};
+use super::externs::{HostGlobal, wasm_extern_vec_t};
+use super::func::guest_func;
+use super::imports::Imports;
 use super::module::{Loaded, loaded};
-use super::objects::{Kind, Object, object};
+use super::objects::{Kind, Object, free, object};
+use super::owned;
 use super::refs::{wasm_instance_copy, wasm_instance_delete, wasm_instance_t, wasm_trap_t};
+use super::store::{StoreInner, wasm_store_t};
 use super::trap::new_trap;
 use super::vectors::{Vector, vector};
 
 /// Operand stack and app heap of instances made without saying.
 const DEFAULT_SIZE: u32 = 32 * 1024;
 
-/// An instance, kept by handles on it and on its functions.
+/// An instance, kept by its store.
 pub(crate) struct InstanceInner {
     // Dropped before what it refers to.
     instance: Box<WASMModuleInstanceCommon>,
-    store: Arc<StoreInner>,
+    pub(crate) store: Weak<StoreInner>,
     _module: Arc<Loaded>,
 }
 
@@ -38,16 +41,27 @@ impl InstanceInner {
     }
 }
 
-/// What an object can be linked to an import as.
-fn as_import(store: &Arc<StoreInner>, object: &Object) -> Option<Extern> {
-    Some(match object.kind() {
-        Kind::Func(func) => Extern::Func(to_engine(store, func)),
-        Kind::Global { global, .. } => Extern::Global(*global),
-        Kind::Table { table, .. } => Extern::Table(*table),
-        Kind::Memory { memory, .. } => Extern::Memory(*memory),
-        // Something else provides it.
-        _ => return None,
-    })
+/// A new handle on an instance, which goes with the store.
+pub(crate) fn instance_handle<T>(object: &Object) -> *mut T {
+    let store = match object.kind() {
+        Kind::Instance(instance) => instance.upgrade().and_then(|instance| instance.store.upgrade()),
+        _ => None,
+    };
+    store.map_or(null_mut(), |store| store.own(object.clone().into_raw(), free))
+}
+
+/// The host needs a handle no more. As in WAMR, the handle and its instance live on with the store, for those who use its
+/// exports.
+///
+/// # Safety
+/// NULL, or a handle on an instance; its store may be gone.
+pub(crate) unsafe fn delete_instance<T>(handle: *mut T) {
+    guard((), || {
+        if owned::is_alive(handle as usize) {
+            // SAFETY: it is alive.
+            unsafe { object(handle) }.into_iter().for_each(Object::end_host_info);
+        }
+    });
 }
 
 /// Instantiates a module, with 32 KiB of operand stack and of app heap.
@@ -81,8 +95,12 @@ pub unsafe extern "C" fn wasm_instance_new_with_args(
     unsafe { wasm_instance_new_with_args_ex(store, module, imports, trap, &raw const args) }
 }
 
-/// Instantiates a module. `imports` are in the order of the module's; NULL and placeholders are left to what is built in
-/// or registered. On failure returns NULL, with a trap for the caller to delete.
+/// Instantiates a module. The first function in `imports` is for the module's first function import, the second for its
+/// second, and so on; the same with globals, memories and tables, so that both the order of wasm_module_imports and that of
+/// the module's file will do. Placeholders, and what is left out at the end, are left to what is built in or registered.
+/// All have to be of this store. On failure returns NULL, with a trap for the caller to delete.
+///
+/// The instance lives as long as the store.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_instance_new_with_args_ex(
     store: *mut wasm_store_t,
@@ -95,19 +113,12 @@ pub unsafe extern "C" fn wasm_instance_new_with_args_ex(
         // SAFETY: as the caller promises.
         let (store, module, args) = unsafe { (store.as_ref(), loaded(module), inst_args.as_ref()) };
         let (Some(store), Some(module), Some(args)) = (store, module, args) else { return null_mut() };
+        // The host may delete the store in a start function.
+        let store = store.inner.clone();
         // SAFETY: as the caller promises.
-        let imports = unsafe { imports.as_ref().map(|i| i.all()) }.unwrap_or_default();
-        let given = |index: usize| {
-            // SAFETY: elements of a vector of the host's are NULL or alive.
-            let import = unsafe { object(*imports.get(index)?) }?;
-            as_import(&store.inner, import)
-        };
-        let args = InstantiationArgs2 { basic: *args, ..InstantiationArgs2::default() };
-        match instantiate(module.module(), &store.inner.store, &args, &given) {
-            Ok(instance) => {
-                let inner = InstanceInner { instance, store: store.inner.clone(), _module: module.clone() };
-                Object::new(Kind::Instance(Arc::new(inner))).into_raw()
-            }
+        let imports = unsafe { imports.as_ref().map(|imports| given(imports)) }.unwrap_or_default();
+        match instance(&store, module, imports, args) {
+            Ok(instance) => instance,
             Err(why) => {
                 // SAFETY: as the caller promises.
                 unsafe { put(trap, new_trap(&format!("wasm_instance_new_with_args_ex failed: {why}"))) };
@@ -115,6 +126,37 @@ pub unsafe extern "C" fn wasm_instance_new_with_args_ex(
             }
         }
     })
+}
+
+/// What a host gives as imports. As everywhere in WAMR, `num_elems` says how many there are. Hosts that leave it at 0 mean
+/// `size`, unless there is nothing in the vector yet.
+///
+/// # Safety
+/// `imports` has `size` elements.
+unsafe fn given(imports: &wasm_extern_vec_t) -> &[*mut super::refs::wasm_extern_t] {
+    // SAFETY: as the caller promises.
+    let (counted, all) = unsafe { (imports.elements(), imports.all()) };
+    if counted.is_empty() && all.iter().any(|import| !import.is_null()) { all } else { counted }
+}
+
+fn instance(
+    store: &Arc<StoreInner>,
+    module: &Arc<Loaded>,
+    imports: &[*mut super::refs::wasm_extern_t],
+    args: &InstantiationArgs,
+) -> Result<*mut wasm_instance_t, String> {
+    // SAFETY: elements of a vector of the host's are NULL or alive.
+    let imports = unsafe { Imports::of(store, module.module().module(), imports) }.map_err(|why| {
+        error!("{why}");
+        format!("Failed to validate imports: {why}")
+    })?;
+    let args = InstantiationArgs2 { basic: *args, ..InstantiationArgs2::default() };
+    let given = |index: usize| imports.get(index);
+    let instance = instantiate(module.module(), &store.store, &args, &given)?;
+    let inner = Arc::new(InstanceInner { instance, store: Arc::downgrade(store), _module: module.clone() });
+    imports.linked(&inner);
+    store.keep(inner.clone());
+    Ok(instance_handle(&Object::new(Kind::Instance(Arc::downgrade(&inner)))))
 }
 
 /// What an instance exports, in file order, for the caller to delete.
@@ -126,7 +168,7 @@ pub unsafe extern "C" fn wasm_instance_exports(
     guard((), || {
         // SAFETY: as the caller promises.
         let exports = match unsafe { object(instance) }.map(Object::kind) {
-            Some(Kind::Instance(instance)) => exports(instance),
+            Some(Kind::Instance(instance)) => instance.upgrade().map_or(Vector::EMPTY, |i| exports(&i)),
             _ => Vector::EMPTY,
         };
         // SAFETY: as the caller promises.
@@ -138,35 +180,40 @@ fn exports(inner: &Arc<InstanceInner>) -> wasm_extern_vec_t {
     let instance = inner.instance.engine_instance();
     let store = &inner.store;
     let object = |export: Extern| match export {
-        // SAFETY: functions live as long as their store.
-        Extern::Func(func) => guest_func(store, unsafe { &*func }, Some(inner.clone())),
-        Extern::Global(global) => Object::new(Kind::Global { store: store.clone(), global }),
+        // SAFETY: functions live as long as their store, which keeps the instance.
+        Extern::Func(func) => {
+            guest_func(inner.instance.store(), store, unsafe { &*func }, Arc::downgrade(inner))
+        }
+        // SAFETY: as above.
+        Extern::Global(global) => {
+            Object::new(Kind::Global(unsafe { HostGlobal::of_engine(store.clone(), global) }))
+        }
         Extern::Table(table) => Object::new(Kind::Table { store: store.clone(), table }),
-        Extern::Memory(memory) => Object::new(Kind::Memory { _store: store.clone(), memory }),
+        Extern::Memory(memory) => Object::new(Kind::Memory { store: store.clone(), memory }),
     };
     let exports = instance.module().exports.iter();
     Vector::of(exports.map(|e| instance.export(&e.name).map_or(null_mut(), |e| object(e).into_raw())))
 }
 
-/// Not implemented: how long guest code ran, in ms. Returns 0.
+/// Not implemented: how long guest code ran, in ms. Returns -1, as WAMR does where it was built without.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_instance_sum_wasm_exec_time(_instance: *const wasm_instance_t) -> f64 {
-    refuse("wasm_instance_sum_wasm_exec_time", 0.0)
+    refuse("wasm_instance_sum_wasm_exec_time", -1.0)
 }
 
-/// Not implemented: how long a function ran, in ms. Returns 0.
+/// Not implemented: how long a function ran, in ms. Returns -1.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_instance_get_wasm_func_exec_time(
     _instance: *const wasm_instance_t,
     _name: *const c_char,
 ) -> f64 {
-    refuse("wasm_instance_get_wasm_func_exec_time", 0.0)
+    refuse("wasm_instance_get_wasm_func_exec_time", -1.0)
 }
 
 // Not declared in the header, but exported by WAMR.
-vector!(wasm_instance_vec_t, *mut wasm_instance_t, *const *mut wasm_instance_t, "instances",
+vector!(own wasm_instance_vec_t, *mut wasm_instance_t, *const *mut wasm_instance_t, "instances",
     // SAFETY: elements of a vector of the host's are NULL or alive.
-    copy: |&p| unsafe { wasm_instance_copy(p) },
+    copy: |&p| Some(unsafe { wasm_instance_copy(p) }),
     // SAFETY: as above, and owned by the vector.
     delete: |&p| unsafe { wasm_instance_delete(p) };
     wasm_instance_vec_new_empty wasm_instance_vec_new_uninitialized wasm_instance_vec_new wasm_instance_vec_copy

@@ -1,15 +1,19 @@
 //! `wasm_c_api.h`: the standard WebAssembly C API as WAMR has it.
 //!
-//! Functions, globals, tables, memories, instances, traps and foreign objects are all [`refs::Object`]s, so turning one
-//! into another (`wasm_func_as_extern`, `wasm_ref_as_func` and so on) checks the kind and keeps the pointer.
+//! A store owns what is in it ([`store`]); handles of the host's refer to it, and are all [`objects::Object`]s. Ownership is as
+//! WAMR has it where that differs from the standard API: `wasm_func_as_extern` and its like keep the pointer, `wasm_func_as_ref`
+//! and its like make a new handle, values do not own their references, and modules and instances go with their store.
 
 pub mod engine;
 pub mod externs;
 pub mod func;
+pub mod imports;
 pub mod instance;
 pub mod module;
 pub mod objects;
+pub mod owned;
 pub mod refs;
+pub mod store;
 pub mod trap;
 pub mod types;
 pub mod values;

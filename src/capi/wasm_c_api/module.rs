@@ -2,19 +2,20 @@
 
 use std::ffi::{CStr, c_char};
 use std::ptr::null_mut;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use wayfarer_module::{ExternKind, ImportType, Module};
+use wayfarer_module::{ExternKind, Limits, MemoryType, Module};
 
 use super::super::ffi::{c_str, guard, put};
-use super::super::link::{FuncLink, builtin_global};
+use super::super::introspect::import_places;
 use super::super::load::{
     LoadOptions, WASMModuleCommon, load, wasm_runtime_get_module_name,
     wasm_runtime_is_underlying_binary_freeable, wasm_runtime_set_module_name,
 };
 use super::super::log::error;
 use super::super::types::{LoadArgs, wasm_module_t};
-use super::engine::wasm_store_t;
+use super::owned;
+use super::store::{StoreInner, wasm_store_t};
 use super::types::{
     ToC, export_type, import_type, wasm_exporttype_vec_t, wasm_externtype_t, wasm_importtype_vec_t,
 };
@@ -42,9 +43,24 @@ impl Loaded {
     }
 }
 
-fn into_handle(loaded: Arc<Loaded>) -> *mut wasm_module_t {
+/// Hands a module to the host. The handle goes with the store, if there is one.
+fn into_handle(loaded: Arc<Loaded>, store: Option<&StoreInner>) -> *mut wasm_module_t {
     let module = std::ptr::from_ref(&*loaded.module).cast_mut();
-    Box::into_raw(Box::new(Handle { module, loaded })).cast()
+    let handle = Box::into_raw(Box::new(Handle { module, loaded }));
+    match store {
+        Some(store) => {
+            store.own(handle, free);
+        }
+        None => owned::add(handle as usize, 0, free),
+    }
+    handle.cast()
+}
+
+/// # Safety
+/// The address of a handle of `into_handle`'s that is alive, and nobody's any more.
+unsafe fn free(handle: usize) {
+    // SAFETY: as the caller promises.
+    drop(unsafe { Box::from_raw(handle as *mut Handle) });
 }
 
 /// The module behind a handle.
@@ -52,7 +68,9 @@ fn into_handle(loaded: Arc<Loaded>) -> *mut wasm_module_t {
 /// # Safety
 /// NULL, or a handle that is alive.
 pub(crate) unsafe fn loaded<'a>(module: *const wasm_module_t) -> Option<&'a Arc<Loaded>> {
-    // SAFETY: handles were made by `into_handle`.
+    // SAFETY: handles were made by `into_handle`; a struct of zeros is none.
+    unsafe { module.as_ref()?.as_ref()? };
+    // SAFETY: as above.
     unsafe { module.cast::<Handle>().as_ref() }.map(|handle| &handle.loaded)
 }
 
@@ -72,10 +90,14 @@ pub unsafe extern "C" fn wasm_module_new(
     binary: *const wasm_byte_vec_t,
 ) -> *mut wasm_module_t {
     // SAFETY: as the caller promises.
-    unsafe { new_module(store, binary, LoadOptions { keep_binary: true, ..LoadOptions::default() }) }
+    unsafe {
+        let options = LoadOptions { binary_freeable: true, keep_binary: true, ..LoadOptions::default() };
+        new_module(store, binary, options)
+    }
 }
 
-/// Makes a module from a binary, with options. The binary is copied in any case.
+/// Makes a module from a binary, with options. The binary is copied in any case. As in WAMR, `wasm_binary_freeable` becomes the
+/// opposite of `clone_wasm_binary`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_new_ex(
     store: *mut wasm_store_t,
@@ -84,11 +106,13 @@ pub unsafe extern "C" fn wasm_module_new_ex(
 ) -> *mut wasm_module_t {
     guard(null_mut(), || {
         // SAFETY: as the caller promises.
-        let Some(args) = (unsafe { args.as_ref() }) else { return null_mut() };
+        let Some(args) = (unsafe { args.as_mut() }) else { return null_mut() };
+        args.wasm_binary_freeable = !args.clone_wasm_binary;
         let options = LoadOptions {
             // SAFETY: as the caller promises.
             name: unsafe { c_str(args.name) }.map(CStr::to_owned).unwrap_or_default(),
-            binary_freeable: args.wasm_binary_freeable,
+            // The module has a copy of its own, or was said to need the binary no more.
+            binary_freeable: true,
             no_resolve: args.no_resolve,
             keep_binary: true,
         };
@@ -106,9 +130,11 @@ unsafe fn new_module(
 ) -> *mut wasm_module_t {
     guard(null_mut(), || {
         // SAFETY: as the caller promises.
-        let Some(bytes) = (unsafe { bytes(binary) }).filter(|_| !store.is_null()) else { return null_mut() };
+        let (Some(bytes), Some(store)) = (unsafe { (bytes(binary), store.as_ref()) }) else {
+            return null_mut();
+        };
         match load(bytes, options) {
-            Ok(module) => into_handle(Arc::new(Loaded { module })),
+            Ok(module) => into_handle(Arc::new(Loaded { module }), Some(&store.inner)),
             Err(why) => {
                 error!("{why}");
                 null_mut()
@@ -117,13 +143,13 @@ unsafe fn new_module(
     })
 }
 
-/// Deletes a handle on a module.
+/// Deletes a handle on a module. Those of a store that was deleted are deleted already; then this does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_delete(module: *mut wasm_module_t) {
     guard((), || {
-        if !module.is_null() {
-            // SAFETY: as the caller promises: made by `into_handle`.
-            drop(unsafe { Box::from_raw(module.cast::<Handle>()) });
+        if owned::remove(module as usize) {
+            // SAFETY: alive until now; the caller gives it away.
+            unsafe { free(module as usize) };
         }
     });
 }
@@ -148,25 +174,19 @@ pub unsafe extern "C" fn wasm_module_validate(
     })
 }
 
-/// What a module imports, in file order, for the caller to delete.
+/// What a module imports, for the caller to delete: functions first, then globals, memories, tables, each in file order.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_imports(module: *const wasm_module_t, out: *mut wasm_importtype_vec_t) {
+    const ORDER: [ExternKind; 4] =
+        [ExternKind::Func, ExternKind::Global, ExternKind::Memory, ExternKind::Table];
     guard((), || {
         // SAFETY: as the caller promises.
         let imports = unsafe { loaded(module) }.map_or(Vector::EMPTY, |loaded| {
-            let module = loaded.module();
-            let links = module.links.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut links = links.iter();
-            let module = module.module();
-            Vector::of(module.imports.iter().map(|import| {
-                let linked = match &import.ty {
-                    ImportType::Func(_) => !matches!(links.next(), None | Some(FuncLink::Unlinked)),
-                    ImportType::Global(ty) => {
-                        builtin_global(&import.module, &import.name).is_some_and(|(have, _)| have == *ty)
-                    }
-                    _ => false,
-                };
-                import_type(&import.module, &import.name, &module.types, &import.ty, linked)
+            let module = loaded.module().module();
+            let places: Vec<usize> = ORDER.iter().flat_map(|&kind| import_places(module, kind)).collect();
+            Vector::of(places.into_iter().map(|place| {
+                let import = &module.imports[place];
+                import_type(&import.module, &import.name, &module.types, &import.ty)
             }))
         });
         // SAFETY: as the caller promises.
@@ -178,6 +198,11 @@ fn type_of_export(module: &Module, kind: ExternKind, index: u32) -> *mut wasm_ex
     match kind {
         ExternKind::Func => module.func_type(index).to_c().cast(),
         ExternKind::Table => module.tables[index as usize].ty.to_c().cast(),
+        // What can't grow counts as one page, as in WAMR; its instances have one large one.
+        ExternKind::Memory if !module.uses_memory_grow_or_size => {
+            let limits = Limits { min: 1, max: Some(1) };
+            MemoryType { limits, ..module.memories[index as usize] }.to_c().cast()
+        }
         ExternKind::Memory => module.memories[index as usize].to_c().cast(),
         ExternKind::Global => module.globals[index as usize].ty.to_c().cast(),
     }
@@ -228,7 +253,9 @@ pub unsafe extern "C" fn wasm_module_deserialize(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_share(module: *mut wasm_module_t) -> *mut wasm_shared_module_t {
     // SAFETY: as the caller promises.
-    guard(null_mut(), || unsafe { loaded(module) }.map_or(null_mut(), |loaded| into_handle(loaded.clone())))
+    guard(null_mut(), || {
+        unsafe { loaded(module) }.map_or(null_mut(), |loaded| into_handle(loaded.clone(), None))
+    })
 }
 
 /// A handle, for this store, on a shared module.
@@ -239,8 +266,10 @@ pub unsafe extern "C" fn wasm_module_obtain(
 ) -> *mut wasm_module_t {
     guard(null_mut(), || {
         // SAFETY: as the caller promises.
-        let loaded = unsafe { loaded(shared) }.filter(|_| !store.is_null());
-        loaded.map_or(null_mut(), |loaded| into_handle(loaded.clone()))
+        match unsafe { (loaded(shared), store.as_ref()) } {
+            (Some(loaded), Some(store)) => into_handle(loaded.clone(), Some(&store.inner)),
+            _ => null_mut(),
+        }
     })
 }
 
@@ -266,7 +295,7 @@ pub unsafe extern "C" fn wasm_module_get_name(module: *mut wasm_module_t) -> *co
     unsafe { wasm_runtime_get_module_name(module.as_ref().copied().unwrap_or(null_mut())) }
 }
 
-/// Whether the binary that a module was made from may be freed: if that was asked for.
+/// Whether the binary that a module was made from may be freed: it may, for the module has a copy or needs it no more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_is_underlying_binary_freeable(module: *const wasm_module_t) -> bool {
     // SAFETY: as the caller promises.
@@ -274,9 +303,9 @@ pub unsafe extern "C" fn wasm_module_is_underlying_binary_freeable(module: *cons
 }
 
 // Not declared in the header, but exported by WAMR.
-vector!(wasm_module_vec_t, *mut wasm_module_t, *const *mut wasm_module_t, "modules",
+vector!(own wasm_module_vec_t, *mut wasm_module_t, *const *mut wasm_module_t, "modules",
     // SAFETY: elements of a vector of the host's are NULL or alive.
-    copy: |&p| unsafe { wasm_module_share(p) },
+    copy: |&p| Some(unsafe { wasm_module_share(p) }),
     // SAFETY: as above, and owned by the vector.
     delete: |&p| unsafe { wasm_module_delete(p) };
     wasm_module_vec_new_empty wasm_module_vec_new_uninitialized wasm_module_vec_new wasm_module_vec_copy

@@ -3,9 +3,9 @@
 use std::ptr::null_mut;
 
 use super::super::ffi::{guard, put};
-use super::engine::wasm_store_t;
 use super::objects::{Kind, Object, object};
 use super::refs::{wasm_instance_t, wasm_trap_t};
+use super::store::wasm_store_t;
 use super::vectors::{Vector, vector, wasm_byte_t, wasm_name_t};
 
 /// Text of a trap.
@@ -62,17 +62,13 @@ pub unsafe extern "C" fn wasm_trap_new(
     })
 }
 
-/// Copies the message of a trap.
+/// Copies the message of a trap. Without a trap, `out` stays as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_trap_message(trap: *const wasm_trap_t, out: *mut wasm_message_t) {
     guard((), || {
         // SAFETY: as the caller promises.
-        let message = match unsafe { object(trap) }.map(Object::kind) {
-            Some(Kind::Trap(trap)) => {
-                Vector::of(trap.message.iter().map(|&b| b as wasm_byte_t).collect::<Vec<_>>())
-            }
-            _ => Vector::EMPTY,
-        };
+        let Some(Kind::Trap(trap)) = (unsafe { object(trap) }).map(Object::kind) else { return };
+        let message = Vector::of(trap.message.iter().map(|&b| b as wasm_byte_t).collect::<Vec<_>>());
         // SAFETY: as the caller promises.
         unsafe { put(out, message) };
     });
@@ -134,9 +130,9 @@ pub extern "C" fn wasm_frame_module_offset(_frame: *const wasm_frame_t) -> usize
     0
 }
 
-vector!(wasm_frame_vec_t, *mut wasm_frame_t, *const *mut wasm_frame_t, "frames",
+vector!(own wasm_frame_vec_t, *mut wasm_frame_t, *const *mut wasm_frame_t, "frames",
     // SAFETY: elements of a vector of the host's are NULL or alive.
-    copy: |&p| unsafe { wasm_frame_copy(p) },
+    copy: |&p| Some(unsafe { wasm_frame_copy(p) }),
     // SAFETY: as above, and owned by the vector.
     delete: |&p| unsafe { wasm_frame_delete(p) };
     wasm_frame_vec_new_empty wasm_frame_vec_new_uninitialized wasm_frame_vec_new wasm_frame_vec_copy

@@ -1,10 +1,10 @@
 //! Types as data: of values, functions, globals, tables, memories, imports and exports.
 
-use std::mem::replace;
-
 use wayfarer_module::{FuncType, GlobalType, ImportType, Limits, MemoryType, TableType, ValType};
 
 use super::super::ffi::guard;
+use super::super::introspect::{DEFAULT_MAX_PAGES, table_max};
+use super::super::link::{builtin_global, function_known};
 use super::super::types::{wasm_valkind_enum, wasm_valkind_t};
 use super::vectors::{Vector, vector, wasm_name_t};
 
@@ -94,7 +94,6 @@ pub struct wasm_importtype_t {
     module: wasm_name_t,
     name: wasm_name_t,
     ty: *mut wasm_externtype_t,
-    linked: bool,
 }
 
 /// What a module exports.
@@ -165,9 +164,9 @@ macro_rules! data_type {
             unsafe { copied(src, |src| boxed(src.clone())) }
         }
 
-        vector!($vec, *mut $ty, *const *mut $ty, "pointers, each owned,",
+        vector!(own $vec, *mut $ty, *const *mut $ty, "pointers, each owned,",
             // SAFETY: elements of a vector of the host's are NULL or alive.
-            copy: |&p| unsafe { $copy(p) },
+            copy: |&p| Some(unsafe { $copy(p) }),
             // SAFETY: as above, and owned by the vector.
             delete: |&p| unsafe { $delete(p) };
             $new_empty $new_uninitialized $new $vec_copy $vec_delete);
@@ -196,9 +195,9 @@ data_type!(wasm_exporttype_t, wasm_exporttype_vec_t, "an export type", wasm_expo
     wasm_exporttype_vec_new_empty wasm_exporttype_vec_new_uninitialized wasm_exporttype_vec_new
     wasm_exporttype_vec_copy wasm_exporttype_vec_delete);
 
-vector!(wasm_externtype_vec_t, *mut wasm_externtype_t, *const *mut wasm_externtype_t, "pointers, each owned,",
+vector!(own wasm_externtype_vec_t, *mut wasm_externtype_t, *const *mut wasm_externtype_t, "pointers, each owned,",
     // SAFETY: elements of a vector of the host's are NULL or alive.
-    copy: |&p| unsafe { wasm_externtype_copy(p) },
+    copy: |&p| Some(unsafe { wasm_externtype_copy(p) }),
     // SAFETY: as above, and owned by the vector.
     delete: |&p| unsafe { wasm_externtype_delete(p) };
     wasm_externtype_vec_new_empty wasm_externtype_vec_new_uninitialized wasm_externtype_vec_new
@@ -273,7 +272,6 @@ impl Clone for wasm_importtype_t {
                 module: Vector::of(self.module.elements().iter().copied()),
                 name: Vector::of(self.name.elements().iter().copied()),
                 ty: wasm_externtype_copy(self.ty),
-                linked: self.linked,
             }
         }
     }
@@ -319,22 +317,22 @@ pub extern "C" fn wasm_valtype_new(kind: wasm_valkind_t) -> *mut wasm_valtype_t 
     }
 }
 
-/// The kind of a value type.
+/// The kind of a value type; of NULL it is externref, as in WAMR.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_valtype_kind(ty: *const wasm_valtype_t) -> wasm_valkind_t {
     // SAFETY: as the caller promises.
-    unsafe { ty.as_ref() }.map_or(0, |ty| ty.kind)
+    unsafe { ty.as_ref() }.map_or(wasm_valkind_enum::WASM_EXTERNREF as u8, |ty| ty.kind)
 }
 
-/// Takes a vector away from a host, which may have filled it in by hand. NULL is the empty vector.
+/// Takes over what is in a vector of the host's, which may have filled it in by hand. The host's struct stays as it is, and
+/// can still be looked at, as in WAMR. NULL is the empty vector.
 ///
 /// # Safety
-/// `vec` is NULL, or its data has `size` elements and came from this API.
-unsafe fn taken(vec: *mut wasm_valtype_vec_t) -> wasm_valtype_vec_t {
+/// `vec` is NULL, or its data has `size` elements, came from this API, and is the caller's no more.
+unsafe fn taken<T>(vec: *const Vector<T>) -> Vector<T> {
     // SAFETY: as the caller promises.
-    let mut taken = unsafe { vec.as_mut() }.map_or(Vector::EMPTY, |vec| replace(vec, Vector::EMPTY));
-    taken.num_elems = taken.size;
-    taken
+    let taken = unsafe { vec.as_ref() }.map_or(Vector::EMPTY, Vector::alias);
+    Vector { num_elems: taken.size, ..taken }
 }
 
 /// Makes a function type, which takes both vectors over.
@@ -388,7 +386,7 @@ pub unsafe extern "C" fn wasm_globaltype_mutability(ty: *const wasm_globaltype_t
     unsafe { ty.as_ref() }.map_or(0, |ty| ty.mutability)
 }
 
-/// Makes a table type, which takes the element type over.
+/// Makes a table type, which takes the element type over. NULL, with nothing taken over, if that is no type of references.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_tabletype_new(
     element: *mut wasm_valtype_t,
@@ -396,7 +394,11 @@ pub unsafe extern "C" fn wasm_tabletype_new(
 ) -> *mut wasm_tabletype_t {
     // SAFETY: as the caller promises.
     match unsafe { limits.as_ref() } {
-        Some(&limits) if !element.is_null() => {
+        // SAFETY: as the caller promises.
+        Some(&limits)
+            if val_type(unsafe { wasm_valtype_kind(element) }).is_some_and(|t| t.is_ref())
+                && !element.is_null() =>
+        {
             boxed(wasm_tabletype_t { kind: EXTERN_TABLE, element, limits })
         }
         _ => std::ptr::null_mut(),
@@ -514,23 +516,20 @@ extern_conversions! {
         wasm_externtype_as_memorytype wasm_externtype_as_memorytype_const;
 }
 
-/// Makes an import type, which takes names and type over.
+/// Makes an import type, which takes names and type over. What `module` and `name` point to can still be looked at.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_importtype_new(
     module: *mut wasm_name_t,
     name: *mut wasm_name_t,
     ty: *mut wasm_externtype_t,
 ) -> *mut wasm_importtype_t {
-    // SAFETY: as the caller promises.
-    match unsafe { (module.as_mut(), name.as_mut()) } {
-        (Some(module), Some(name)) if !ty.is_null() => boxed(wasm_importtype_t {
-            module: replace(module, Vector::EMPTY),
-            name: replace(name, Vector::EMPTY),
-            ty,
-            linked: false,
-        }),
-        _ => std::ptr::null_mut(),
-    }
+    guard(std::ptr::null_mut(), || {
+        if module.is_null() || name.is_null() || ty.is_null() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        boxed(wasm_importtype_t { module: unsafe { taken(module) }, name: unsafe { taken(name) }, ty })
+    })
 }
 
 /// Module name of an import.
@@ -554,24 +553,36 @@ pub unsafe extern "C" fn wasm_importtype_type(import: *const wasm_importtype_t) 
     unsafe { import.as_ref() }.map_or(std::ptr::null(), |import| import.ty.cast_const())
 }
 
-/// Whether something to link an import to is known without the host giving it.
+/// Whether something to link an import to is known by its names without the host giving it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_importtype_is_linked(import: *const wasm_importtype_t) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe { import.as_ref() }.is_some_and(|import| import.linked)
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        let Some(import) = (unsafe { import.as_ref() }) else { return false };
+        // SAFETY: an import owns its names and type.
+        let (module, name, kind) =
+            unsafe { (import.module.to_text(), import.name.to_text(), wasm_externtype_kind(import.ty)) };
+        match kind {
+            EXTERN_FUNC => function_known(&module, &name),
+            EXTERN_GLOBAL => builtin_global(&module, &name).is_some(),
+            _ => false,
+        }
+    })
 }
 
-/// Makes an export type, which takes name and type over.
+/// Makes an export type, which takes name and type over. What `name` points to can still be looked at.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_exporttype_new(
     name: *mut wasm_name_t,
     ty: *mut wasm_externtype_t,
 ) -> *mut wasm_exporttype_t {
-    // SAFETY: as the caller promises.
-    match unsafe { name.as_mut() } {
-        Some(name) if !ty.is_null() => boxed(wasm_exporttype_t { name: replace(name, Vector::EMPTY), ty }),
-        _ => std::ptr::null_mut(),
-    }
+    guard(std::ptr::null_mut(), || {
+        if name.is_null() || ty.is_null() {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        boxed(wasm_exporttype_t { name: unsafe { taken(name) }, ty })
+    })
 }
 
 /// Name of an export.
@@ -626,14 +637,19 @@ impl ToC for GlobalType {
 impl ToC for TableType {
     type Type = wasm_tabletype_t;
     fn to_c(&self) -> *mut wasm_tabletype_t {
-        boxed(wasm_tabletype_t { kind: EXTERN_TABLE, element: val(self.elem), limits: self.limits.into() })
+        let limits = wasm_limits_t { max: table_max(self), ..self.limits.into() };
+        boxed(wasm_tabletype_t { kind: EXTERN_TABLE, element: val(self.elem), limits })
     }
 }
 
 impl ToC for MemoryType {
     type Type = wasm_memorytype_t;
     fn to_c(&self) -> *mut wasm_memorytype_t {
-        boxed(wasm_memorytype_t { kind: EXTERN_MEMORY, limits: self.limits.into() })
+        let max = self.limits.max.unwrap_or(DEFAULT_MAX_PAGES);
+        boxed(wasm_memorytype_t {
+            kind: EXTERN_MEMORY,
+            limits: Limits { max: Some(max), ..self.limits }.into(),
+        })
     }
 }
 
@@ -679,7 +695,6 @@ pub(crate) fn import_type(
     name: &str,
     types: &[FuncType],
     ty: &ImportType,
-    linked: bool,
 ) -> *mut wasm_importtype_t {
     let ty: *mut wasm_externtype_t = match ty {
         ImportType::Func(index) => types[*index as usize].to_c().cast(),
@@ -687,7 +702,7 @@ pub(crate) fn import_type(
         ImportType::Table(ty) => ty.to_c().cast(),
         ImportType::Memory(ty) => ty.to_c().cast(),
     };
-    boxed(wasm_importtype_t { module: wasm_name_t::text(module), name: wasm_name_t::text(name), ty, linked })
+    boxed(wasm_importtype_t { module: wasm_name_t::text(module), name: wasm_name_t::text(name), ty })
 }
 
 /// An export of a module as an owned object of this API.
@@ -708,7 +723,7 @@ mod tests {
             params.num_elems = 0;
             let mut results = Vector::EMPTY;
             let ty = wasm_functype_new(&raw mut params, &raw mut results);
-            assert!(params.data.is_null(), "taken over");
+            assert_eq!(params.size, 2, "it can still be looked at");
             let copy = wasm_functype_copy(ty);
             wasm_functype_delete(ty);
             let params = &*wasm_functype_params(copy);

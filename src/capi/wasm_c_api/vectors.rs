@@ -1,8 +1,10 @@
-//! Vectors. Hosts fill them in by hand, too, so of their fields only `size`, `num_elems` and `data` are looked at.
+//! Vectors. Hosts fill them in by hand, too, so of their fields only `size`, `num_elems` and `data` are looked at. Their
+//! elements are in memory of wasm_runtime_malloc's, as in WAMR: hosts allocate and free it, too.
 
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
+use super::super::alloc;
 use super::super::ffi::slice;
 
 /// A character of a name.
@@ -30,10 +32,10 @@ impl<T> Vector<T> {
     pub(crate) const EMPTY: Self =
         Vector { size: 0, data: null_mut(), num_elems: 0, size_of_elem: size_of::<T>(), lock: null_mut() };
 
-    /// Room for `n` elements, all zero. Without room if there is not enough memory.
+    /// Room for `n` elements, all zero. Without room if there is not enough memory, or if it is more than WAMR gives.
     pub(crate) fn with_room(n: usize) -> Self {
-        // SAFETY: calloc checks for overflow.
-        let data = if n == 0 { null_mut() } else { unsafe { libc::calloc(n, size_of::<T>()) }.cast::<T>() };
+        let bytes = n.checked_mul(size_of::<T>()).and_then(|bytes| u32::try_from(bytes).ok());
+        let data = bytes.filter(|&bytes| bytes > 0).map_or(null_mut(), alloc::zeroed).cast::<T>();
         Vector { size: if data.is_null() { 0 } else { n }, data, ..Self::EMPTY }
     }
 
@@ -45,6 +47,22 @@ impl<T> Vector<T> {
             // SAFETY: `i < size`, for which there is room.
             unsafe { vector.data.add(i).write(element) };
             vector.num_elems = i + 1;
+        }
+        vector
+    }
+
+    /// Copies of elements, up to the first that can't be copied, with room for `size`.
+    pub(crate) fn copy_of(
+        size: usize,
+        elements: impl IntoIterator<Item = Option<T>, IntoIter: ExactSizeIterator>,
+    ) -> Self {
+        let elements = elements.into_iter();
+        let mut vector = Self::with_room(size.max(elements.len()));
+        for element in elements.take(vector.size) {
+            let Some(element) = element else { break };
+            // SAFETY: `num_elems < size`, for which there is room.
+            unsafe { vector.data.add(vector.num_elems).write(element) };
+            vector.num_elems += 1;
         }
         vector
     }
@@ -67,59 +85,62 @@ impl<T> Vector<T> {
         unsafe { slice(self.data, self.size) }
     }
 
+    /// The same vector once more: one of both may be freed.
+    pub(crate) fn alias(&self) -> Self {
+        Vector { ..*self }
+    }
+
     /// Frees the memory, not what elements point to.
     ///
     /// # Safety
-    /// `data` is NULL or came from this module.
+    /// `data` is NULL or came from here, or from wasm_runtime_malloc.
     pub(crate) unsafe fn free(&mut self) {
         // SAFETY: as the caller promises.
-        unsafe { libc::free(self.data.cast()) };
+        unsafe { alloc::release(self.data.cast()) };
         *self = Self::EMPTY;
     }
 }
 
-/// Declares a vector type with its five functions. Elements are copied by `$copy` and deleted by `$delete`.
+/// Declares a vector type with its five functions. A `plain` one is copied bit by bit; one that is `own` owns its elements,
+/// which are copied by `$copy`, as far as that can be done, and deleted by `$delete`.
 macro_rules! vector {
-    ($vec:ident, $elem:ty, $array:ty, $what:literal, copy: $copy:expr, delete: $delete:expr;
+    (plain $vec:ident, $elem:ty, $array:ty, $what:literal;
      $new_empty:ident $new_uninitialized:ident $new:ident $vec_copy:ident $vec_delete:ident) => {
-        #[doc = concat!("A vector of ", $what, ".")]
-        pub type $vec = $crate::capi::wasm_c_api::vectors::Vector<$elem>;
-
-        #[doc = concat!("Makes an empty vector of ", $what, ".")]
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $new_empty(out: *mut $vec) {
-            // SAFETY: as the caller promises.
-            unsafe { $crate::capi::ffi::put(out, <$vec>::EMPTY) };
-        }
-
-        #[doc = concat!("Makes a vector with room for a number of ", $what, ".")]
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $new_uninitialized(out: *mut $vec, size: usize) {
-            // SAFETY: as the caller promises.
-            unsafe { $crate::capi::ffi::put(out, <$vec>::with_room(size)) };
-        }
-
-        #[doc = concat!("Makes a vector of these ", $what, ", which it owns then.")]
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $new(out: *mut $vec, size: usize, data: $array) {
-            // SAFETY: as the caller promises. The elements are plain C data: the bits are what is handed over.
-            unsafe {
-                let mut vector = <$vec>::with_room(size);
-                if !data.is_null() && vector.size > 0 {
-                    std::ptr::copy_nonoverlapping(data, vector.data, vector.size);
-                    vector.num_elems = vector.size;
-                }
-                $crate::capi::ffi::put(out, vector);
-            }
-        }
+        $crate::capi::wasm_c_api::vectors::vector!(new $vec, $elem, $array, $what;
+            $new_empty $new_uninitialized $new);
 
         #[doc = concat!("Copies a vector with its ", $what, ".")]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $vec_copy(out: *mut $vec, src: *const $vec) {
             $crate::capi::ffi::guard((), || {
                 // SAFETY: as the caller promises.
-                let elements = unsafe { src.as_ref().map(|src| src.elements()) }.unwrap_or_default();
-                let copy = <$vec>::of(elements.iter().map($copy));
+                if let Some(src) = unsafe { src.as_ref() } {
+                    // SAFETY: as the caller promises.
+                    unsafe { $new(out, src.size, src.data) };
+                }
+            });
+        }
+
+        #[doc = concat!("Deletes a vector with its ", $what, ".")]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $vec_delete(vec: *mut $vec) {
+            // SAFETY: as the caller promises; its memory came from this API.
+            $crate::capi::ffi::guard((), || unsafe { vec.as_mut().into_iter().for_each(|v| v.free()) });
+        }
+    };
+    (own $vec:ident, $elem:ty, $array:ty, $what:literal, copy: $copy:expr, delete: $delete:expr;
+     $new_empty:ident $new_uninitialized:ident $new:ident $vec_copy:ident $vec_delete:ident) => {
+        $crate::capi::wasm_c_api::vectors::vector!(new $vec, $elem, $array, $what;
+            $new_empty $new_uninitialized $new);
+
+        #[doc = concat!("Copies a vector with its ", $what, ".")]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $vec_copy(out: *mut $vec, src: *const $vec) {
+            $crate::capi::ffi::guard((), || {
+                // SAFETY: as the caller promises.
+                let (room, elements) =
+                    unsafe { src.as_ref().map(|src| (src.size, src.elements())) }.unwrap_or_default();
+                let copy = <$vec>::copy_of(room, elements.iter().map($copy));
                 // SAFETY: as the caller promises.
                 unsafe { $crate::capi::ffi::put(out, copy) };
             });
@@ -139,11 +160,51 @@ macro_rules! vector {
             });
         }
     };
+    (new $vec:ident, $elem:ty, $array:ty, $what:literal;
+     $new_empty:ident $new_uninitialized:ident $new:ident) => {
+        #[doc = concat!("A vector of ", $what, ".")]
+        pub type $vec = $crate::capi::wasm_c_api::vectors::Vector<$elem>;
+
+        #[doc = concat!("Makes an empty vector of ", $what, ".")]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $new_empty(out: *mut $vec) {
+            // SAFETY: as the caller promises.
+            unsafe { $crate::capi::ffi::put(out, <$vec>::EMPTY) };
+        }
+
+        #[doc = concat!("Makes a vector with room for a number of ", $what,
+            "; an empty one if there is no memory for them, or they are 4 GiB or more.")]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $new_uninitialized(out: *mut $vec, size: usize) {
+            // SAFETY: as the caller promises.
+            $crate::capi::ffi::guard((), || unsafe {
+                $crate::capi::ffi::put(out, <$vec>::with_room(size));
+            });
+        }
+
+        #[doc = concat!("Makes a vector of these ", $what,
+            ", which it owns then; an empty one if there is no memory for them, or they are 4 GiB or more.")]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $new(out: *mut $vec, size: usize, data: $array) {
+            // SAFETY: as the caller promises. The elements are plain C data: the bits are what is handed over.
+            $crate::capi::ffi::guard((), || unsafe {
+                if out.is_null() {
+                    return;
+                }
+                let mut vector = <$vec>::with_room(size);
+                if !data.is_null() && vector.size > 0 {
+                    std::ptr::copy_nonoverlapping(data, vector.data, vector.size);
+                    vector.num_elems = vector.size;
+                }
+                $crate::capi::ffi::put(out, vector);
+            });
+        }
+    };
 }
 
 pub(crate) use vector;
 
-vector!(wasm_byte_vec_t, wasm_byte_t, *const wasm_byte_t, "bytes", copy: |b| *b, delete: |_| ();
+vector!(plain wasm_byte_vec_t, wasm_byte_t, *const wasm_byte_t, "bytes";
     wasm_byte_vec_new_empty wasm_byte_vec_new_uninitialized wasm_byte_vec_new wasm_byte_vec_copy wasm_byte_vec_delete);
 
 /// A name.
@@ -157,7 +218,6 @@ impl wasm_byte_vec_t {
     }
 
     /// The bytes, as text, up to a NUL.
-    #[cfg(test)]
     ///
     /// # Safety
     /// `data` has `size` bytes.
