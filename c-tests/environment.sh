@@ -201,6 +201,17 @@ too_many_calls() {
     test ! -e "$image"
 }
 
+# A host on wasm_c_api.h: the restored program has its function and its globals.
+standard_api() {
+    "$HOSTS/standard" "$GUESTS/tally.wasm" >"$scratch/expected"
+    local n
+    for n in 1 777 2500 3500 4900; do
+        stopped $n "$HOSTS/standard" "$GUESTS/tally.wasm"
+        WAYFARER_RESTORE=$image "$HOSTS/standard" "$GUESTS/tally.wasm" >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+}
+
 check many_calls many_calls
 check too_many_calls too_many_calls
 check one_call one_call
@@ -212,4 +223,5 @@ check by_signal by_signal
 check by_timer by_timer
 check errors errors
 check astray astray
+check standard_api standard_api
 exit $failed
