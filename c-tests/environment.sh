@@ -265,6 +265,17 @@ check an_instance_for_each_job an_instance_for_each_job
 check overlapping_calls overlapping_calls
 check a_thread_beside a_thread_beside
 check natives_with_state natives_with_state
+# A host on wasm_c_api.h: the restored program has its function and its globals.
+standard_api() {
+    "$HOSTS/standard" "$GUESTS/tally.wasm" >"$scratch/expected"
+    local n
+    for n in 1 777 2500 3500 4900; do
+        stopped $n "$HOSTS/standard" "$GUESTS/tally.wasm"
+        WAYFARER_RESTORE=$image "$HOSTS/standard" "$GUESTS/tally.wasm" >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+}
+
 check many_calls many_calls
 check too_many_calls too_many_calls
 check one_call one_call
@@ -276,4 +287,5 @@ check by_signal by_signal
 check by_timer by_timer
 check errors errors
 check astray astray
+check standard_api standard_api
 exit $failed
