@@ -236,7 +236,7 @@ pub(crate) fn fd_seek(call: &Call<'_>) -> Ended {
     let mut watched = descriptor.watched().filter(|_| needed != rights::FD_TELL);
     watched.iter_mut().for_each(|watched| watched.before_read(&descriptor.handle));
     let position = seek(&descriptor.handle, to);
-    watched.iter_mut().for_each(|watched| watched.after_read(&descriptor.handle, 0));
+    watched.iter_mut().for_each(|watched| watched.after_seek(&descriptor.handle));
     call.memory.write_u64(result, position?)?;
     Ok(())
 }

@@ -275,7 +275,7 @@ impl Maker<'_> {
             let now = fstat(&descriptor.handle).map_err(self.failed("fstat"))?;
             if let Some(position) = file.position(&now) {
                 streams.push((self.saved.fd, position));
-                *lock(&descriptor.stream) = StreamUse::restored(file, position);
+                *lock(&descriptor.stream) = StreamUse::restored(file, &descriptor.handle, position);
             }
         }
         self.adopt(descriptor)

@@ -265,7 +265,9 @@ impl Saver<'_> {
                 let watched = descriptor.watched();
                 let saved = watched.map(|watched| {
                     let position = position("position of standard stream")?;
-                    watched.save(&stat, position).map_err(|_| SaveError::SharedStream { fd })
+                    watched
+                        .save(&descriptor.handle, &stat, position)
+                        .map_err(|_| SaveError::SharedStream { fd })
                 });
                 let file = saved.transpose()?.flatten();
                 operations.push(Operation::Stdio { stream: *stream as u8, file });
@@ -404,7 +406,7 @@ pub(crate) fn same_time(a: u64, b: u64) -> bool {
 
 /// Nanoseconds of the last digit that a time has, up to seconds.
 fn precision(time: u64) -> u64 {
-    (0..9).rev().map(|digits| 10u64.pow(digits + 1)).find(|unit| time % unit == 0).unwrap_or(1)
+    (0..9).rev().map(|digits| 10u64.pow(digits + 1)).find(|unit| time.is_multiple_of(*unit)).unwrap_or(1)
 }
 
 fn identity(descriptor: &Descriptor, stat: &Stat, policy: Identity, file: u32) -> io::Result<FileIdentity> {

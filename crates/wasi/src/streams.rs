@@ -11,16 +11,36 @@ use crate::ctx::WasiCtx;
 use crate::record::StreamFile;
 use crate::save::{modified, same_time};
 use crate::table::lock;
-use rustix::fs::{Stat, fstat, tell};
+use rustix::fs::{AtFlags, Stat, StatxFlags, fstat, statx, tell};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::sync::{LazyLock, Mutex};
 
-/// Device and inode.
-type FileId = (u64, u64);
+/// Device, inode, and when that was made (seconds and nanoseconds): inodes are used again. Where the file system does
+/// not say when, it does not count.
+type FileId = (u64, u64, (i64, u32));
 
-/// Where guests of this process, whichever and by whichever stream, have left the position of a file.
-static LEFT_BY_GUESTS: LazyLock<Mutex<HashMap<FileId, u64>>> = LazyLock::new(Mutex::default);
+fn file_id(fd: impl AsFd) -> Option<FileId> {
+    let stat = fstat(&fd).ok()?;
+    let made = statx(&fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BTIME).ok();
+    let made = made.map_or((0, 0), |stat| (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec));
+    Some((stat.st_dev, stat.st_ino, made))
+}
+
+/// What guests of this process, whichever and by whichever stream, did with a file. A host may have made several
+/// after each other, and may make more of them.
+#[derive(Clone, Copy, Default, Debug)]
+struct ByGuests {
+    /// Where they left the position, if they read.
+    left_at: Option<u64>,
+    wrote: bool,
+}
+
+static BY_GUESTS: LazyLock<Mutex<HashMap<FileId, ByGuests>>> = LazyLock::new(Mutex::default);
+
+fn by_guests(file: FileId) -> ByGuests {
+    lock(&BY_GUESTS).get(&file).copied().unwrap_or_default()
+}
 
 /// Where guests have left the position of a regular file that is a standard stream of theirs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -65,17 +85,15 @@ impl WasiCtx {
 /// What the guest did with a stream.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct StreamUse {
-    /// It has read, written or set the position.
-    used: bool,
     /// It has written.
-    pub(crate) wrote: bool,
-    /// It has read some bytes.
+    wrote: bool,
+    /// It has read some bytes, or set the position.
     read: bool,
-    /// Where its last read, or setting of the position, left off.
+    /// Where its last read, or setting of the position, left off, even if there was nothing to read.
     left_at: Option<u64>,
-    file: Option<FileId>,
     /// Somebody else has moved the position in between.
     shared: bool,
+    file: Option<FileId>,
 }
 
 /// The guest has read from a file that is read by others too: whose the position is, nobody can tell.
@@ -84,15 +102,16 @@ pub(crate) struct Shared;
 
 impl StreamUse {
     /// As it was in the image, of a file whose position has been set from there.
-    pub(crate) fn restored(file: &StreamFile, position: u64) -> Self {
-        StreamUse {
-            used: true,
+    pub(crate) fn restored(file: &StreamFile, fd: impl AsFd, position: u64) -> Self {
+        let mut stream = StreamUse {
             wrote: file.wrote,
             read: file.read,
             left_at: file.read.then_some(position),
-            file: None,
             shared: false,
-        }
+            file: file_id(fd),
+        };
+        stream.tell_others();
+        stream
     }
 
     /// The guest is about to read at the position, or to set it.
@@ -102,55 +121,76 @@ impl StreamUse {
         {
             self.shared |= self.moved(now);
         }
-        self.used = true;
     }
 
-    /// Whether somebody else than the guests of this process has moved the position, which is `now`.
-    fn moved(&self, now: u64) -> bool {
-        let by_guests = || self.file.and_then(|file| lock(&LEFT_BY_GUESTS).get(&file).copied());
-        self.left_at.is_some_and(|left| left != now) && by_guests() != Some(now)
-    }
-
-    fn left(&mut self, fd: impl AsFd) {
-        self.left_at = tell(&fd).ok();
-        self.file = self.file.or_else(|| fstat(&fd).ok().map(|stat| (stat.st_dev, stat.st_ino)));
-        if let (Some(file), Some(position)) = (self.file, self.left_at) {
-            lock(&LEFT_BY_GUESTS).insert(file, position);
-        }
-    }
-
-    /// It has read so many bytes, or set the position.
+    /// It has read so many bytes.
     pub(crate) fn after_read(&mut self, fd: impl AsFd, bytes: usize) {
         self.read |= bytes > 0;
         self.left(fd);
     }
 
+    /// It has set the position.
+    pub(crate) fn after_seek(&mut self, fd: impl AsFd) {
+        self.read = true;
+        self.left(fd);
+    }
+
     /// It has written. `readable`: the same open file may be a stream that is read, which has been moved with it.
     pub(crate) fn after_write(&mut self, fd: impl AsFd, readable: bool) {
-        (self.used, self.wrote) = (true, true);
-        if readable {
+        if !self.wrote || readable {
+            self.wrote = true;
             self.left(fd);
         }
     }
 
-    /// What an image holds of the stream; nothing if the position is not the guest's.
+    fn left(&mut self, fd: impl AsFd) {
+        self.left_at = tell(&fd).ok();
+        self.file = self.file.or_else(|| file_id(fd));
+        self.tell_others();
+    }
+
+    fn tell_others(&mut self) {
+        if let Some(file) = self.file {
+            let mut all = lock(&BY_GUESTS);
+            let others = all.entry(file).or_default();
+            others.wrote |= self.wrote;
+            if self.read {
+                others.left_at = self.left_at;
+            }
+        }
+    }
+
+    /// Whether somebody else than the guests of this process has moved the position, which is `now`.
+    fn moved(&self, now: u64) -> bool {
+        let by_guests = || self.file.and_then(|file| by_guests(file).left_at);
+        self.left_at.is_some_and(|left| left != now) && by_guests() != Some(now)
+    }
+
+    /// What an image holds of the stream; nothing if the position is not the guest's, nor was another guest's.
     ///
     /// # Errors
     /// [`Shared`].
-    pub(crate) fn save(&self, stat: &Stat, position: u64) -> Result<Option<StreamFile>, Shared> {
-        let moved = self.moved(position);
-        if self.read && !self.wrote && (self.shared || moved) {
+    pub(crate) fn save(
+        &self,
+        fd: impl AsFd,
+        stat: &Stat,
+        position: u64,
+    ) -> Result<Option<StreamFile>, Shared> {
+        let others = file_id(fd).map(by_guests).unwrap_or_default();
+        let wrote = self.wrote || others.wrote;
+        let shared = self.shared || self.moved(position);
+        if self.read && !self.wrote && shared {
             return Err(Shared);
         }
-        let own = self.used && (self.wrote || !self.shared && !moved);
-        Ok(own.then(|| StreamFile {
+        let read = self.read && !shared || others.left_at == Some(position);
+        Ok((read || wrote).then(|| StreamFile {
             device: stat.st_dev,
             inode: stat.st_ino,
             size: stat.st_size as u64,
             modified: modified(stat),
             offset: position,
-            read: self.read,
-            wrote: self.wrote,
+            read,
+            wrote,
         }))
     }
 }
@@ -164,7 +204,8 @@ impl StreamFile {
         let size = now.st_size as u64;
         let same_time = same_time(modified(now), self.modified);
         let same_file = (now.st_dev, now.st_ino) == (self.device, self.inode);
-        if !same_file && !(size == self.size && same_time) || size < self.offset {
+        let known = same_file || size == self.size && same_time;
+        if !known || size < self.offset {
             return None;
         }
         let unchanged = size == self.size && (self.offset == size || same_time);
@@ -187,7 +228,7 @@ mod tests {
 
     fn saved(stream: &StreamUse, file: &mut File) -> Result<Option<StreamFile>, Shared> {
         let position = file.stream_position().unwrap();
-        stream.save(&rustix::fs::fstat(&*file).unwrap(), position)
+        stream.save(&*file, &fstat(&*file).unwrap(), position)
     }
 
     fn read(stream: &mut StreamUse, file: &mut File, bytes: usize) {
@@ -204,7 +245,7 @@ mod tests {
         // The host has read ahead, and the guest finds nothing.
         file.seek(SeekFrom::End(0)).unwrap();
         read(&mut stream, &mut file, 5);
-        assert_eq!(saved(&stream, &mut file).unwrap().unwrap().offset, 10);
+        assert_eq!(saved(&stream, &mut file), Ok(None));
         file.rewind().unwrap();
         assert_eq!(saved(&stream, &mut file), Ok(None), "somebody else has moved it");
     }
@@ -253,8 +294,12 @@ mod tests {
         for stream in [&one, &other] {
             assert_eq!(saved(stream, &mut file).unwrap().unwrap().offset, 6);
         }
+        // One that is made later, while the others may be gone: the position is none of the host's.
+        let later = StreamUse::default();
+        assert_eq!(saved(&later, &mut file).unwrap().unwrap().offset, 6);
         file.seek(SeekFrom::Start(7)).unwrap();
         assert_eq!(saved(&one, &mut file), Err(Shared));
+        assert_eq!(saved(&later, &mut file), Ok(None));
     }
 
     #[test]
@@ -265,7 +310,7 @@ mod tests {
         file.write_all(b"guest\n").unwrap();
         stream.after_write(&file, false);
         let image = saved(&stream, &mut file).unwrap().unwrap();
-        let position = |file: &File| image.position(&rustix::fs::fstat(file).unwrap());
+        let position = |file: &File| image.position(&fstat(file).unwrap());
         assert_eq!(position(&file), Some(12));
         file.write_all(b"other\n").unwrap();
         assert_eq!(position(&file), Some(18), "appended to");
@@ -282,10 +327,10 @@ mod tests {
         let mut stream = StreamUse::default();
         stream.after_write(&file, false);
         let image = saved(&stream, &mut file).unwrap().unwrap();
-        assert_eq!(image.position(&rustix::fs::fstat(&file).unwrap()), Some(2));
-        let later = rustix::fs::fstat(&file).unwrap();
+        assert_eq!(image.position(&fstat(&file).unwrap()), Some(2));
+        let later = fstat(&file).unwrap();
         file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(5)).unwrap();
         assert_eq!(image.position(&later), Some(2));
-        assert_eq!(image.position(&rustix::fs::fstat(&file).unwrap()), Some(10), "changed in place");
+        assert_eq!(image.position(&fstat(&file).unwrap()), Some(10), "changed in place");
     }
 }
