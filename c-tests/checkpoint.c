@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -251,6 +252,26 @@ TEST(to_a_path_compressed)
         finish_restored(from_path(path));
     }
     CHECK(sizes[1] + 3 * 65536 < sizes[0]);
+}
+
+TEST(permissions)
+{
+    const uint32_t modes[] = { 0644, 0400, 0600 };
+    wasm_module_inst_t inst = new_instance();
+    mode_t mask = umask(077);
+    /* None that are no permissions, or that make the image useless. */
+    CHECK(!wayfarer_set_image_mode(01644) && !wayfarer_set_image_mode(0244));
+    for (unsigned i = 0; i < sizeof modes / sizeof *modes; i++) {
+        wayfarer_checkpoint_args_t args = { 0 };
+        struct stat file;
+        args.path = path;
+        CHECK(wayfarer_set_image_mode(modes[i]));
+        CHECK(wayfarer_checkpoint(inst, &args, NULL, guest.error, sizeof guest.error));
+        REQUIRE(stat(path, &file) == 0);
+        CHECK_INT(file.st_mode & 07777, modes[i]);
+    }
+    umask(mask);
+    wasm_runtime_deinstantiate(inst);
 }
 
 TEST(to_a_descriptor)
@@ -756,6 +777,7 @@ int main(int argc, char **argv)
     RUN(from_a_native_to_memory_and_on);
     RUN(stop);
     RUN(to_a_path_compressed);
+    RUN(permissions);
     RUN(to_a_descriptor);
     RUN(through_a_pipe);
     RUN(from_another_thread);

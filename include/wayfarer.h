@@ -135,6 +135,17 @@ bool wayfarer_checkpoint_request_sized(wasm_module_inst_t module_inst,
                                        uint32_t error_buf_size);
 
 /**
+ * Sets the permissions of images that are written to a path from now on, in this process, whatever its mask and the
+ * environment say. Without it they are those of WAYFARER_IMAGE_MODE, or else 0600: an image is a guest's memory, with all
+ * its secrets.
+ *
+ * Returns false, and changes nothing, if there are other bits in `mode` than those of permissions (0777), or if it does not
+ * let the owner read.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_set_image_mode(uint32_t mode);
+
+/**
  * Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
  * guest, which would wait for itself (use wayfarer_checkpoint_request there).
  *

@@ -19,6 +19,8 @@ use super::load::WASMModuleCommon;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::{Report, Request, Target};
 use crate::checkpoint::hooks::{self, Hook, Writer};
+use crate::checkpoint::policy::is_image_mode;
+use crate::checkpoint::set_image_mode;
 use crate::checkpoint::source::Source;
 
 /// What becomes of the guest after a checkpoint.
@@ -270,6 +272,23 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request_sized(
             .and_then(|request| instance.driver.order_now(instance.store(), request));
         // SAFETY: as the caller promises.
         placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
+    })
+}
+
+/// Sets the permissions of images that are written to a path from now on, in this process, whatever its mask and the
+/// environment say. Without it they are those of WAYFARER_IMAGE_MODE, or else 0600: an image is a guest's memory, with all
+/// its secrets.
+///
+/// Returns false, and changes nothing, if there are other bits in `mode` than those of permissions (0777), or if it does not
+/// let the owner read.
+#[unsafe(no_mangle)]
+pub extern "C" fn wayfarer_set_image_mode(mode: u32) -> bool {
+    guard(false, || {
+        let usable = is_image_mode(mode);
+        if usable {
+            set_image_mode(mode);
+        }
+        usable
     })
 }
 

@@ -1,5 +1,6 @@
 //! The settings in force in this process: what the program configured, else the environment.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::policy::{Resolved, Settings};
@@ -31,5 +32,21 @@ pub(crate) fn restored() {
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(Ok(resolved)) = in_force.as_mut() {
         resolved.restore = None;
+    }
+}
+
+/// Permissions of images that the program asked for; `u32::MAX`: it did not.
+static IMAGE_MODE: AtomicU32 = AtomicU32::new(u32::MAX);
+
+/// Sets the permissions of images from now on, whatever the settings say.
+pub(crate) fn set_image_mode(mode: u32) {
+    IMAGE_MODE.store(mode, Ordering::Relaxed);
+}
+
+/// Permissions of images; `None`: their owner's alone.
+pub(crate) fn image_mode() -> Option<u32> {
+    match IMAGE_MODE.load(Ordering::Relaxed) {
+        u32::MAX => in_force().ok().and_then(|resolved| resolved.image_mode),
+        mode => Some(mode),
     }
 }

@@ -20,7 +20,7 @@ use super::history::{History, Keep};
 use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
 use super::progress::Shown;
 use super::record::{self, HostRecord, InstanceRecord};
-use super::{hooks, mode, program, watcher};
+use super::{config, hooks, mode, program, watcher};
 use crate::capi::instance::WASMModuleInstanceCommon;
 
 /// Where an image goes.
@@ -367,7 +367,7 @@ impl Driver {
         let info = Info::now(reason, *sequence + 1);
         let shown = Shown::new("checkpoint");
         let progress = |p: Progress| shown.show(p);
-        let options = WriteOptions { compression, progress: Some(&progress) };
+        let options = WriteOptions { compression, progress: Some(&progress), mode: config::image_mode() };
         let saved = store.with_memories(&program, |memories| match target {
             Target::Path(path) => save_to_path(path, &program, &info, memories, &options).map(|s| (s, None)),
             Target::Fd(fd) => save_to_fd(fd.as_fd(), &program, &info, memories, &options).map(|s| (s, None)),
@@ -386,6 +386,11 @@ impl Driver {
         drop(shown);
         let (stats, image) = saved.map_err(|e| e.to_string())?;
         *sequence += 1;
+        if stats.unsynced {
+            complain(
+                "the image is in place, but its directory could not be synced: a power failure may bring the older one back",
+            );
+        }
         Ok(Report { stats, paused: started.elapsed(), image })
     }
 }

@@ -23,5 +23,5 @@ pub(crate) mod source;
 mod watcher;
 
 pub use config::configure;
-pub(crate) use config::{in_force, restored};
+pub(crate) use config::{in_force, restored, set_image_mode};
 pub use record::{describe as describe_instance, describe_host};

@@ -64,11 +64,13 @@ pub enum Setting {
     Restore,
     /// What files that the program has open must be like when it is restored.
     Files,
+    /// Permissions of images.
+    Mode,
 }
 
 impl Setting {
     /// All settings, in the order they are checked in.
-    pub const ALL: [Setting; 7] = [
+    pub const ALL: [Setting; 8] = [
         Setting::Checkpoint,
         Setting::Signal,
         Setting::At,
@@ -76,6 +78,7 @@ impl Setting {
         Setting::Then,
         Setting::Restore,
         Setting::Files,
+        Setting::Mode,
     ];
 
     /// Name of its environment variable.
@@ -88,6 +91,7 @@ impl Setting {
             Setting::Then => "WAYFARER_CHECKPOINT_THEN",
             Setting::Restore => "WAYFARER_RESTORE",
             Setting::Files => "WAYFARER_RESTORE_FILES",
+            Setting::Mode => "WAYFARER_IMAGE_MODE",
         }
     }
 
@@ -101,6 +105,7 @@ impl Setting {
             Setting::Then => "--checkpoint-then",
             Setting::Restore => "--restore",
             Setting::Files => "--restore-files",
+            Setting::Mode => "--checkpoint-mode",
         }
     }
 }
@@ -136,6 +141,8 @@ pub struct Resolved {
     pub changed_files: bool,
     /// Whether the host may look at the guest between its calls: hosts that know nothing of checkpoints may.
     pub observed: bool,
+    /// Permissions of images, also of those that the host asks for itself. `None`: their owner may read and write them.
+    pub image_mode: Option<u32>,
 }
 
 /// A setting that makes no sense.
@@ -204,6 +211,7 @@ impl Settings {
         let then = self.parse(Setting::Then, in_text(parse_then))?;
         let restore = self.parse(Setting::Restore, path_of_image)?;
         let changed_files = self.parse(Setting::Files, in_text(parse_files))?.unwrap_or(false);
+        let image_mode = self.parse(Setting::Mode, in_text(parse_mode))?;
         if restore.is_none() {
             self.parse(Setting::Files, |_| -> Result<(), String> {
                 Err(format!(
@@ -223,7 +231,7 @@ impl Settings {
                     ))
                 })?;
             }
-            return Ok(Resolved { policy: None, restore, changed_files, observed: false });
+            return Ok(Resolved { policy: None, restore, changed_files, observed: false, image_mode });
         };
         let policy = Policy {
             path,
@@ -232,7 +240,7 @@ impl Settings {
             every,
             then: then.unwrap_or_default(),
         };
-        Ok(Resolved { policy: Some(policy), restore, changed_files, observed: false })
+        Ok(Resolved { policy: Some(policy), restore, changed_files, observed: false, image_mode })
     }
 
     /// Makes sense of a setting, if it was made.
@@ -408,6 +416,18 @@ fn parse_files(text: &str) -> Result<bool, String> {
     }
 }
 
+/// Whether a file may have these permissions and be of any use as an image.
+pub(crate) fn is_image_mode(mode: u32) -> bool {
+    mode <= 0o777 && mode & 0o400 != 0
+}
+
+/// Permissions, as chmod(1) takes them in octal.
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|&mode| octal && is_image_mode(mode));
+    mode.ok_or_else(|| "expected permissions in octal that let the owner read, like 0640".to_owned())
+}
+
 fn parse_then(text: &str) -> Result<Then, String> {
     match text {
         "continue" => Ok(Then::Continue),
@@ -540,6 +560,25 @@ mod tests {
         ] {
             assert_eq!(error(&[("WAYFARER_RESTORE", "a")], &[flag]), format!("{flag}: {needs}"));
         }
+    }
+
+    #[test]
+    fn image_modes() {
+        let mode =
+            |text: &str| settings(&[("WAYFARER_IMAGE_MODE", text)], &[]).resolve().map(|r| r.image_mode);
+        for (text, expected) in [("0640", 0o640), ("644", 0o644), ("0400", 0o400), ("0777", 0o777)] {
+            assert_eq!(mode(text), Ok(Some(expected)), "{text}");
+        }
+        for text in ["64", "0240", "1640", "00640", "0o640", "640x", "0689", "-640", "+640"] {
+            let error = mode(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("WAYFARER_IMAGE_MODE={text}: expected permissions")),
+                "{error}"
+            );
+        }
+        let flags = ["--checkpoint=a", "--checkpoint-mode=0660"];
+        let resolved = settings(&[("WAYFARER_IMAGE_MODE", "0640")], &flags).resolve().unwrap();
+        assert_eq!(resolved.image_mode, Some(0o660));
     }
 
     #[test]

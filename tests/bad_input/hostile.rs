@@ -161,7 +161,7 @@ fn write(sample: &Sample, image: &Image<'_>, program: &ProgramView) -> Result<Ve
     let modules = vec![&*sample.guest.module; program.store.modules.len()];
     let baselines = baselines(&program.store, &modules);
     let sources: Vec<MemorySource<'_>> =
-        memories.iter().zip(&baselines).map(|(data, baseline)| MemorySource { data, baseline }).collect();
+        memories.iter().zip(&baselines).map(|(data, baseline)| MemorySource::new(data, baseline)).collect();
     save_to_vec(program, &Info::now(Reason::Api, 1), &sources, &WriteOptions::default())
         .map_err(|e| e.to_string())
 }

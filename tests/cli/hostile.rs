@@ -3,10 +3,16 @@
 use std::path::Path;
 
 use wayfarer_runtime::image::baselines;
-use wayfarer_snapshot::view::{ProgramView, Value};
-use wayfarer_snapshot::{Image, Info, LoadOptions, MemorySource, Reason, WriteOptions, save_to_path};
+use wayfarer_snapshot::view::{
+    Entry, Frame, FuncId, GlobalView, InstanceView, ModuleId, PointKind, Position, ProgramView, TableView,
+    Thread, Value,
+};
+use wayfarer_snapshot::{
+    Compression, Image, Info, LoadOptions, MemorySource, Reason, WriteOptions, save_to_path,
+};
 
-use crate::support::{Folder, iwasm};
+use crate::sparse::took;
+use crate::support::{Folder, iwasm, wayfarer_command};
 
 /// Counts, and keeps the count where its memory ends.
 const COUNTER: &str = r#"(module
@@ -59,8 +65,11 @@ impl Setup {
             })
             .collect();
         let baselines = baselines(&program.store, &[&module]);
-        let sources: Vec<_> =
-            memories.iter().zip(&baselines).map(|(data, baseline)| MemorySource { data, baseline }).collect();
+        let sources: Vec<_> = memories
+            .iter()
+            .zip(&baselines)
+            .map(|(data, baseline)| MemorySource::new(data, baseline))
+            .collect();
         let told = self.folder.text("told.image");
         let info = Info::now(Reason::Api, 1);
         save_to_path(Path::new(&told), &program, &info, &sources, &WriteOptions::default())
@@ -110,5 +119,56 @@ fn references_to_objects_of_the_host() {
     ];
     for (place, put) in places {
         s.told(|p| put(p, object)).expect_error(1, &format!("{place} holds a reference to an object"));
+    }
+}
+
+/// A few kilobytes that hold millions of values: inspecting them takes as much memory as reading them, and prints what is
+/// worth looking at.
+#[test]
+fn small_images_with_a_great_deal_in_them() {
+    let func = FuncId { instance: 0, func: 0 };
+    let frame = Frame {
+        func,
+        position: Position { kind: PointKind::Loop, offset: 0 },
+        locals: vec![Value::I32(0); 2_000_000],
+        stack: Vec::new(),
+    };
+    let mut program = ProgramView::default();
+    let store = &mut program.store;
+    store.modules.push(ModuleId { sha256: [0; 32], size: 0, name: "m".to_owned() });
+    store.globals = vec![GlobalView { value: Value::I32(0), mutable: true }; 1_500_000];
+    store.tables.push(TableView {
+        funcref: true,
+        elems: vec![Value::FuncRef(Some(func)); 1_500_000],
+        max: None,
+    });
+    store.instances.push(InstanceView {
+        module: 0,
+        memories: vec![],
+        tables: vec![0],
+        globals: vec![],
+        dropped_datas: vec![false; 500_000],
+        dropped_elems: vec![],
+        imported_funcs: vec![None; 500_000],
+    });
+    program.threads.push(Thread { entry: Entry::Main, frames: vec![frame], tid: 0 });
+    let folder = Folder::new();
+    let image = folder.text("the.image");
+    let options = WriteOptions { compression: Compression::Zstd(3), ..WriteOptions::default() };
+    save_to_path(Path::new(&image), &program, &Info::now(Reason::Api, 1), &[], &options)
+        .expect("it is consistent");
+    assert!(std::fs::metadata(&image).expect("it is there").len() < 100_000);
+
+    let out = folder.at("out");
+    let text = took(wayfarer_command(["inspect", &image]), &out);
+    assert!(std::fs::metadata(&out).expect("it is there").len() < 200_000, "nobody reads on");
+    let json = took(wayfarer_command(["inspect", "--json", &image]), &out);
+    let printed: serde_json::Value =
+        serde_json::from_reader(std::io::BufReader::new(std::fs::File::open(&out).expect("it is there")))
+            .expect("it is JSON");
+    assert_eq!(printed["tables"][0]["elements"].as_array().map(Vec::len), Some(1_500_000));
+    for took in [text, json] {
+        assert_eq!(took.status, 0);
+        assert!(took.memory < 600 << 20, "{} bytes of memory", took.memory);
     }
 }

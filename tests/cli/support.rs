@@ -93,8 +93,12 @@ pub(crate) fn iwasm<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
     run(iwasm_command(args))
 }
 
+pub(crate) fn wayfarer_command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    program(env!("CARGO_BIN_EXE_wayfarer"), args)
+}
+
 pub(crate) fn wayfarer<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
-    run(program(env!("CARGO_BIN_EXE_wayfarer"), args))
+    run(wayfarer_command(args))
 }
 
 pub(crate) fn run(mut command: Command) -> Ran {

@@ -19,6 +19,8 @@ pub(crate) struct Area {
     pieces: Vec<(Region, usize)>,
     /// Frames whose records were written elsewhere, before.
     left: Vec<RawFrame>,
+    /// There was no address space for another piece: each frame is taken from where it was written, before the next.
+    one_by_one: bool,
 }
 
 impl Area {
@@ -45,6 +47,23 @@ impl Area {
         let start = piece.base();
         self.pieces.push((piece, 0));
         Ok(start)
+    }
+
+    /// From here on frames are taken one by one. What was written is, and its address space given back.
+    ///
+    /// # Safety
+    /// Compiled code of `instance` must have written whole records to the pieces.
+    pub(crate) unsafe fn take_one_by_one(&mut self, instance: *const Instance) {
+        self.one_by_one = true;
+        for (piece, written) in std::mem::take(&mut self.pieces) {
+            // SAFETY: passed on.
+            unsafe { read(piece.base(), written, instance, &mut self.left) };
+        }
+    }
+
+    /// Whether frames are taken one by one.
+    pub(crate) fn is_one_by_one(&self) -> bool {
+        self.one_by_one
     }
 
     /// Takes the records between these addresses, of a frame of `instance` that was left.

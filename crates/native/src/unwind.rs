@@ -67,17 +67,26 @@ unsafe extern "C" fn stop(
     unsafe {
         let reached = _Unwind_GetCFA(context) >= (*level).stack + CFA_BIAS;
         let vm = &*(*level).vmctx;
+        let env = &mut *(*level).env;
         let area = &mut (*level).area;
+        if area.is_one_by_one() {
+            let first = env.left.base();
+            area.take(first, vm.capture.load(Ordering::Relaxed), vm.instance);
+            vm.capture.store(first, Ordering::Relaxed);
+        }
         if reached {
             area.written(vm.capture.load(Ordering::Relaxed));
             wayfarer_leave(level.cast(), CAPTURED);
         }
-        if !area.has_room(vm.capture.load(Ordering::Relaxed)) {
+        if !area.is_one_by_one() && !area.has_room(vm.capture.load(Ordering::Relaxed)) {
             area.written(vm.capture.load(Ordering::Relaxed));
-            match area.extend(&mut (*(*level).env).kept) {
+            match area.extend(&mut env.kept) {
                 Ok(start) => vm.capture.store(start, Ordering::Relaxed),
-                // Neither forward nor back: the program's state is half here, half there.
-                Err(_) => std::process::abort(),
+                // There is no way back. But where a frame is left to there is room for any one of them.
+                Err(_) => {
+                    area.take_one_by_one(vm.instance);
+                    vm.capture.store(env.left.base(), Ordering::Relaxed);
+                }
             }
         }
     }

@@ -3,8 +3,10 @@
 use crate::engine::CaptureError;
 use crate::func::Func;
 use crate::instance::LoadedModule;
+use crate::memory::Memory;
 use crate::restore::RestoreError;
 use crate::store::Store;
+use std::ops::Range;
 use std::sync::Arc;
 use wayfarer_module::{ConstOp, Module, SegmentMode};
 use wayfarer_snapshot::view::{HostSection, ProgramView, StoreView, Thread};
@@ -43,13 +45,15 @@ impl Store {
         let modules = self.loaded_modules();
         let modules: Vec<&Module> = modules.iter().map(|m| &*m.module).collect();
         let baselines = baselines(&program.store, &modules);
-        let sources: Vec<MemorySource<'_>> = baselines
+        let memories = (0..baselines.len()).filter_map(|index| self.memory(index));
+        let memories: Vec<(&Memory, Vec<Range<usize>>)> = memories.map(|m| (m, m.touched())).collect();
+        let sources: Vec<MemorySource<'_>> = memories
             .iter()
-            .enumerate()
-            .filter_map(|(index, baseline)| {
-                let memory = self.memory(index)?;
+            .zip(&baselines)
+            .map(|((memory, touched), baseline)| {
                 // SAFETY: the memory stays mapped, and its threads stand still while an image is taken.
-                Some(unsafe { MemorySource::from_raw(memory.base(), memory.len(), baseline) })
+                let source = unsafe { MemorySource::from_raw(memory.base(), memory.len(), baseline) };
+                MemorySource { touched: Some(touched), ..source }
             })
             .collect();
         f(&sources)
@@ -96,7 +100,8 @@ impl Store {
         let plain: Vec<&Module> = modules.iter().map(|m| &*m.module).collect();
         for (index, baseline) in baselines(&image.program().store, &plain).iter().enumerate() {
             let memory = self.memory(index).ok_or(RestoreError::OutOfMemory)?;
-            let options = LoadOptions { zeroed: fresh, progress };
+            let touched = if fresh { Vec::new() } else { memory.touched() };
+            let options = LoadOptions { touched: Some(&touched), progress };
             let bytes: &mut [u8] = if memory.is_empty() {
                 &mut []
             } else {

@@ -1,8 +1,9 @@
 //! Linear memories. A memory reserves its whole address space at once, so its base never moves.
 
-use crate::region::Region;
+use crate::region::{Region, page_size};
 use crate::trap::TrapCode;
 use std::io;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -41,6 +42,10 @@ impl MemoryPlan {
 #[derive(Debug)]
 pub struct Memory {
     region: Region,
+    /// Where it begins in the region. A memory of a size that is no multiple of a page, as one with an app heap may have,
+    /// ends at a page's end instead of beginning at its beginning: what relies on accesses behind it to fault would use the
+    /// rest of its last page otherwise. Such a memory never grows.
+    skew: usize,
     len: AtomicUsize,
     max: u64,
     page_size: u64,
@@ -55,13 +60,16 @@ impl Memory {
     /// The operating system's, if address space or memory is short.
     pub fn new(plan: MemoryPlan) -> io::Result<Memory> {
         // Where address space is limited (RLIMIT_AS), take what the memory can ever use.
-        let region = Region::reserve(FULL_RESERVATION)
-            .or_else(|_| Region::reserve(plan.max.max(plan.len) as usize))?;
+        let rest = plan.len as usize % page_size();
+        let skew = if rest > 0 && plan.len == plan.max { page_size() - rest } else { 0 };
+        let region = Region::reserve(FULL_RESERVATION + skew)
+            .or_else(|_| Region::reserve(plan.max.max(plan.len) as usize + skew))?;
         if plan.len > 0 {
-            region.commit(plan.len as usize)?;
+            region.commit(plan.len as usize + skew)?;
         }
         Ok(Memory {
             region,
+            skew,
             len: AtomicUsize::new(plan.len as usize),
             max: plan.max,
             page_size: plan.page_size,
@@ -77,18 +85,18 @@ impl Memory {
 
     /// Bytes of address space from [`Memory::base`] on that nothing else is in.
     pub fn reserved(&self) -> usize {
-        self.region.reserved()
+        self.region.reserved() - self.skew
     }
 
     /// Whether every access to `base + u32 + u32` that is outside the memory faults.
     pub fn is_guarded(&self) -> bool {
-        self.region.reserved() >= FULL_RESERVATION
+        self.reserved() >= FULL_RESERVATION
     }
 
-    /// First byte; stays the same for the memory's life.
+    /// First byte; stays the same for the memory's life. On a page, but for memories that are no whole pages.
     #[inline]
     pub fn base(&self) -> *mut u8 {
-        self.region.base()
+        self.region.base().wrapping_add(self.skew)
     }
 
     /// Size in bytes.
@@ -100,6 +108,11 @@ impl Memory {
     /// Whether it has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Pages that may hold anything but zeros: see [`crate::pages::touched`].
+    pub fn touched(&self) -> Vec<Range<usize>> {
+        crate::pages::touched(self.base(), self.len())
     }
 
     /// The sizes now: what a memory like this one would be planned as.
@@ -122,7 +135,7 @@ impl Memory {
             return Some(old_pages);
         }
         let new = pages.checked_mul(WASM_PAGE)?.checked_add(old)?;
-        if new > self.max || self.region.commit(usize::try_from(new).ok()?).is_err() {
+        if new > self.max || self.region.commit(usize::try_from(new).ok()?.checked_add(self.skew)?).is_err() {
             return None;
         }
         self.len.store(new as usize, Ordering::Release);
@@ -142,7 +155,7 @@ impl Memory {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let new = usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.region.commit(new)?;
+        self.region.commit(new + self.skew)?;
         self.len.store(new, Ordering::Release);
         Ok(())
     }
@@ -191,5 +204,44 @@ impl Memory {
         // SAFETY: the range was checked.
         unsafe { std::ptr::write_bytes(to, byte, size as usize) };
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_ends_where_its_pages_do() {
+        for len in [WASM_PAGE, WASM_PAGE + 8, 3 * WASM_PAGE + 4104, 104] {
+            let plan = MemoryPlan { len, max: len, page_size: len, shared: false };
+            let memory = Memory::new(plan).unwrap();
+            assert!(memory.is_guarded());
+            let end = memory.base() as usize + len as usize;
+            assert_eq!((end % page_size(), memory.base() as usize % 8), (0, 0), "{len}");
+            // All of it is there.
+            memory.fill(0, 1, len).unwrap();
+            assert_eq!(memory.fill(0, 1, len + 1), Err(TrapCode::MemoryOutOfBounds));
+            assert_eq!((memory.grow(0), memory.grow(1)), (Some((len / WASM_PAGE) as u32), None));
+        }
+    }
+
+    #[test]
+    fn pages_of_a_memory_that_begins_within_one() {
+        let len = 20 * WASM_PAGE + 104;
+        let plan = MemoryPlan { len, max: len, page_size: len, shared: false };
+        let memory = Memory::new(plan).unwrap();
+        assert_eq!(memory.touched(), []);
+        // SAFETY: the memory outlives it.
+        let mut tracker = unsafe { crate::WriteTracker::start(memory.base(), memory.len()) };
+        for at in [0, 40_000, 70_000, len - 1] {
+            memory.write(at, &[1]).unwrap();
+            for pages in [memory.touched(), tracker.written(memory.len())] {
+                assert!(pages.iter().any(|pages| pages.contains(&(at as usize))), "{at}: {pages:?}");
+                assert!(pages.iter().all(|p| p.start % page_size() == 0 && p.end % page_size() == 0));
+                assert!(pages.windows(2).all(|two| two[0].end < two[1].start), "{pages:?}");
+            }
+        }
+        assert_eq!(tracker.written(memory.len()), []);
     }
 }

@@ -202,7 +202,7 @@ impl Way {
 
 /// Pages of anonymous memory that may hold anything but zeros, as offsets from its beginning: whole pages of the system's,
 /// in order, apart from each other; the last may end behind `len`. Nothing is read or written, so that pages nobody touched
-/// stay so. `base` is that of a page.
+/// stay so. Where `base` is not the beginning of a page, they are rounded to what is whole pages from there.
 pub fn touched(base: *const u8, len: usize) -> Vec<Range<usize>> {
     touched_by(Way::best(), base, len)
 }
@@ -211,8 +211,27 @@ fn touched_by(way: Way, base: *const u8, len: usize) -> Vec<Range<usize>> {
     if len == 0 {
         return Vec::new();
     }
-    let all = 0..len.next_multiple_of(page_size());
-    way.ask(base, len).unwrap_or_else(|_| vec![all])
+    let skew = base.addr() % page_size();
+    let all = 0..(len + skew).next_multiple_of(page_size());
+    unskew(way.ask(base.wrapping_sub(skew), len + skew).unwrap_or_else(|_| vec![all]), skew)
+}
+
+/// Turns stretches of pages into ones of as many bytes from `skew` within the first page on, which hold all of them.
+pub(crate) fn unskew(stretches: Vec<Range<usize>>, skew: usize) -> Vec<Range<usize>> {
+    if skew == 0 {
+        return stretches;
+    }
+    let page = page_size();
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for stretch in stretches {
+        let start = stretch.start.saturating_sub(skew) / page * page;
+        let end = (stretch.end - skew).next_multiple_of(page);
+        match found.last_mut() {
+            Some(last) if last.end >= start => last.end = end,
+            _ => found.push(start..end),
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -39,9 +39,12 @@ impl Table {
         if ty.limits.min > MAX_TABLE {
             return None;
         }
+        let mut elems = Vec::new();
+        elems.try_reserve_exact(ty.limits.min as usize).ok()?;
+        elems.resize(ty.limits.min as usize, init);
         let table = Table {
             place: UnsafeCell::new(Place { elems: std::ptr::null(), len: 0 }),
-            elems: UnsafeCell::new(vec![init; ty.limits.min as usize]),
+            elems: UnsafeCell::new(elems),
             elem: ty.elem,
             max: ty.limits.max,
         };

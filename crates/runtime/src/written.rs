@@ -4,7 +4,9 @@
 //! where the first write to a page lifts its protection and nobody is told; a scan of the page map lists the pages without
 //! protection and protects them again. Elsewhere a copy is kept, and compared.
 
-use crate::pages::{CHECK_PROTECTABLE, PROTECT_MATCHING, Pagemap, TOUCHED, WRITTEN, Wanted, add, touched};
+use crate::pages::{
+    CHECK_PROTECTABLE, PROTECT_MATCHING, Pagemap, TOUCHED, WRITTEN, Wanted, add, touched, unskew,
+};
 use crate::region::page_size;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +17,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 /// Finds pages of a memory that were written to. Nothing else may ask the same of the same memory with a `userfaultfd`;
 /// a second tracker compares.
 pub struct WriteTracker {
+    /// The beginning of a page, and where in it the memory begins.
     base: *const u8,
+    skew: usize,
     how: How,
 }
 
@@ -40,16 +44,21 @@ impl WriteTracker {
     /// are compared.
     ///
     /// # Safety
-    /// `base` is the beginning of a page. As long as the tracker is there, the pages from there to the end of as many bytes
-    /// as it was ever told (here, or by [`WriteTracker::written`]) are mapped and readable, and nobody writes to them during
-    /// a call of this or of `written`.
+    /// As long as the tracker is there, the pages from that of `base` to the end of as many bytes as it was ever told (here,
+    /// or by [`WriteTracker::written`]) are mapped and readable, and nobody writes to them during a call of this or of
+    /// `written`.
     pub unsafe fn start(base: *const u8, len: usize) -> WriteTracker {
-        let how = match Protected::start(base, len) {
-            Ok(protected) => How::Protected(protected),
-            // SAFETY: passed on.
-            Err(_) => How::Compared(unsafe { Copy::of(base, len) }),
-        };
-        WriteTracker { base, how }
+        // SAFETY: passed on.
+        unsafe { Self::start_protecting(base, len).unwrap_or_else(|| Self::start_comparing(base, len)) }
+    }
+
+    /// With the kernel's help, if it does.
+    ///
+    /// # Safety
+    /// As for [`WriteTracker::start`].
+    unsafe fn start_protecting(base: *const u8, len: usize) -> Option<WriteTracker> {
+        let (base, skew) = aligned(base);
+        Some(WriteTracker { base, skew, how: How::Protected(Protected::start(base, skew + len).ok()?) })
     }
 
     /// The same without the kernel's help.
@@ -57,8 +66,9 @@ impl WriteTracker {
     /// # Safety
     /// As for [`WriteTracker::start`].
     pub unsafe fn start_comparing(base: *const u8, len: usize) -> WriteTracker {
+        let (base, skew) = aligned(base);
         // SAFETY: passed on.
-        WriteTracker { base, how: How::Compared(unsafe { Copy::of(base, len) }) }
+        WriteTracker { base, skew, how: How::Compared(unsafe { Copy::of(base, skew + len) }) }
     }
 
     /// The pages that were written to since the start, or since this was last asked: stretches of whole pages (of the
@@ -66,20 +76,22 @@ impl WriteTracker {
     /// if they were touched. All that was written is in them; there may be pages that were written with what they held, or
     /// that lie in one huge page with another that was written. The last may end behind `len_now`.
     pub fn written(&mut self, len_now: usize) -> Vec<Range<usize>> {
-        match &mut self.how {
-            How::Protected(protected) => match protected.written(self.base, len_now) {
+        let len = if len_now > 0 { self.skew + len_now } else { 0 };
+        let pages = match &mut self.how {
+            How::Protected(protected) => match protected.written(self.base, len) {
                 Ok(pages) => pages,
                 Err(_) => {
                     // Something has changed under us: a child process, for one, has its own memory and none of the
                     // protection. Whatever is there may have been written.
                     // SAFETY: as `start`'s caller promised.
-                    *self = unsafe { WriteTracker::start(self.base, len_now) };
-                    touched(self.base, len_now)
+                    *self = unsafe { WriteTracker::start(self.base.wrapping_add(self.skew), len_now) };
+                    touched(self.base, len)
                 }
             },
             // SAFETY: as `start`'s caller promised.
-            How::Compared(copy) => unsafe { copy.written(self.base, len_now) },
-        }
+            How::Compared(copy) => unsafe { copy.written(self.base, len) },
+        };
+        unskew(pages, self.skew)
     }
 
     /// How writes are found: `userfaultfd` or `comparison`.
@@ -89,6 +101,12 @@ impl WriteTracker {
             How::Compared(_) => "comparison",
         }
     }
+}
+
+/// The beginning of a page, and where in it an address is.
+fn aligned(base: *const u8) -> (*const u8, usize) {
+    let skew = base.addr() % page_size();
+    (base.wrapping_sub(skew), skew)
 }
 
 /// `UFFDIO_*` and what goes with them (linux/userfaultfd.h).

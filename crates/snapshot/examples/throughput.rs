@@ -45,7 +45,7 @@ fn measure(dir: &Path, mib: usize) -> Result<(), Box<dyn std::error::Error>> {
     let len = bytes.len() as u64;
     program.store.memories.push(MemoryView { len, max: len, page_size: 65536, shared: false });
     let baseline = Baseline::zero();
-    let sources = [MemorySource { data: &bytes, baseline: &baseline }];
+    let sources = [MemorySource::new(&bytes, &baseline)];
     let info = Info::now(Reason::Api, 1);
     let plain = WriteOptions::default();
     let zstd = WriteOptions { compression: Compression::Zstd(1), ..plain };
@@ -64,7 +64,12 @@ fn measure(dir: &Path, mib: usize) -> Result<(), Box<dyn std::error::Error>> {
     let load = |path: &Path, dest: &mut [u8]| {
         best(|| {
             let image = Image::from_fd(File::open(path)?.as_fd())?;
-            Ok(image.load_memory(0, dest, &baseline, &LoadOptions { zeroed: true, progress: None })?)
+            Ok(image.load_memory(
+                0,
+                dest,
+                &baseline,
+                &LoadOptions { touched: Some(&[]), ..LoadOptions::default() },
+            )?)
         })
     };
     copy.fill(0);

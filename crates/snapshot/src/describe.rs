@@ -1,16 +1,19 @@
 //! An image as data for people and tools: what `wayfarer inspect --json` prints.
 
 use crate::format::{FORMAT_VERSION, SectionKind};
+use crate::items::{Items, Shown};
 use crate::pages::PageKind;
 use crate::read::Image;
-use crate::view::{Entry, Frame, FuncId, Thread, Value};
+use crate::view::{
+    Entry, Frame, FuncId, GlobalView, InstanceView, ModuleId, StoreView, TableView, Thread, Value,
+};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use wayfarer_module::PointKind;
 
 /// Everything an image says, but for the content of memories.
 #[derive(Clone, Debug, Serialize)]
-pub struct Description {
+pub struct Description<'a> {
     /// Where the image came from.
     pub origin: String,
     /// Version of the format.
@@ -20,17 +23,17 @@ pub struct Description {
     /// When, where and why it was made.
     pub info: InfoDescription,
     /// Modules in use.
-    pub modules: Vec<ModuleDescription>,
+    pub modules: Items<'a, ModuleId, ModuleDescription>,
     /// Instances.
-    pub instances: Vec<InstanceDescription>,
+    pub instances: Items<'a, InstanceView, InstanceDescription<'a>>,
     /// Memories.
     pub memories: Vec<MemoryDescription>,
     /// Tables.
-    pub tables: Vec<TableDescription>,
+    pub tables: Items<'a, TableView, TableDescription<'a>>,
     /// Globals.
-    pub globals: Vec<GlobalDescription>,
+    pub globals: Items<'a, GlobalView, GlobalDescription>,
     /// Threads, main first.
-    pub threads: Vec<ThreadDescription>,
+    pub threads: Items<'a, Thread, ThreadDescription<'a>>,
     /// The host's contributions.
     pub host: Vec<HostDescription>,
     /// The section table.
@@ -75,21 +78,21 @@ pub struct ModuleDescription {
 
 /// An instance.
 #[derive(Clone, Debug, Serialize)]
-pub struct InstanceDescription {
+pub struct InstanceDescription<'a> {
     /// Index of its module.
     pub module: u32,
     /// Indices of its memories.
-    pub memories: Vec<u32>,
+    pub memories: &'a [u32],
     /// Indices of its tables.
-    pub tables: Vec<u32>,
+    pub tables: &'a [u32],
     /// Indices of its globals.
-    pub globals: Vec<u32>,
+    pub globals: &'a [u32],
     /// Indices of data segments it has dropped.
-    pub dropped_datas: Vec<usize>,
+    pub dropped_datas: Items<'a, bool, usize>,
     /// Indices of element segments it has dropped.
-    pub dropped_elems: Vec<usize>,
+    pub dropped_elems: Items<'a, bool, usize>,
     /// What its imported functions are linked to; null is a host function.
-    pub imported_funcs: Vec<Option<FuncId>>,
+    pub imported_funcs: &'a [Option<FuncId>],
 }
 
 /// A memory.
@@ -117,7 +120,7 @@ pub struct MemoryDescription {
 
 /// A table.
 #[derive(Clone, Debug, Serialize)]
-pub struct TableDescription {
+pub struct TableDescription<'a> {
     /// `funcref` or `externref`.
     #[serde(rename = "type")]
     pub ty: &'static str,
@@ -126,7 +129,7 @@ pub struct TableDescription {
     /// Maximum size in elements.
     pub max: Option<u64>,
     /// Elements that are not null: `[index, value]`.
-    pub elements: Vec<(usize, Json)>,
+    pub elements: Items<'a, Value, (usize, Shown)>,
 }
 
 /// A global.
@@ -135,25 +138,25 @@ pub struct GlobalDescription {
     /// Whether it may change.
     pub mutable: bool,
     /// Its value, with its type.
-    pub value: Json,
+    pub value: Shown,
 }
 
 /// A thread.
 #[derive(Clone, Debug, Serialize)]
-pub struct ThreadDescription {
+pub struct ThreadDescription<'a> {
     /// WASI thread id.
     pub tid: u32,
     /// How it was entered.
     pub entry: &'static str,
     /// Frames, outermost first.
-    pub frames: Vec<FrameDescription>,
+    pub frames: Items<'a, Frame, FrameDescription<'a>>,
 }
 
 /// A frame.
 #[derive(Clone, Debug, Serialize)]
-pub struct FrameDescription {
+pub struct FrameDescription<'a> {
     /// Name of the instance's module.
-    pub module: String,
+    pub module: &'a str,
     /// Index of the instance.
     pub instance: u32,
     /// Index of the function.
@@ -163,9 +166,9 @@ pub struct FrameDescription {
     /// Byte offset in the code section's payload.
     pub offset: u32,
     /// Locals, with their types.
-    pub locals: Vec<Json>,
+    pub locals: Items<'a, Value, Shown>,
     /// Operand stack, bottom first.
-    pub stack: Vec<Json>,
+    pub stack: Items<'a, Value, Shown>,
 }
 
 /// A host section.
@@ -179,6 +182,9 @@ pub struct HostDescription {
     pub len: u64,
     /// What the caller's decoder made of it.
     pub content: Option<Json>,
+    /// It was not decoded, because it expands too far.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expands: bool,
 }
 
 /// A section.
@@ -203,16 +209,16 @@ pub struct SectionDescription {
 /// Turns the bytes of a host section, given its name and version, into something to show, if it knows how.
 pub type HostDecoder<'a> = dyn Fn(&str, u32, &[u8]) -> Option<Json> + 'a;
 
+/// A host section is decoded if it has no more bytes than this, or not many more than it takes in the image.
+const DECODED: u64 = 1 << 20;
+const EXPANSION: u64 = 8;
+
 /// Describes an image. `host` is asked what the bytes of a host section mean, by name and version; `None` leaves them
-/// undescribed.
-pub fn describe(image: &Image<'_>, host: &HostDecoder<'_>) -> Description {
+/// undescribed. What it costs is bounded by the image's length: what a small one expands to is described when it is
+/// printed.
+pub fn describe<'a>(image: &'a Image<'_>, host: &HostDecoder<'_>) -> Description<'a> {
     let program = image.program();
     let store = &program.store;
-    let module_name = |instance: u32| -> String {
-        let module =
-            store.instances.get(instance as usize).and_then(|i| store.modules.get(i.module as usize));
-        module.map(|m| m.name.clone()).unwrap_or_default()
-    };
     let memories = store.memories.iter().zip(&image.memories).map(|(view, stored)| MemoryDescription {
         len: view.len,
         max: view.max,
@@ -224,76 +230,72 @@ pub fn describe(image: &Image<'_>, host: &HostDecoder<'_>) -> Description {
         data_len: stored.data.stored_len,
         zstd: stored.data.zstd,
     });
+    let host_sections = image.sections().iter().filter(|s| s.kind == SectionKind::Host);
+    let host_sections = program.host.iter().zip(host_sections).map(|(h, section)| {
+        let expands = section.raw_len > DECODED.max(section.stored_len.saturating_mul(EXPANSION));
+        HostDescription {
+            name: h.name.clone(),
+            version: h.version,
+            len: h.bytes.len() as u64,
+            content: if expands { None } else { host(&h.name, h.version, &h.bytes) },
+            expands,
+        }
+    });
+    let sections = image.sections().iter().map(|s| SectionDescription {
+        kind: s.kind,
+        index: s.index,
+        offset: s.offset,
+        stored_len: s.stored_len,
+        raw_len: s.raw_len,
+        crc32: format!("{:08x}", s.crc32),
+        zstd: s.zstd,
+    });
     Description {
         origin: image.origin().to_owned(),
         format_version: FORMAT_VERSION,
         image_len: image.len(),
         info: info(image),
-        modules: store
-            .modules
-            .iter()
-            .map(|m| ModuleDescription { name: m.name.clone(), sha256: hex(&m.sha256), size: m.size })
-            .collect(),
-        instances: store
-            .instances
-            .iter()
-            .map(|i| InstanceDescription {
-                module: i.module,
-                memories: i.memories.clone(),
-                tables: i.tables.clone(),
-                globals: i.globals.clone(),
-                dropped_datas: set_bits(&i.dropped_datas),
-                dropped_elems: set_bits(&i.dropped_elems),
-                imported_funcs: i.imported_funcs.clone(),
-            })
-            .collect(),
+        modules: Items::new(store, &store.modules, module),
+        instances: Items::new(store, &store.instances, instance),
         memories: memories.collect(),
-        tables: store
-            .tables
-            .iter()
-            .map(|t| TableDescription {
-                ty: if t.funcref { "funcref" } else { "externref" },
-                len: t.elems.len() as u64,
-                max: t.max,
-                elements: t
-                    .elems
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, v)| !matches!(v, Value::FuncRef(None) | Value::ExternRef(None)))
-                    .map(|(i, v)| (i, value(v)))
-                    .collect(),
-            })
-            .collect(),
-        globals: store
-            .globals
-            .iter()
-            .map(|g| GlobalDescription { mutable: g.mutable, value: value(&g.value) })
-            .collect(),
-        threads: program.threads.iter().map(|t| thread(t, &module_name)).collect(),
-        host: program
-            .host
-            .iter()
-            .map(|h| HostDescription {
-                name: h.name.clone(),
-                version: h.version,
-                len: h.bytes.len() as u64,
-                content: host(&h.name, h.version, &h.bytes),
-            })
-            .collect(),
-        sections: image
-            .sections()
-            .iter()
-            .map(|s| SectionDescription {
-                kind: s.kind,
-                index: s.index,
-                offset: s.offset,
-                stored_len: s.stored_len,
-                raw_len: s.raw_len,
-                crc32: format!("{:08x}", s.crc32),
-                zstd: s.zstd,
-            })
-            .collect(),
+        tables: Items::new(store, &store.tables, table),
+        globals: Items::new(store, &store.globals, |_, _, g| {
+            Some(GlobalDescription { mutable: g.mutable, value: Shown(g.value) })
+        }),
+        threads: Items::new(store, &program.threads, thread),
+        host: host_sections.collect(),
+        sections: sections.collect(),
     }
+}
+
+fn module(_: &StoreView, _: usize, m: &ModuleId) -> Option<ModuleDescription> {
+    Some(ModuleDescription { name: m.name.clone(), sha256: hex(&m.sha256), size: m.size })
+}
+
+fn instance<'a>(store: &'a StoreView, _: usize, i: &'a InstanceView) -> Option<InstanceDescription<'a>> {
+    // Indices of what is true.
+    let set = |flags: &'a [bool]| Items::new(store, flags, |_, nth, &flag| flag.then_some(nth));
+    Some(InstanceDescription {
+        module: i.module,
+        memories: &i.memories,
+        tables: &i.tables,
+        globals: &i.globals,
+        dropped_datas: set(&i.dropped_datas),
+        dropped_elems: set(&i.dropped_elems),
+        imported_funcs: &i.imported_funcs,
+    })
+}
+
+fn table<'a>(store: &'a StoreView, _: usize, t: &'a TableView) -> Option<TableDescription<'a>> {
+    const fn is_null(v: &Value) -> bool {
+        matches!(v, Value::FuncRef(None) | Value::ExternRef(None))
+    }
+    Some(TableDescription {
+        ty: if t.funcref { "funcref" } else { "externref" },
+        len: t.elems.len() as u64,
+        max: t.max,
+        elements: Items::new(store, &t.elems, |_, nth, v| (!is_null(v)).then_some((nth, Shown(*v)))),
+    })
 }
 
 fn info(image: &Image<'_>) -> InfoDescription {
@@ -312,22 +314,8 @@ fn info(image: &Image<'_>) -> InfoDescription {
     }
 }
 
-fn thread(thread: &Thread, module_name: &dyn Fn(u32) -> String) -> ThreadDescription {
-    let frame = |f: &Frame| FrameDescription {
-        module: module_name(f.func.instance),
-        instance: f.func.instance,
-        func: f.func.func,
-        kind: match f.position.kind {
-            PointKind::Entry => "entry",
-            PointKind::Loop => "loop",
-            PointKind::Call => "call",
-            PointKind::BeforeCall => "before_call",
-        },
-        offset: f.position.offset,
-        locals: f.locals.iter().map(value).collect(),
-        stack: f.stack.iter().map(value).collect(),
-    };
-    ThreadDescription {
+fn thread<'a>(store: &'a StoreView, _: usize, thread: &'a Thread) -> Option<ThreadDescription<'a>> {
+    Some(ThreadDescription {
         tid: thread.tid,
         entry: match thread.entry {
             Entry::Start => "start",
@@ -337,30 +325,28 @@ fn thread(thread: &Thread, module_name: &dyn Fn(u32) -> String) -> ThreadDescrip
             Entry::Main => "main",
             Entry::Call => "call",
         },
-        frames: thread.frames.iter().map(frame).collect(),
-    }
+        frames: Items::new(store, &thread.frames, frame),
+    })
 }
 
-/// A value with its type. Floats come with their bits, as JSON has no NaN; so do vectors.
-fn value(v: &Value) -> Json {
-    match *v {
-        Value::I32(n) => json!({ "type": "i32", "value": n }),
-        Value::I64(n) => json!({ "type": "i64", "value": n }),
-        Value::F32(bits) => {
-            json!({ "type": "f32", "value": f32::from_bits(bits), "bits": format!("{bits:#010x}") })
-        }
-        Value::F64(bits) => {
-            json!({ "type": "f64", "value": f64::from_bits(bits), "bits": format!("{bits:#018x}") })
-        }
-        Value::V128(bits) => json!({ "type": "v128", "bits": format!("{bits:#034x}") }),
-        Value::FuncRef(f) => json!({ "type": "funcref", "value": f }),
-        Value::ExternRef(r) => json!({ "type": "externref", "value": r }),
-    }
-}
-
-/// Indices of the elements that are true.
-fn set_bits(bits: &[bool]) -> Vec<usize> {
-    bits.iter().enumerate().filter_map(|(i, &b)| b.then_some(i)).collect()
+fn frame<'a>(store: &'a StoreView, _: usize, f: &'a Frame) -> Option<FrameDescription<'a>> {
+    let instance = store.instances.get(f.func.instance as usize);
+    let module = instance.and_then(|i| store.modules.get(i.module as usize));
+    let values = |values| Items::new(store, values, |_, _, v: &Value| Some(Shown(*v)));
+    Some(FrameDescription {
+        module: module.map_or("", |m| &m.name),
+        instance: f.func.instance,
+        func: f.func.func,
+        kind: match f.position.kind {
+            PointKind::Entry => "entry",
+            PointKind::Loop => "loop",
+            PointKind::Call => "call",
+            PointKind::BeforeCall => "before_call",
+        },
+        offset: f.position.offset,
+        locals: values(&f.locals),
+        stack: values(&f.stack),
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -400,19 +386,5 @@ mod tests {
         assert_eq!(iso_8601(1_763_860_684_005), "2025-11-23T01:18:04.005Z");
         assert_eq!(iso_8601(4_107_542_399_999), "2100-02-28T23:59:59.999Z");
         assert_eq!(iso_8601(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
-    }
-
-    #[test]
-    fn values_keep_their_bits() {
-        assert_eq!(value(&Value::I32(u32::MAX)), json!({ "type": "i32", "value": 4294967295u32 }));
-        assert_eq!(
-            value(&Value::F32(0x7fc0_0001)),
-            json!({ "type": "f32", "value": null, "bits": "0x7fc00001" })
-        );
-        assert_eq!(value(&Value::F64(1.5f64.to_bits()))["value"], json!(1.5));
-        assert_eq!(value(&Value::V128(1))["bits"], json!("0x00000000000000000000000000000001"));
-        let f = FuncId { instance: 1, func: 2 };
-        assert_eq!(value(&Value::FuncRef(Some(f)))["value"], json!({ "instance": 1, "func": 2 }));
-        assert_eq!(value(&Value::ExternRef(None))["value"], Json::Null);
     }
 }

@@ -211,8 +211,6 @@ pub enum SaveStep {
     Sync,
     /// Giving the temporary file the image's name.
     Rename,
-    /// Making the name durable; the new image is in place, but a power failure may bring the old one back.
-    SyncDirectory,
 }
 
 impl fmt::Display for SaveStep {
@@ -223,12 +221,11 @@ impl fmt::Display for SaveStep {
             SaveStep::Write => "writing",
             SaveStep::Sync => "syncing to disk",
             SaveStep::Rename => "moving into place",
-            SaveStep::SyncDirectory => "syncing the directory",
         })
     }
 }
 
-/// Why an image could not be saved. Up to and including [`SaveStep::Rename`] an older image at the path is untouched.
+/// Why an image could not be saved. An older image at the path is untouched.
 #[derive(Debug)]
 pub struct SaveError {
     /// Where the image was to go: a path or `fd 5`.

@@ -11,6 +11,8 @@ mod describe;
 mod error;
 mod format;
 mod info;
+mod items;
+mod leftovers;
 mod load;
 mod pages;
 mod read;
@@ -32,6 +34,7 @@ pub use format::{
     TRAILER_MAGIC,
 };
 pub use info::{Info, Reason};
+pub use items::{Items, Shown};
 pub use load::LoadOptions;
 pub use pages::{Baseline, CHUNK_SIZE, MemoryExtent, PAGE_SIZE, PageKind};
 pub use read::{Image, STREAM_LIMIT, VerifyReport, verify};

@@ -2,16 +2,18 @@
 
 use crate::codec::{decompress_exact, malformed};
 use crate::error::{ReadError, ReadErrorKind};
-use crate::pages::{Baseline, CHUNK_SIZE, Chunk, PageKind, chunk_len, is_zero};
+use crate::pages::{Baseline, Chunk, PAGE_SIZE, PageKind, chunk_len, is_zero};
 use crate::read::{Image, Source, StoredMemory};
 use crate::write::Progress;
+use std::ops::Range;
 
 /// How to load a memory.
 #[derive(Clone, Copy, Default)]
 pub struct LoadOptions<'a> {
-    /// The destination is known to hold only zeros, as memory fresh from the system does: zero pages are not touched,
-    /// so that a large sparse memory takes no more real memory than before.
-    pub zeroed: bool,
+    /// Where the destination may hold anything but zeros, if that is known: stretches in order, apart from each other;
+    /// none for memory fresh from the system. Zero pages elsewhere are not touched, so that a large sparse memory takes no
+    /// more real memory, nor time, than what is in it.
+    pub touched: Option<&'a [Range<usize>]>,
     /// Called now and then from the loading thread, with bytes of this memory.
     pub progress: Option<&'a dyn Fn(Progress)>,
 }
@@ -57,11 +59,14 @@ impl Image<'_> {
             let (mut stretch, behind) = rest.split_at_mut(len as usize);
             rest = behind;
             match kind {
-                PageKind::Zero if options.zeroed => {}
-                // Reading first does not turn pages nobody touched into real ones.
-                PageKind::Zero => {
-                    stretch.chunks_mut(CHUNK_SIZE).filter(|c| !is_zero(c)).for_each(|c| c.fill(0))
-                }
+                PageKind::Zero => match options.touched {
+                    None => clear(stretch),
+                    Some(touched) => {
+                        overlaps(touched, start as usize..(start + len) as usize).for_each(|part| {
+                            clear(&mut stretch[part.start - start as usize..part.end - start as usize])
+                        })
+                    }
+                },
                 PageKind::Initial => baseline.fill(start, stretch),
                 PageKind::Stored => {
                     while !stretch.is_empty() {
@@ -89,6 +94,19 @@ impl Image<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes bytes zero. Reading first does not turn pages nobody touched into real ones.
+fn clear(bytes: &mut [u8]) {
+    bytes.chunks_mut(PAGE_SIZE).filter(|page| !is_zero(page)).for_each(|page| page.fill(0));
+}
+
+/// The parts of stretches, which are in order, that lie in `within`.
+fn overlaps(stretches: &[Range<usize>], within: Range<usize>) -> impl Iterator<Item = Range<usize>> + '_ {
+    let first = stretches.partition_point(|stretch| stretch.end <= within.start);
+    let (start, end) = (within.start, within.end);
+    let those = stretches[first..].iter().take_while(move |stretch| stretch.start < end);
+    those.map(move |stretch| stretch.start.max(start)..stretch.end.min(end))
 }
 
 impl StoredMemory {

@@ -82,11 +82,11 @@ impl MemoryMap {
         self.extents().filter(|e| e.0 == kind).map(|e| e.2).sum()
     }
 
-    /// Appends a page, extending the last run if it is of the same kind.
-    pub(crate) fn push_page(&mut self, kind: PageKind) {
+    /// Appends pages, extending the last run if it is of the same kind.
+    pub(crate) fn push_pages(&mut self, kind: PageKind, pages: u64) {
         match self.runs.last_mut() {
-            Some(run) if run.kind == kind => run.pages += 1,
-            _ => self.runs.push(Run { kind, pages: 1 }),
+            Some(run) if run.kind == kind => run.pages += pages,
+            _ => self.runs.push(Run { kind, pages }),
         }
     }
 

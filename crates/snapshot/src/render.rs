@@ -1,6 +1,7 @@
 //! A [`Description`] as text for people: what `wayfarer inspect` prints.
 
 use crate::describe::{Description, FrameDescription, ThreadDescription};
+use crate::items::{Items, Shown};
 use serde_json::Value as Json;
 use std::fmt::{self, Write};
 
@@ -11,24 +12,42 @@ pub struct RenderOptions {
     pub max_frames: usize,
     /// Whether locals and operand stacks are printed.
     pub values: bool,
+    /// Most lines, or values on a line, printed of any other list.
+    pub max_items: usize,
 }
 
 impl Default for RenderOptions {
     fn default() -> Self {
-        RenderOptions { max_frames: 40, values: true }
+        RenderOptions { max_frames: 40, values: true, max_items: 1000 }
     }
 }
 
 /// Renders a description as text, ending in a newline.
-pub fn render(description: &Description, options: &RenderOptions) -> String {
+pub fn render(description: &Description<'_>, options: &RenderOptions) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = text(&mut out, description, options);
     out
 }
 
-fn text(out: &mut String, d: &Description, options: &RenderOptions) -> fmt::Result {
-    let i = &d.info;
+/// The first of a list, each printed by `print`; says how many more there are.
+fn list<T>(
+    out: &mut String,
+    most: usize,
+    mut items: impl Iterator<Item = T>,
+    mut print: impl FnMut(&mut String, usize, T) -> fmt::Result,
+) -> fmt::Result {
+    for (n, item) in items.by_ref().take(most).enumerate() {
+        print(out, n, item)?;
+    }
+    match items.count() {
+        0 => Ok(()),
+        more => writeln!(out, "  ... {more} more ..."),
+    }
+}
+
+fn text(out: &mut String, d: &Description<'_>, options: &RenderOptions) -> fmt::Result {
+    let (i, most) = (&d.info, options.max_items);
     writeln!(out, "{}: image, format version {}, {}", d.origin, d.format_version, size(d.image_len))?;
     writeln!(
         out,
@@ -36,24 +55,24 @@ fn text(out: &mut String, d: &Description, options: &RenderOptions) -> fmt::Resu
         i.created, i.pid, i.os, i.arch, i.runtime_version
     )?;
     writeln!(out, "  checkpoint {} ({}), id {}", i.sequence, i.reason, i.id)?;
-    for (n, m) in d.modules.iter().enumerate() {
+    list(out, most, d.modules.iter(), |out, n, m| {
         let name = if m.name.is_empty() { "without a name" } else { &m.name };
-        writeln!(out, "module {n}: {name} ({}, sha256 {})", size(m.size), m.sha256)?;
-    }
-    for (n, inst) in d.instances.iter().enumerate() {
+        writeln!(out, "module {n}: {name} ({}, sha256 {})", size(m.size), m.sha256)
+    })?;
+    list(out, most, d.instances.iter(), |out, n, inst| {
         let linked = inst.imported_funcs.iter().flatten().count();
         writeln!(
             out,
-            "instance {n}: module {}, memories {:?}, tables {:?}, {} globals, {} imported functions ({linked} from \
+            "instance {n}: module {}, memories {}, tables {}, {} globals, {} imported functions ({linked} from \
              other instances)",
             inst.module,
-            inst.memories,
-            inst.tables,
+            indices(inst.memories, most),
+            indices(inst.tables, most),
             inst.globals.len(),
             inst.imported_funcs.len(),
-        )?;
-    }
-    for (n, m) in d.memories.iter().enumerate() {
+        )
+    })?;
+    list(out, most, d.memories.iter(), |out, n, m| {
         writeln!(
             out,
             "memory {n}: {}{}: {} zero, {} as in the module, {} stored{}",
@@ -63,31 +82,32 @@ fn text(out: &mut String, d: &Description, options: &RenderOptions) -> fmt::Resu
             size(m.initial_len),
             size(m.stored_len),
             if m.zstd { format!(" in {} (zstd)", size(m.data_len)) } else { String::new() },
-        )?;
-    }
-    for (n, t) in d.tables.iter().enumerate() {
-        writeln!(out, "table {n}: {} {} elements, {} not null", t.len, t.ty, t.elements.len())?;
-    }
+        )
+    })?;
+    list(out, most, d.tables.iter(), |out, n, t| {
+        writeln!(out, "table {n}: {} {} elements, {} not null", t.len, t.ty, t.elements.iter().count())
+    })?;
     if !d.globals.is_empty() {
         writeln!(out, "globals:")?;
-        for (n, g) in d.globals.iter().enumerate() {
-            writeln!(out, "  {n}: {}{}", if g.mutable { "mut " } else { "" }, short(&g.value))?;
-        }
+        list(out, most, d.globals.iter(), |out, n, g| {
+            writeln!(out, "  {n}: {}{}", if g.mutable { "mut " } else { "" }, g.value)
+        })?;
     }
-    for t in &d.threads {
-        thread(out, t, options)?;
-    }
+    list(out, most, d.threads.iter(), |out, _, t| thread(out, &t, options))?;
     if d.threads.is_empty() {
         writeln!(out, "no threads: between two calls from the host")?;
     }
     for h in &d.host {
         writeln!(out, "host section {:?}: version {}, {}", h.name, h.version, size(h.len))?;
+        if h.expands {
+            writeln!(out, "  (not shown: it takes far less in the image)")?;
+        }
         if let Some(content) = &h.content {
             members(out, content, 1)?;
         }
     }
     writeln!(out, "sections:")?;
-    for s in &d.sections {
+    list(out, most, d.sections.iter(), |out, _, s| {
         let zstd = if s.zstd { format!(", zstd of {}", size(s.raw_len)) } else { String::new() };
         let kind = serde_json::to_value(s.kind).map_err(|_| fmt::Error)?;
         let kind = kind.as_str().unwrap_or_default();
@@ -98,33 +118,41 @@ fn text(out: &mut String, d: &Description, options: &RenderOptions) -> fmt::Resu
             s.index,
             size(s.stored_len),
             s.crc32
-        )?;
-    }
-    Ok(())
+        )
+    })
 }
 
-fn thread(out: &mut String, t: &ThreadDescription, options: &RenderOptions) -> fmt::Result {
+/// `[0, 1]`.
+fn indices(list: &[u32], most: usize) -> String {
+    match list.len().checked_sub(most) {
+        None | Some(0) => format!("{list:?}"),
+        Some(more) => format!("{:?} and {more} more", &list[..most]),
+    }
+}
+
+fn thread(out: &mut String, t: &ThreadDescription<'_>, options: &RenderOptions) -> fmt::Result {
     let n = t.frames.len();
     writeln!(out, "thread {} (entered by {}): {n} frames, innermost first", t.tid, t.entry)?;
     let (inner, outer) = (options.max_frames.div_ceil(2), options.max_frames / 2);
-    for (i, f) in t.frames.iter().enumerate().rev() {
-        let from_inside = n - 1 - i;
-        if from_inside < inner || i < outer {
-            frame(out, i, f, options)?;
-        } else if from_inside == inner {
-            writeln!(out, "  ... {} more ...", n - inner - outer)?;
-        }
+    let print = |out: &mut String, i: usize| match t.frames.get(i) {
+        Some(f) => frame(out, i, &f, options),
+        None => Ok(()),
+    };
+    // All that are further in than these, and further out than those.
+    let (inside, outside) = (n.saturating_sub(inner).max(outer.min(n)), outer.min(n));
+    (inside..n).rev().try_for_each(|i| print(out, i))?;
+    if inside > outside {
+        writeln!(out, "  ... {} more ...", inside - outside)?;
     }
-    Ok(())
+    (0..outside).rev().try_for_each(|i| print(out, i))
 }
 
-fn frame(out: &mut String, i: usize, f: &FrameDescription, options: &RenderOptions) -> fmt::Result {
+fn frame(out: &mut String, i: usize, f: &FrameDescription<'_>, options: &RenderOptions) -> fmt::Result {
     writeln!(out, "  #{i} {} func {} at {} {:#x}", f.module, f.func, f.kind, f.offset)?;
     if options.values {
         for (what, values) in [("locals", &f.locals), ("stack", &f.stack)] {
             if !values.is_empty() {
-                let values: Vec<String> = values.iter().map(short).collect();
-                writeln!(out, "     {what}: {}", values.join(" "))?;
+                writeln!(out, "     {what}: {}", line(values, options.max_items))?;
             }
         }
     }
@@ -182,18 +210,13 @@ fn flat(value: &Json) -> String {
     }
 }
 
-/// `i32:7`, `f64:1.5`, `funcref:0.12`, `externref:null`.
-fn short(value: &Json) -> String {
-    let ty = value["type"].as_str().unwrap_or_default();
-    let v = &value["value"];
-    match (&v["instance"], &v["func"]) {
-        (Json::Number(instance), Json::Number(func)) => format!("{ty}:{instance}.{func}"),
-        _ => match (v, &value["bits"]) {
-            // NaN has no JSON value, and vectors have none that says more than their bits.
-            (Json::Null, Json::String(bits)) => format!("{ty}:{bits}"),
-            _ => format!("{ty}:{v}"),
-        },
+/// `i32:7 f64:1.5 funcref:0.12 externref:null`.
+fn line(values: &Items<'_, crate::view::Value, Shown>, most: usize) -> String {
+    let mut shown: Vec<String> = values.iter().take(most).map(|value| value.to_string()).collect();
+    if values.len() > most {
+        shown.push(format!("... {} more ...", values.len() - most));
     }
+    shown.join(" ")
 }
 
 /// `12 bytes`, `1.5 MiB`.
@@ -241,15 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn values_and_sizes_are_short() {
-        assert_eq!(short(&json!({ "type": "i32", "value": 7 })), "i32:7");
-        assert_eq!(
-            short(&json!({ "type": "funcref", "value": { "instance": 0, "func": 12 } })),
-            "funcref:0.12"
-        );
-        assert_eq!(short(&json!({ "type": "externref", "value": null })), "externref:null");
-        assert_eq!(short(&json!({ "type": "f32", "value": null, "bits": "0x7fc00000" })), "f32:0x7fc00000");
-        assert_eq!(short(&json!({ "type": "v128", "bits": "0x1" })), "v128:0x1");
+    fn sizes_are_short() {
         assert_eq!(size(12), "12 bytes");
         assert_eq!(size(65536), "64 KiB");
         assert_eq!(size(3 << 19), "1.5 MiB");

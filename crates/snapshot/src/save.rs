@@ -2,14 +2,15 @@
 
 use crate::error::{SaveError, SaveStep, WriteError};
 use crate::info::Info;
+use crate::leftovers;
 use crate::view::ProgramView;
 use crate::write::{MemorySource, Stats, WriteOptions, write_image};
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -45,11 +46,13 @@ pub fn save_to_fd(
 }
 
 /// Writes an image to the file `path`, atomically and durably: whatever happens, power failure included, the path holds
-/// either what it held before or the whole new image. The image can be read by its owner only; it is a program's
-/// memory, with all its secrets.
+/// either what it held before or the whole new image. The image can be read by its owner only, unless
+/// [`WriteOptions::mode`] says otherwise; it is a program's memory, with all its secrets.
 ///
 /// What is at the path is replaced if it is a regular file or a symbolic link (the link itself, not what it points to),
 /// anything else is an error.
+///
+/// Whatever fails once the image has its name is no error any more: see [`Stats::unsynced`].
 pub fn save_to_path(
     path: impl AsRef<Path>,
     program: &ProgramView,
@@ -65,17 +68,36 @@ pub fn save_to_path(
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    let mut temp =
-        TempFile::create(directory, path.file_name().unwrap_or_default()).map_err(at(SaveStep::Create))?;
-    let stats = {
+    let name = path.file_name().unwrap_or_default();
+    // Opened before anything is replaced: later it might be too late.
+    let opened = open_directory(directory).map_err(at(SaveStep::Create))?;
+    let mut temp = TempFile::create(directory, name).map_err(at(SaveStep::Create))?;
+    leftovers::remove_once(directory, name);
+    if let Some(mode) = options.mode {
+        temp.file.set_permissions(Permissions::from_mode(mode)).map_err(at(SaveStep::Create))?;
+    }
+    let mut stats = {
         let _quiet = QuietSignals::new();
         write_image(&mut FdSink(temp.file.as_fd()), program, info, memories, options)
             .map_err(|e| fail(SaveStep::Write, e))?
     };
     temp.file.sync_all().map_err(at(SaveStep::Sync))?;
     temp.rename_to(path).map_err(at(SaveStep::Rename))?;
-    File::open(directory).and_then(|d| sync(d.as_fd())).map_err(at(SaveStep::SyncDirectory))?;
+    stats.unsynced = match opened {
+        Some(directory) => sync(directory.as_fd()).is_err(),
+        // SAFETY: it touches no memory of ours.
+        None => unsafe { libc::syncfs(temp.file.as_raw_fd()) != 0 },
+    };
     Ok(stats)
+}
+
+/// The directory, to be synced; `None` if it may not be read: then its file system has to be synced as a whole.
+fn open_directory(path: &Path) -> io::Result<Option<File>> {
+    match File::options().read(true).custom_flags(libc::O_DIRECTORY).open(path) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// An error that is not about a section.
@@ -144,13 +166,26 @@ impl TempFile {
     }
 
     fn named(directory: &Path, stem: &OsStr) -> io::Result<Self> {
-        let (file, name) = unused_name(stem, |name| private().create_new(true).open(directory.join(name)))?;
-        Ok(TempFile { file, directory: directory.into(), name: Some(name), stem: stem.into() })
+        loop {
+            let (file, name) =
+                unused_name(stem, |name| private().create_new(true).open(directory.join(name)))?;
+            leftovers::hold(&file);
+            // Before it was held, somebody may have taken it for a leftover.
+            if file.metadata()?.nlink() > 0 {
+                return Ok(TempFile {
+                    file,
+                    directory: directory.into(),
+                    name: Some(name),
+                    stem: stem.into(),
+                });
+            }
+        }
     }
 
     /// Gives the file its final name, replacing what had it.
     fn rename_to(&mut self, path: &Path) -> io::Result<()> {
         if self.name.is_none() {
+            leftovers::hold(&self.file);
             let proc = CString::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
             // Linking can't replace, so even this file takes a temporary name for a moment.
             let ((), name) = unused_name(&self.stem, |name| {
@@ -198,7 +233,7 @@ fn unused_name<T>(stem: &OsStr, mut make: impl FnMut(&OsStr) -> io::Result<T>) -
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     loop {
         let mut name = stem.to_owned();
-        name.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+        name.push(leftovers::suffix(COUNTER.fetch_add(1, Ordering::Relaxed)));
         match make(&name) {
             Ok(made) => return Ok((made, name)),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}

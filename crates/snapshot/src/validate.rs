@@ -127,22 +127,33 @@ fn tables(store: &StoreView) -> Result<(), InvalidView> {
 /// Follows imported functions to the ones they are linked to. A chain that leads back to itself has no function at its
 /// end, and would have whoever resolves it run in circles.
 fn links(store: &StoreView) -> Result<(), InvalidView> {
+    // A byte for each imported function, and nothing else: a small image may have millions.
+    const SEEN: u8 = 1;
+    const RESOLVED: u8 = 2;
+    let mut marks: Vec<Vec<u8>> = store.instances.iter().map(|i| vec![0; i.imported_funcs.len()]).collect();
     let link = |f: FuncId| {
         store.instances[f.instance as usize].imported_funcs.get(f.func as usize).copied().flatten()
     };
-    let mut resolved = HashSet::new();
     for (i, instance) in store.instances.iter().enumerate() {
         for n in 0..instance.imported_funcs.len() {
-            let mut at = FuncId { instance: i as u32, func: n as u32 };
-            let mut chain = HashSet::new();
-            while !resolved.contains(&at) {
-                if !chain.insert(at) {
-                    return fail(format!("instance {i}: imported function {n}"), "it is linked to itself");
+            let first = FuncId { instance: i as u32, func: n as u32 };
+            // To the end, or to what was resolved; then once more, to note that all of it is.
+            for mark in [SEEN, RESOLVED] {
+                let mut at = Some(first);
+                while let Some(f) = at
+                    && let Some(there) = marks[f.instance as usize].get_mut(f.func as usize)
+                    && *there != RESOLVED
+                {
+                    if *there == mark {
+                        return fail(
+                            format!("instance {i}: imported function {n}"),
+                            "it is linked to itself",
+                        );
+                    }
+                    *there = mark;
+                    at = link(f);
                 }
-                let Some(next) = link(at) else { break };
-                at = next;
             }
-            resolved.extend(chain);
         }
     }
     Ok(())

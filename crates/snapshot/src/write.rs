@@ -8,6 +8,7 @@ use crate::pages::{Baseline, CHUNK_SIZE, Chunk, MemoryMap, PAGE_SIZE, PageKind};
 use crate::validate::validate;
 use crate::view::ProgramView;
 use std::io::{ErrorKind, IoSlice, Write};
+use std::ops::Range;
 
 /// How sections and pages are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,6 +36,9 @@ pub struct WriteOptions<'a> {
     pub compression: Compression,
     /// Called now and then, a few times for each MiB of memory, from the thread that writes.
     pub progress: Option<&'a dyn Fn(Progress)>,
+    /// Permissions of the file that an image is saved to by its path, whatever the process's mask is. `None`: its owner may
+    /// read and write it.
+    pub mode: Option<u32>,
 }
 
 /// One linear memory to be written.
@@ -44,9 +48,17 @@ pub struct MemorySource<'a> {
     pub data: &'a [u8],
     /// What it held after instantiation.
     pub baseline: &'a Baseline<'a>,
+    /// Where it may hold anything but zeros, if that is known: stretches of whole pages of [`PAGE_SIZE`], in order and apart
+    /// from each other; the last may end behind the memory. The rest is not looked at.
+    pub touched: Option<&'a [Range<usize>]>,
 }
 
 impl<'a> MemorySource<'a> {
+    /// A memory by its bytes.
+    pub fn new(data: &'a [u8], baseline: &'a Baseline<'a>) -> Self {
+        MemorySource { data, baseline, touched: None }
+    }
+
     /// A memory by its address, as runtimes have it.
     ///
     /// # Safety
@@ -55,7 +67,7 @@ impl<'a> MemorySource<'a> {
     pub unsafe fn from_raw(ptr: *const u8, len: usize, baseline: &'a Baseline<'a>) -> Self {
         // SAFETY: promised by the caller, but for the address of an empty memory, which is not used.
         let data = if len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(ptr, len) } };
-        MemorySource { data, baseline }
+        MemorySource::new(data, baseline)
     }
 }
 
@@ -74,6 +86,9 @@ pub struct Stats {
     pub stored_len: u64,
     /// Bytes those pages take in the image.
     pub data_len: u64,
+    /// The image is in place under its name, but a power failure may bring the older one back: its directory could not be
+    /// synced.
+    pub unsynced: bool,
 }
 
 /// Writes an image of `program`, whose memories are `memories`, in the order of [`StoreView::memories`].
@@ -136,6 +151,15 @@ fn check(program: &ProgramView, info: &Info, memories: &[MemorySource<'_>]) -> R
                 view.len,
                 memory.data.len()
             )));
+        }
+        let touched = memory.touched.unwrap_or_default();
+        let whole = |stretch: &Range<usize>| {
+            stretch.start < stretch.end
+                && stretch.start.is_multiple_of(PAGE_SIZE)
+                && stretch.end.is_multiple_of(PAGE_SIZE)
+        };
+        if !touched.iter().all(whole) || touched.windows(2).any(|two| two[1].start <= two[0].end) {
+            return Err(WriteError::Memories(format!("the touched pages of memory {i} are out of order")));
         }
     }
     // A reader refuses more sections; the four kinds that are there once are few beside this.
@@ -275,29 +299,15 @@ impl<W: Write + ?Sized> Writer<'_, W> {
                 .transpose()
                 .map_err(|e| WriteError::Encode { section: "memory data".into(), why: e.to_string() })?,
         };
-        for (n, page) in memory.data.chunks(PAGE_SIZE).enumerate() {
-            let start = n * PAGE_SIZE;
-            let kind = memory.baseline.classify(start as u64, page);
-            data.map.push_page(kind);
-            match kind {
-                PageKind::Zero => self.stats.zero_len += page.len() as u64,
-                PageKind::Initial => self.stats.initial_len += page.len() as u64,
-                PageKind::Stored => {
-                    match data.pending.last_mut() {
-                        Some(last) if last.end == start => last.end += page.len(),
-                        _ => data.pending.push(start..start + page.len()),
-                    }
-                    data.pending_len += page.len();
-                    if data.pending_len == CHUNK_SIZE {
-                        self.flush(&mut data, memory.data)?;
-                    }
-                }
-            }
-            self.done += page.len() as u64;
-            if let Some(progress) = self.progress.filter(|_| n % (CHUNK_SIZE / PAGE_SIZE) == 0) {
-                progress(Progress { done: self.done, total: self.stats.memory_len });
-            }
+        let len = memory.data.len();
+        let mut at = 0;
+        for stretch in memory.touched.unwrap_or(std::slice::from_ref(&(0..len))) {
+            let (start, end) = (stretch.start.min(len), stretch.end.min(len));
+            self.zeros(&mut data, start - at);
+            self.pages(&mut data, memory, start..end)?;
+            at = end;
         }
+        self.zeros(&mut data, len - at);
         if data.pending_len > 0 {
             self.flush(&mut data, memory.data)?;
         }
@@ -317,6 +327,54 @@ impl<W: Write + ?Sized> Writer<'_, W> {
         self.stats.data_len += entry.stored_len;
         self.sections.push(entry);
         Ok(data.map)
+    }
+
+    /// Goes on by pages that nobody touched.
+    fn zeros(&mut self, data: &mut DataWriter, len: usize) {
+        if len > 0 {
+            data.map.push_pages(PageKind::Zero, len.div_ceil(PAGE_SIZE) as u64);
+            self.stats.zero_len += len as u64;
+            self.advance(len);
+        }
+    }
+
+    /// Goes on by pages that have to be looked at.
+    fn pages(
+        &mut self,
+        data: &mut DataWriter,
+        memory: &MemorySource<'_>,
+        stretch: Range<usize>,
+    ) -> Result<(), WriteError> {
+        for start in stretch.clone().step_by(PAGE_SIZE) {
+            let page = &memory.data[start..stretch.end.min(start + PAGE_SIZE)];
+            let kind = memory.baseline.classify(start as u64, page);
+            data.map.push_pages(kind, 1);
+            match kind {
+                PageKind::Zero => self.stats.zero_len += page.len() as u64,
+                PageKind::Initial => self.stats.initial_len += page.len() as u64,
+                PageKind::Stored => {
+                    match data.pending.last_mut() {
+                        Some(last) if last.end == start => last.end += page.len(),
+                        _ => data.pending.push(start..start + page.len()),
+                    }
+                    data.pending_len += page.len();
+                    if data.pending_len == CHUNK_SIZE {
+                        self.flush(data, memory.data)?;
+                    }
+                }
+            }
+            self.advance(page.len());
+        }
+        Ok(())
+    }
+
+    /// Notes that so much more was gone through, and says so now and then.
+    fn advance(&mut self, len: usize) {
+        let before = self.done / CHUNK_SIZE as u64;
+        self.done += len as u64;
+        if let Some(progress) = self.progress.filter(|_| self.done / CHUNK_SIZE as u64 != before) {
+            progress(Progress { done: self.done, total: self.stats.memory_len });
+        }
     }
 
     /// Writes the pending pages as one chunk.
@@ -369,7 +427,7 @@ struct DataWriter {
     raw_len: u64,
     map: MemoryMap,
     /// Stored pages of the next chunk: stretches of the memory.
-    pending: Vec<std::ops::Range<usize>>,
+    pending: Vec<Range<usize>>,
     pending_len: usize,
     packer: Option<Packer>,
 }

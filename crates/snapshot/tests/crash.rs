@@ -45,7 +45,7 @@ fn main() {
 fn save(path: &Path, sequence: u64) -> Result<Stats, SaveError> {
     let bytes = memory(sequence);
     let baseline = Baseline::zero();
-    let sources = [MemorySource { data: &bytes, baseline: &baseline }];
+    let sources = [MemorySource::new(&bytes, &baseline)];
     save_to_path(path, &program(), &Info::now(Reason::Timer, sequence), &sources, &WriteOptions::default())
 }
 
@@ -168,7 +168,7 @@ fn write_to_a_closed_pipe() {
     drop(reader);
     let bytes = memory(1);
     let baseline = Baseline::zero();
-    let sources = [MemorySource { data: &bytes, baseline: &baseline }];
+    let sources = [MemorySource::new(&bytes, &baseline)];
     let info = Info::now(Reason::Api, 1);
     let e = save_to_fd(writer.as_fd(), &program(), &info, &sources, &WriteOptions::default()).unwrap_err();
     assert!(e.to_string().contains("Broken pipe"), "{e}");

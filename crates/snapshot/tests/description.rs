@@ -57,16 +57,19 @@ fn sample() -> Sample {
     }
 }
 
-fn description() -> Description {
-    let image = Image::from_bytes(sample().write(Compression::None)).unwrap();
-    describe(&image, &|name, version, bytes| {
+fn image() -> Image<'static> {
+    Image::from_bytes(sample().write(Compression::None)).unwrap()
+}
+
+fn description<'a>(image: &'a Image<'_>) -> Description<'a> {
+    describe(image, &|name, version, bytes| {
         (name == "wasi").then(|| json!({ "version": version, "text": String::from_utf8_lossy(bytes) }))
     })
 }
 
 #[test]
 fn json_has_everything() {
-    let d = serde_json::to_value(description()).unwrap();
+    let d = serde_json::to_value(description(&image())).unwrap();
     assert_eq!(d["format_version"], 1);
     assert_eq!(d["info"]["created"], "2025-11-23T01:18:04.005Z");
     assert_eq!(d["info"]["id"], "30313233343536373839616263646566");
@@ -105,7 +108,7 @@ fn json_has_everything() {
 
 #[test]
 fn text_shows_the_ends_of_a_deep_stack() {
-    let text = render(&description(), &RenderOptions { max_frames: 4, values: true });
+    let text = render(&description(&image()), &RenderOptions { max_frames: 4, ..RenderOptions::default() });
     for line in [
         "memory: image, format version 1, ",
         "  made 2025-11-23T01:18:04.005Z by process 4711 on linux x86_64, runtime 0.1.0-tést",
@@ -129,6 +132,38 @@ fn text_shows_the_ends_of_a_deep_stack() {
         assert!(text.lines().any(|l| l.starts_with(line)), "no line {line:?} in\n{text}");
     }
     assert!(!text.contains("#97") && !text.contains("#2 "), "{text}");
-    let brief = render(&description(), &RenderOptions { max_frames: 200, values: false });
+    let brief =
+        render(&description(&image()), &RenderOptions { max_frames: 200, values: false, max_items: 1000 });
     assert!(!brief.contains("locals:") && brief.contains("#50 ") && !brief.contains("more"), "{brief}");
+}
+
+#[test]
+fn long_lists_are_cut_and_said_to_be() {
+    let mut sample = sample();
+    let global = sample.program.store.globals[0].clone();
+    sample.program.store.globals = vec![global; 50];
+    sample.program.threads[0].frames[99].locals = vec![Value::I32(7); 30];
+    let image = Image::from_bytes(sample.write(Compression::None)).unwrap();
+    let options = RenderOptions { max_items: 20, ..RenderOptions::default() };
+    let text = render(&description(&image), &options);
+    let locals = format!("     locals: {}... 10 more ...", "i32:7 ".repeat(20));
+    for line in ["  19: mut v128", "  ... 30 more ...", &locals] {
+        assert!(text.lines().any(|l| l.starts_with(line)), "no line {line:?} in\n{text}");
+    }
+    assert!(!text.contains("  20: mut"), "{text}");
+}
+
+#[test]
+fn host_sections_that_expand_far_are_not_decoded() {
+    let mut sample = sample();
+    sample.program.host[0].bytes = vec![b'x'; 3 << 20];
+    let packed = Image::from_bytes(sample.write(Compression::Zstd(1))).unwrap();
+    assert!(packed.len() < 100_000, "{}", packed.len());
+    let d = serde_json::to_value(description(&packed)).unwrap();
+    assert_eq!((&d["host"][0]["content"], &d["host"][0]["expands"]), (&json!(null), &json!(true)));
+    let text = render(&description(&packed), &RenderOptions::default());
+    assert!(text.contains("not shown"), "{text}");
+    let plain = Image::from_bytes(sample.write(Compression::None)).unwrap();
+    let d = serde_json::to_value(description(&plain)).unwrap();
+    assert_eq!(d["host"][0]["content"]["text"].as_str().unwrap().len(), 3 << 20);
 }

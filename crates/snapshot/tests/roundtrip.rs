@@ -17,9 +17,20 @@ fn assert_same(image: &Image<'_>, sample: &Sample) {
     assert_eq!(image.info(), &sample.info);
     assert_eq!(image.program(), &sample.program);
     for (i, m) in sample.memories.iter().enumerate() {
-        for zeroed in [true, false] {
-            let mut loaded = vec![if zeroed { 0 } else { 0xcc }; m.bytes.len()];
-            let options = LoadOptions { zeroed, progress: None };
+        let len = m.bytes.len();
+        // Garbage in some pages.
+        let spots: Vec<_> =
+            (0..len.div_ceil(PAGE_SIZE)).step_by(3).map(|n| n * PAGE_SIZE..(n + 1) * PAGE_SIZE).collect();
+        let spoil = |bytes: &mut [u8], spots: &[std::ops::Range<usize>]| {
+            spots.iter().for_each(|s| bytes[s.start..s.end.min(len)].fill(0xcc));
+        };
+        let whole = 0..len.next_multiple_of(PAGE_SIZE);
+        let spots = [&[], std::slice::from_ref(&whole), &spots[..]];
+        for (n, touched) in spots.into_iter().enumerate() {
+            let mut loaded = vec![0; len];
+            spoil(&mut loaded, touched);
+            let touched = Some(touched).filter(|_| n != 1);
+            let options = LoadOptions { touched, ..LoadOptions::default() };
             image.load_memory(i, &mut loaded, &m.baseline(), &options).unwrap();
             assert!(loaded == m.bytes, "memory {i} differs");
         }
@@ -46,7 +57,7 @@ fn same_input_same_bytes_whatever_the_sink() {
     for compression in ALL {
         let expected = sample.write(compression);
         assert_eq!(sample.write(compression), expected);
-        let options = WriteOptions { compression, progress: None };
+        let options = WriteOptions { compression, ..WriteOptions::default() };
         sample.with_sources(|sources| {
             let path = dir.path().join("image");
             let stats = save_to_path(&path, &sample.program, &sample.info, sources, &options).unwrap();
@@ -300,10 +311,56 @@ fn progress_runs_to_the_end() {
     };
     check(sample.memories.iter().map(|m| m.bytes.len() as u64).sum());
     let m = &sample.memories[0];
-    let options = LoadOptions { zeroed: false, progress: Some(&note) };
+    let options = LoadOptions { progress: Some(&note), ..LoadOptions::default() };
     let mut loaded = vec![0; m.bytes.len()];
     Image::from_bytes(bytes).unwrap().load_memory(0, &mut loaded, &m.baseline(), &options).unwrap();
     check(m.bytes.len() as u64);
+}
+
+#[test]
+fn what_is_known_of_touched_pages_changes_no_byte() {
+    for seed in 0..50 {
+        let sample = sample(seed);
+        let expected = sample.write(Compression::None);
+        // Exactly what is not zero, and more: every page but some that are zero.
+        for more in [1, 2, 5] {
+            let touched: Vec<Vec<std::ops::Range<usize>>> = sample
+                .memories
+                .iter()
+                .map(|m| {
+                    let mut stretches: Vec<std::ops::Range<usize>> = Vec::new();
+                    for (n, page) in m.bytes.chunks(PAGE_SIZE).enumerate() {
+                        if page.iter().any(|&b| b != 0) || n % more == 1 {
+                            let (start, end) = (n * PAGE_SIZE, (n + 1) * PAGE_SIZE);
+                            match stretches.last_mut() {
+                                Some(last) if last.end == start => last.end = end,
+                                _ => stretches.push(start..end),
+                            }
+                        }
+                    }
+                    stretches
+                })
+                .collect();
+            sample.with_sources(|sources| {
+                let sources: Vec<_> = sources
+                    .iter()
+                    .zip(&touched)
+                    .map(|(source, touched)| MemorySource { touched: Some(touched), ..*source })
+                    .collect();
+                let options = WriteOptions::default();
+                assert!(save_to_vec(&sample.program, &sample.info, &sources, &options).unwrap() == expected);
+            });
+        }
+    }
+    let sample = rich_sample();
+    for wrong in [vec![0..100], vec![1..4096], vec![4096..8192, 0..4096], vec![0..4096, 4096..8192]] {
+        sample.with_sources(|sources| {
+            let sources: Vec<_> =
+                sources.iter().map(|s| MemorySource { touched: Some(&wrong), ..*s }).collect();
+            let error = save_to_vec(&sample.program, &sample.info, &sources, &WriteOptions::default());
+            assert!(error.unwrap_err().to_string().contains("touched pages"));
+        });
+    }
 }
 
 #[test]
@@ -375,12 +432,13 @@ fn a_sparse_gibibyte_takes_little_space() {
     });
     let baseline = Baseline::zero();
     let info = Info::now(Reason::Api, 1);
-    let sources = [MemorySource { data: &bytes, baseline: &baseline }];
+    let sources = [MemorySource::new(&bytes, &baseline)];
     let image = save_to_vec(&program, &info, &sources, &WriteOptions::default()).unwrap();
     assert!(image.len() < 17 * PAGE_SIZE + 4096, "{} bytes", image.len());
     let image = Image::from_bytes(image).unwrap();
     let mut loaded = vec![0u8; len];
-    image.load_memory(0, &mut loaded, &baseline, &LoadOptions { zeroed: true, progress: None }).unwrap();
+    let options = LoadOptions { touched: Some(&[]), ..LoadOptions::default() };
+    image.load_memory(0, &mut loaded, &baseline, &options).unwrap();
     for at in (0..len).step_by(len / 16) {
         assert_eq!(loaded[at + 5], 1);
     }

@@ -57,6 +57,7 @@ Checkpoint and restore:
   --checkpoint-at=N         take one at the Nth stable point
   --checkpoint-every=TIME   take one each time TIME has passed, like 500ms, 10s, 2m, 1h
   --checkpoint-then=WHAT    `continue` (default), or `exit` with status {EXIT_CHECKPOINTED}
+  --checkpoint-mode=MODE    permissions of IMAGE, in octal (0600: only its owner may read it)
   --restore=IMAGE           go on from IMAGE with the same FILE and directories
   --restore-files=WHAT      open files must be the `same` as at the checkpoint (default), or may be `changed`
 "

@@ -3,7 +3,7 @@
 mod args;
 mod request;
 
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
 use wayfarer_snapshot::{Image, RenderOptions, describe, render};
@@ -32,7 +32,11 @@ fn main() -> ExitCode {
     let printed = match command {
         Command::Help => Ok(args::HELP.to_owned()),
         Command::Version => Ok(format!("wayfarer {}\n", env!("CARGO_PKG_VERSION"))),
-        Command::Inspect(inspect) => self::inspect(&inspect),
+        Command::Inspect(inspect) => match self::inspect(&inspect) {
+            Ok(None) => return ExitCode::SUCCESS,
+            Ok(Some(text)) => Ok(text),
+            Err(message) => Err(message),
+        },
         Command::Verify(path) => verify(&path),
         Command::Request(request) => request::run(&request),
     };
@@ -54,7 +58,8 @@ fn print(text: &str) -> Result<(), String> {
     }
 }
 
-fn inspect(inspect: &Inspect) -> Result<String, String> {
+/// Text to print; `None` if it was printed already, as it was made.
+fn inspect(inspect: &Inspect) -> Result<Option<String>, String> {
     let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
     let description = describe(&image, &|name, version, bytes| match name {
         WASI_SECTION => wayfarer_wasi::describe_record(bytes).ok(),
@@ -63,10 +68,14 @@ fn inspect(inspect: &Inspect) -> Result<String, String> {
         _ => None,
     });
     if !inspect.json {
-        return Ok(render(&description, &RenderOptions::default()));
+        return Ok(Some(render(&description, &RenderOptions::default())));
     }
-    let json = serde_json::to_string_pretty(&description).map_err(|e| e.to_string())?;
-    Ok(json + "\n")
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let written = serde_json::to_writer_pretty(&mut out, &description).map_err(std::io::Error::from);
+    match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(format!("standard output: {e}")),
+        _ => Ok(None),
+    }
 }
 
 fn verify(path: &std::path::Path) -> Result<String, String> {

@@ -32,7 +32,7 @@ pub(crate) fn take(
     compression: Compression,
 ) -> Result<Checkpoint, String> {
     let program = program(store, host, thread)?;
-    let options = WriteOptions { compression, progress: None };
+    let options = WriteOptions { compression, ..WriteOptions::default() };
     let image = store
         .with_memories(&program, |memories| {
             save_to_vec(&program, &Info::now(Reason::Count, 1), memories, &options)

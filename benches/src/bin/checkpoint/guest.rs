@@ -96,7 +96,7 @@ impl Stopped {
     /// Writes the image.
     pub(crate) fn save(&self, path: &Path, compression: Compression) -> Result<Stats, Error> {
         let program = self.store.program(vec![self.thread.clone()], Vec::new())?;
-        let options = WriteOptions { compression, progress: None };
+        let options = WriteOptions { compression, ..WriteOptions::default() };
         let info = Info::now(Reason::Api, 1);
         Ok(self
             .store

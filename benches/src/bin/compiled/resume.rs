@@ -16,7 +16,7 @@ use wayfarer_runtime::{
     AfterCheckpoint, ExecEnv, Extern, InstantiateOptions, LoadedModule, ResumeError, Store, Trap,
 };
 use wayfarer_snapshot::view::Thread;
-use wayfarer_snapshot::{Compression, Image, Info, Reason, WriteOptions, save_to_vec};
+use wayfarer_snapshot::{Image, Info, Reason, WriteOptions, save_to_vec};
 
 /// Programs that count, and an `n` that takes longer than they are watched. For mandelbrot so much longer that the rows
 /// in that time are as much work each.
@@ -184,7 +184,7 @@ fn first_run(engine: &Wayfarer, module: &Arc<LoadedModule>, n: i32, stop_at: f64
     };
     let (samples, cell, thread) = watch(guest, stop_at, &stopper, &events)?;
     let program = store.program(vec![thread], Vec::new())?;
-    let options = WriteOptions { compression: Compression::None, progress: None };
+    let options = WriteOptions::default();
     let info = Info::now(Reason::Api, 1);
     let image = store.with_memories(&program, |memories| save_to_vec(&program, &info, memories, &options))?;
     Ok(Stopped { samples, cell, image })

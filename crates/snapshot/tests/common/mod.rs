@@ -64,7 +64,7 @@ pub(crate) struct Sample {
 impl Sample {
     pub(crate) fn write(&self, compression: Compression) -> Vec<u8> {
         self.with_sources(|sources| {
-            let options = WriteOptions { compression, progress: None };
+            let options = WriteOptions { compression, ..WriteOptions::default() };
             save_to_vec(&self.program, &self.info, sources, &options).unwrap()
         })
     }
@@ -75,7 +75,7 @@ impl Sample {
             .memories
             .iter()
             .zip(&baselines)
-            .map(|(m, baseline)| MemorySource { data: &m.bytes, baseline })
+            .map(|(m, baseline)| MemorySource::new(&m.bytes, baseline))
             .collect();
         f(&sources)
     }

@@ -350,7 +350,7 @@ impl Visitor {
         let program = store.program(vec![thread.clone()], Vec::new()).map_err(|e| e.to_string())?;
         let (at, world) = (store.control().polls(), self.world.get().clone());
         let compression = if at % 2 == 0 { Compression::None } else { Compression::Zstd(1) };
-        let options = WriteOptions { compression, progress: None };
+        let options = WriteOptions { compression, ..WriteOptions::default() };
         let image = store.with_memories(&program, |memories| {
             save_to_vec(&program, &Info::now(Reason::Count, 1), memories, &options)
         });
