@@ -12,6 +12,7 @@ mod native_lib;
 mod options;
 mod progress;
 mod readme;
+mod requests;
 mod start;
 mod support;
 mod wamrc;
