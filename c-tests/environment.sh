@@ -146,6 +146,97 @@ by_timer() {
     same "$scratch/expected" "$scratch/second"
 }
 
+# A request that comes before the guest is loaded is served when it runs.
+early() {
+    "$HOSTS/early" "$GUESTS/mix.wasm" ticks 200 >"$scratch/expected"
+    local status=0
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/early" "$GUESTS/mix.wasm" ticks 200 >"$scratch/first" || status=$?
+    test $status -eq 86
+    test ! -s "$scratch/first"
+    WAYFARER_RESTORE=$image "$HOSTS/early" "$GUESTS/mix.wasm" ticks 200 >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+}
+
+# A forked child serves its own requests; its parent is not asked.
+forked() {
+    local when
+    for when in before after used; do
+        rm -f "$image"
+        WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_THEN=exit timeout 60 \
+            "$HOSTS/worker" "$GUESTS/mix.wasm" ticks 50000000 $when >"$scratch/first"
+        grep -x 'child ended: 86' "$scratch/first" || { cat "$scratch/first"; return 1; }
+        test $when != before || grep '^parent: ' "$scratch/first"
+        test -s "$image"
+    done
+    # By the clock, whose thread the child does not have.
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_EVERY=300ms WAYFARER_CHECKPOINT_THEN=exit timeout 60 \
+        "$HOSTS/worker" "$GUESTS/mix.wasm" ticks 50000000 idle >"$scratch/first"
+    grep -x 'child ended: 86' "$scratch/first" || { cat "$scratch/first"; return 1; }
+    test -s "$image"
+}
+
+# Ends although a thread waits for input, and all that was printed is there.
+reading() {
+    rm -f "$image"
+    mkfifo "$scratch/silent"
+    sleep 60 >"$scratch/silent" &
+    local silent=$! host status=0 tries=0
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/reader" "$GUESTS/mix.wasm" ticks 50000000 "$scratch/log" <"$scratch/silent" >"$scratch/first" &
+    host=$!
+    catches_usr2 $host
+    kill -USR2 $host
+    # The host's thread and this script's own `wait` must not wait for each other.
+    while [ -d /proc/$host ] && ! grep -q 'State:[[:space:]]*Z' /proc/$host/status; do
+        if ((++tries > 300)); then
+            kill -KILL $host
+        fi
+        sleep 0.1
+    done
+    wait $host || status=$?
+    kill $silent
+    test $status -eq 86
+    test "$(cat "$scratch/first")" = 'standard output'
+    test "$(cat "$scratch/log")" = 'the log'
+}
+
+# Instances that a host restores by itself are checkpointed as the environment says, too.
+restored_by_the_host() {
+    "$HOSTS/early" "$GUESTS/mix.wasm" ticks 200 >"$scratch/expected"
+    stopped 1000 "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200
+    cp "$image" "$scratch/first.image"
+    stopped 1000 "$HOSTS/restorer" "$GUESTS/mix.wasm" ticks "$scratch/first.image"
+    "$HOSTS/restorer" "$GUESTS/mix.wasm" ticks "$image" >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+    export WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_EVERY=soon
+    refused "WAYFARER_CHECKPOINT_EVERY=soon" "$HOSTS/restorer" "$GUESTS/mix.wasm" ticks "$scratch/first.image"
+}
+
+# A host that throws the library's messages away: its user learns what is wrong with what he asked for all the same, once.
+silent_host() {
+    export WAYFARER_RESTORE=$scratch/nothing
+    refused "wayfarer: WASM module instantiate failed: $scratch/nothing" "$HOSTS/early" "$GUESTS/mix.wasm" ticks 200
+    test "$(wc -l <"$scratch/out")" -eq 1
+    unset WAYFARER_RESTORE
+    stopped 10 "$HOSTS/early" "$GUESTS/mix.wasm" ticks 200
+    export WAYFARER_RESTORE=$image
+    refused "wayfarer: WASM module instantiate failed: $image: the image is of another module" \
+        "$HOSTS/early" "$GUESTS/records.wasm" seed 1
+    unset WAYFARER_RESTORE
+    export WAYFARER_CHECKPOINT_EVERY=soon WAYFARER_CHECKPOINT=$image
+    refused "wayfarer: WASM module instantiate failed: WAYFARER_CHECKPOINT_EVERY=soon" \
+        "$HOSTS/early" "$GUESTS/mix.wasm" ticks 200
+    unset WAYFARER_CHECKPOINT_EVERY WAYFARER_CHECKPOINT
+    # What is not about checkpoints is the host's affair.
+    local status=0
+    "$HOSTS/early" "$GUESTS/start_trap.wasm" ticks 200 >"$scratch/out" 2>&1 || status=$?
+    test $status -eq 3
+    if grep '^wayfarer:' "$scratch/out"; then return 1; fi
+}
+
 refused() { # TEXT COMMAND...: the host ends with 3, and says TEXT
     local text=$1 status=0
     shift
@@ -285,6 +376,11 @@ check several_calls several_calls
 check wasi_program wasi_program
 check by_signal by_signal
 check by_timer by_timer
+check early early
+check forked forked
+check reading reading
+check restored_by_the_host restored_by_the_host
+check silent_host silent_host
 check errors errors
 check astray astray
 check standard_api standard_api

@@ -194,7 +194,8 @@ WASM_RUNTIME_API_EXTERN uint64_t wayfarer_checkpoint_count(wasm_module_inst_t mo
 /**
  * Makes an instance from an image file. `args` (may be NULL) says what the instance finds here: stack size, preopened
  * directories, standard streams. A call that was in progress is continued by wayfarer_resume, or by calling the same
- * function again. Returns NULL on failure, with the reason in `error_buf`; nothing is left behind then.
+ * function again. Checkpoints of it are taken as the environment says, like of any other instance. Returns NULL on
+ * failure, with the reason in `error_buf`; nothing is left behind then.
  */
 WASM_RUNTIME_API_EXTERN
 wasm_module_inst_t wayfarer_restore_from_path(wasm_module_t module,

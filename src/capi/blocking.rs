@@ -117,6 +117,8 @@ fn handle(signal: c_int) {
         if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = nothing as extern "C" fn(c_int) as usize;
+            // Its thread may be one of small stacks (Go's are) with another one for signals.
+            action.sa_flags = libc::SA_ONSTACK;
             libc::sigaction(signal, &raw const action, null_mut());
         }
     }

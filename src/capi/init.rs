@@ -9,7 +9,7 @@ use super::ffi::{enum_value, guard, put};
 use super::log::{error, warning};
 use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
 use super::{engine, externref, natives};
-use crate::compiled::{self, compiler, tools};
+use crate::compiled::{self, Mode, compiler, tools};
 
 /// Version of WAMR whose interface this library has.
 pub(crate) const VERSION: (u32, u32, u32) = (2, 4, 3);
@@ -123,6 +123,9 @@ fn initialize(start: impl FnOnce() -> Result<Allocator, String>) -> bool {
             }
         }
     }
+    if *count == 0 {
+        crate::checkpoint::listen();
+    }
     *count += 1;
     // The thread that starts the runtime may call Wasm without further ado.
     super::exec_env::init_thread();
@@ -177,6 +180,8 @@ fn check_mode(mode: u32) -> Result<(), String> {
     const INTERPRETER: u32 = RunningMode::Mode_Interp as u32;
     match mode {
         MODE_DEFAULT | INTERPRETER => Ok(()),
+        // Nothing will be.
+        mode if compiles(mode) && compiled::mode() == Some(Mode { compiles: false, forced: true }) => Ok(()),
         mode if compiles(mode) => {
             compiler::find().map(drop).map_err(|why| format!("the running mode is not supported: {why}"))
         }
@@ -208,11 +213,14 @@ pub extern "C" fn wasm_runtime_set_default_running_mode(running_mode: MaybeUnini
     })
 }
 
-/// The mode a new instance runs in: the default one, or the interpreter if that was left open.
+/// The mode a new instance runs in: the default one; the environment's if that was left open, else the interpreter.
 pub(crate) fn new_instance_mode() -> u32 {
-    match DEFAULT_MODE.load(Ordering::Relaxed) {
-        MODE_DEFAULT => RunningMode::Mode_Interp as u32,
-        mode => mode,
+    match (DEFAULT_MODE.load(Ordering::Relaxed), compiled::mode()) {
+        (_, Some(Mode { compiles, forced: true })) | (MODE_DEFAULT, Some(Mode { compiles, .. })) => {
+            (if compiles { RunningMode::Mode_LLVM_JIT } else { RunningMode::Mode_Interp }) as u32
+        }
+        (MODE_DEFAULT, None) => RunningMode::Mode_Interp as u32,
+        (mode, _) => mode,
     }
 }
 

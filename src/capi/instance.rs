@@ -21,6 +21,7 @@ use super::log::error;
 use super::native_call;
 use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::Driver;
+use crate::compiled;
 
 /// Longest exception text with its prefix, and the NUL.
 const EXCEPTION_LEN: usize = 128;
@@ -333,8 +334,9 @@ pub unsafe extern "C" fn wasm_runtime_set_running_mode(
         if !mode_supported(mode) {
             return false;
         }
-        // The modes that compile do the same.
-        let same = compiles(mode) && compiles(instance.running_mode);
+        // The modes that compile do the same; and the environment may have forced one on the host.
+        let same = compiles(mode) && compiles(instance.running_mode)
+            || compiled::mode().is_some_and(|mode| mode.forced);
         if !same {
             error!(
                 "an instance keeps its running mode: set the default one before the module is instantiated"

@@ -73,15 +73,19 @@ pub(crate) fn instantiate(
     given: &dyn Fn(usize) -> Option<Extern>,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
     let fail = |why: String| format!("{}{why}", prefix(module));
-    let settings = checkpoint::in_force().map_err(fail)?;
+    // What the settings are the reason for.
+    let refuse = |why: String| checkpoint::refused(fail(why));
+    let settings = checkpoint::in_force().map_err(refuse)?;
     let (driver, origin) = match Driver::of(store) {
         Some(driver) => (driver, Origin::New),
-        None => drive(module, store, &settings).map_err(fail)?,
+        None => drive(module, store, &settings).map_err(refuse)?,
     };
-    driver.add_code(module.can_checkpoint()).map_err(fail)?;
+    driver.add_code(module.can_checkpoint()).map_err(refuse)?;
     let restored = matches!(origin, Origin::Image(_));
-    let instance =
-        driver.pass(|| instantiate_from(module, store, args, given, &driver, origin, &settings))?;
+    let repeated = !driver.history().is_caught_up();
+    let instance = driver
+        .pass(|| instantiate_from(module, store, args, given, &driver, origin, &settings))
+        .map_err(|why| if restored || repeated { checkpoint::refused(why) } else { why })?;
     if restored {
         checkpoint::restored();
     }
@@ -101,8 +105,12 @@ pub(crate) fn restore(
     let fail = |why: String| format!("{}{why}", prefix(module));
     let store = Store::new(&module.runtime);
     source.check_alone(module)?;
-    let driver = Driver::new(&store, None, Keep::Nothing, source.record.sequence).map_err(fail)?;
-    driver.add_code(module.can_checkpoint()).map_err(fail)?;
+    // The host says what is restored, and will say so again: nothing is kept for it to repeat. When checkpoints are taken
+    // is its environment's affair, as for other instances.
+    let refuse = |why: String| checkpoint::refused(fail(why));
+    let policy = checkpoint::in_force().map_err(refuse)?.policy;
+    let driver = Driver::new(&store, policy, Keep::Nothing, source.record.sequence).map_err(refuse)?;
+    driver.add_code(module.can_checkpoint()).map_err(refuse)?;
     driver.history().go_on_from(&source);
     let (origin, settings) = (Origin::Image(Arc::new(source)), Resolved::default());
     let instance = instantiate_from(module, &store, args, &|_| None, &driver, origin, &settings)?;

@@ -494,7 +494,8 @@ unsafe fn restore(
 
 /// Makes an instance from an image file. `args` (may be NULL) says what the instance finds here: stack size, preopened
 /// directories, standard streams. A call that was in progress is continued by wayfarer_resume, or by calling the same
-/// function again. Returns NULL on failure, with the reason in `error_buf`; nothing is left behind then.
+/// function again. Checkpoints of it are taken as the environment says, like of any other instance. Returns NULL on
+/// failure, with the reason in `error_buf`; nothing is left behind then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_restore_from_path(
     module: wasm_module_t,
@@ -634,9 +635,8 @@ pub unsafe extern "C" fn wayfarer_write(writer: *mut wayfarer_writer_t, data: *c
 /// stop, and return with wayfarer_call_again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_interrupted(module_inst: wasm_module_inst_t) -> bool {
-    use wayfarer_guest::Interrupt;
     // SAFETY: as the caller promises.
-    unsafe { module_inst.as_ref() }.is_some_and(|i| i.store().control().pending())
+    unsafe { module_inst.as_ref() }.is_some_and(|i| i.store().control().interrupted())
 }
 
 /// A descriptor that is readable while wayfarer_interrupted is true, to be waited for with poll beside others; -1 if
@@ -647,10 +647,7 @@ pub unsafe extern "C" fn wayfarer_wake_fd(module_inst: wasm_module_inst_t) -> c_
     guard(-1, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return -1 };
-        let control = instance.store().control();
-        // Without it there is nothing to wake up for.
-        let _ = control.enable_wake();
-        control.wake_fd()
+        instance.store().control().wake_fd()
     })
 }
 

@@ -17,10 +17,11 @@ use wayfarer_snapshot::{
 
 use super::gate::Gate;
 use super::history::{History, Keep};
-use super::policy::{EXIT_CHECKPOINTED, Policy, Then};
+use super::policy::{Policy, Then};
 use super::progress::Shown;
 use super::record::{self, HostRecord, InstanceRecord};
-use super::{config, hooks, mode, program, watcher};
+use super::watcher::{self, Watch};
+use super::{config, hooks, leave, mode, program};
 use crate::capi::instance::WASMModuleInstanceCommon;
 
 /// Where an image goes.
@@ -81,8 +82,10 @@ pub(crate) struct Driver {
     gate: Gate,
     /// An order that a signal handler may place.
     prepared: Mutex<Option<Prepared>>,
-    /// Why the policy asked last.
-    reason: Mutex<Option<Reason>>,
+    /// Whether it did.
+    triggered: AtomicBool,
+    /// Asks as the policy says.
+    watch: Option<Watch>,
     /// Checkpoints taken so far, also before the program was restored.
     sequence: Mutex<u64>,
 }
@@ -103,27 +106,33 @@ impl Driver {
         keep: Keep,
         sequence: u64,
     ) -> Result<Arc<Driver>, String> {
+        let control = store.control().clone();
+        let failed = |e| format!("checkpoints cannot be prepared: {e}");
+        let watch = match &policy {
+            Some(policy) => {
+                control.enable_wake().map_err(failed)?;
+                Some(Watch::new(&control, policy).map_err(failed)?)
+            }
+            None => None,
+        };
+        let at = policy.as_ref().and_then(|policy| policy.at);
         let driver = Arc::new(Driver {
             policy,
             keep,
             history: Arc::new(History::new(keep)),
             possible: AtomicBool::new(true),
-            control: store.control().clone(),
+            control,
             requests: Mutex::default(),
             ordered: AtomicBool::new(false),
             gate: Gate::new(),
             prepared: Mutex::new(None),
-            reason: Mutex::new(None),
+            triggered: AtomicBool::new(false),
+            watch,
             sequence: Mutex::new(sequence),
         });
         store.set_checkpointer(Some(Arc::new(Handle(Arc::downgrade(&driver)))));
-        if let Some(policy) = &driver.policy {
-            let failed = |e| format!("checkpoints cannot be prepared: {e}");
-            driver.control.enable_wake().map_err(failed)?;
-            if let Some(at) = policy.at {
-                driver.control.checkpoint_at(at);
-            }
-            watcher::watch(&driver, policy).map_err(failed)?;
+        if let Some(at) = at {
+            driver.control.checkpoint_at(at);
         }
         store.set_companion(driver.clone());
         Ok(driver)
@@ -169,12 +178,6 @@ impl Driver {
         *self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A checkpoint as the policy has it, because a signal came or time has passed.
-    pub(crate) fn ask_by_policy(&self, reason: Reason) {
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-        self.control.request_checkpoint();
-    }
-
     /// Keeps what a trigger orders: a function that makes the order.
     ///
     /// # Errors
@@ -189,16 +192,17 @@ impl Driver {
     /// Asks for the prepared checkpoint. Async-signal-safe.
     pub(crate) fn trigger(&self) {
         if self.possible.load(Ordering::Acquire) {
+            self.triggered.store(true, Ordering::SeqCst);
             self.control.request_checkpoint();
         }
     }
 
     /// Nobody need serve what the policy asked for: it was done elsewhere.
     pub(crate) fn need_not_by_policy(&self) {
-        if self.reason.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+        if self.watch.as_ref().and_then(Watch::take).is_some() {
             self.control.take_checkpoint_request();
             // The one request there is may have been the API's, too.
-            if self.ordered.load(Ordering::SeqCst) {
+            if self.ordered.load(Ordering::SeqCst) || self.triggered.load(Ordering::SeqCst) {
                 self.control.request_checkpoint();
             }
         }
@@ -245,30 +249,36 @@ impl Driver {
         if self.ordered.swap(false, Ordering::SeqCst) {
             self.control.take_checkpoint_request();
             self.serve_orders(store, &Ok(None));
+            // The one request there is may have been the policy's, too.
+            if self.watch.as_ref().is_some_and(Watch::is_asked) {
+                self.control.request_checkpoint();
+            }
         }
     }
 
     /// Serves what is asked for, on the thread of a call: the API's orders, the prepared one, or the policy's.
-    pub(crate) fn serve(&self, store: &Store, thread: Result<Thread, CaptureError>) -> AfterCheckpoint {
+    /// `thread`: its stack, or why that cannot be had; there is none if the host itself waits in a host function.
+    pub(crate) fn serve(
+        &self,
+        store: &Store,
+        thread: Result<Option<Thread>, CaptureError>,
+    ) -> AfterCheckpoint {
         self.ordered.store(false, Ordering::SeqCst);
-        let by_policy = self.reason.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let thread = thread.map(Some).map_err(|why| why.to_string());
+        let by_policy = self.asked_by_policy();
+        // What the guest stands still for counts from here.
+        let _turn = by_policy.map(|_| watcher::begin());
+        let thread = thread.map_err(|why| why.to_string());
         let mut closed = self.gate.close(1);
         let alone = closed.is_some();
         let several = || Err("several threads of the host are running the guest".to_owned());
         let thread = if alone { thread } else { several() };
-        if by_policy.is_none() {
+        if self.triggered.swap(false, Ordering::SeqCst) {
             let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (true, Some(prepared)) = (requests.is_empty(), &*prepared) {
-                requests.extend(prepared());
-            }
+            let order = prepared.as_ref().and_then(|prepared| prepared());
+            self.requests.lock().unwrap_or_else(PoisonError::into_inner).extend(order);
         }
-        let (served, after) = self.serve_orders(store, &thread);
-        if let Some(policy) = &self.policy
-            && (by_policy.is_some() || !served)
-        {
-            let reason = by_policy.unwrap_or(Reason::Count);
+        let after = self.serve_orders(store, &thread);
+        if let (Some(policy), Some(reason)) = (&self.policy, by_policy) {
             let all = program::GATE.close(1);
             let others = "another thread of the host is running a guest".to_owned();
             let taken = match &all {
@@ -276,7 +286,7 @@ impl Driver {
                 None => Err(others),
             };
             match taken {
-                Ok(_) if policy.then == Then::Exit => exit(),
+                Ok(_) if policy.then == Then::Exit => leave::end_process(),
                 Ok(_) => warn_of_natives(),
                 Err(why) => complain(&format!("no checkpoint taken: {why}")),
             }
@@ -286,14 +296,17 @@ impl Driver {
         after
     }
 
-    /// Serves the API's orders; whether there were any.
-    fn serve_orders(
-        &self,
-        store: &Store,
-        thread: &Result<Option<Thread>, String>,
-    ) -> (bool, AfterCheckpoint) {
+    /// Why the policy wants a checkpoint now, if it does.
+    fn asked_by_policy(&self) -> Option<Reason> {
+        let counted = self.control.take_counted();
+        let asked = self.watch.as_ref().and_then(Watch::take);
+        asked.or((counted && self.policy.is_some()).then_some(Reason::Count))
+    }
+
+    /// Serves the API's orders.
+    fn serve_orders(&self, store: &Store, thread: &Result<Option<Thread>, String>) -> AfterCheckpoint {
         let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
-        let (served, mut after) = (!orders.is_empty(), AfterCheckpoint::Continue);
+        let mut after = AfterCheckpoint::Continue;
         for Request { target, compression, reason, then, done } in orders {
             let result = self.take_ordered(store, thread, &target, compression, reason);
             if result.is_ok() && then == AfterCheckpoint::Stop {
@@ -301,7 +314,7 @@ impl Driver {
             }
             done(result);
         }
-        (served, after)
+        after
     }
 
     /// An image of one instance, which is made from it by `wayfarer.h`.
@@ -408,7 +421,14 @@ struct Handle(Weak<Driver>);
 impl Checkpointer for Handle {
     fn checkpoint(&self, store: &Store, thread: Result<Thread, CaptureError>) -> AfterCheckpoint {
         match self.0.upgrade() {
-            Some(driver) => driver.serve(store, thread),
+            Some(driver) => driver.serve(store, thread.map(Some)),
+            None => AfterCheckpoint::Continue,
+        }
+    }
+
+    fn checkpoint_between_calls(&self, store: &Store) -> AfterCheckpoint {
+        match self.0.upgrade() {
+            Some(driver) => driver.serve(store, Ok(None)),
             None => AfterCheckpoint::Continue,
         }
     }
@@ -455,16 +475,6 @@ fn warn_of_natives() {
             "what these native functions keep in the host's memory is not part of the image: {names} \
              (see wayfarer_register_state)"
         ));
-    }
-}
-
-/// Ends the process after a checkpoint, as the policy says.
-fn exit() -> ! {
-    // SAFETY: flushes what the host printed. `_exit` leaves out what the host would do at its own end: it has not ended,
-    // it goes on elsewhere.
-    unsafe {
-        libc::fflush(std::ptr::null_mut());
-        libc::_exit(EXIT_CHECKPOINTED)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! - [`policy`]: the settings, from flags or the environment; `place`: whether images can be written where they say;
 //!   `config`: the ones in force in this process
-//! - `watcher`: the signal and the timer; `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile
+//! - `watcher`: the signal and the timer; `pace`: how fast they may follow each other
+//! - `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile; `leave`: ends the process afterwards
 //! - `history`: what the host does with a store, and doing it again; `program`: all of its stores
 //! - `hooks`: state that the host's own native modules add;
 //!   `mode`: in which mode of the runtime an image was taken;
@@ -13,7 +14,9 @@ pub(crate) mod driver;
 mod gate;
 pub(crate) mod history;
 pub(crate) mod hooks;
+mod leave;
 pub(crate) mod mode;
+mod pace;
 mod place;
 pub mod policy;
 pub(crate) mod program;
@@ -23,5 +26,5 @@ pub(crate) mod source;
 mod watcher;
 
 pub use config::configure;
-pub(crate) use config::{in_force, restored, set_image_mode};
+pub(crate) use config::{in_force, listen, refused, restored, set_image_mode};
 pub use record::{describe as describe_instance, describe_host};

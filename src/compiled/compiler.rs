@@ -277,7 +277,7 @@ unsafe extern "C" fn tell_progress(context: *const c_void, done: usize, total: u
 }
 
 /// Keeps this library in the process for good, whatever its host does.
-pub(super) fn pin() {
+pub(crate) fn pin() {
     let Some(file) = file_of(pin as *const c_void) else { return };
     let Ok(name) = CString::new(file.into_os_string().into_vec()) else { return };
     // SAFETY: a string. It is loaded already; a program that has it linked in cannot lose it.

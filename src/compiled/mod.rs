@@ -26,8 +26,17 @@ pub(crate) use lazy::cancel;
 use crate::capi::log::{verbose, warning};
 
 /// The variables that this part of the library reads.
-pub const VARIABLES: [&str; 5] =
-    [compiler::VARIABLE, cache::VARIABLE, JIT_VARIABLE, tools::PERF_VARIABLE, tools::GDB_VARIABLE];
+pub const VARIABLES: [&str; 6] = [
+    MODE_VARIABLE,
+    compiler::VARIABLE,
+    cache::VARIABLE,
+    JIT_VARIABLE,
+    tools::PERF_VARIABLE,
+    tools::GDB_VARIABLE,
+];
+
+/// How modules are run in a host that leaves it open: `interp` or `jit`; with `!`, also in one that does not.
+const MODE_VARIABLE: &str = "WAYFARER_MODE";
 
 /// When modules are compiled: `lazy` (while they run, what is hot) or `eager` (all, when they are loaded).
 const JIT_VARIABLE: &str = "WAYFARER_JIT";
@@ -92,6 +101,37 @@ pub(crate) fn link(module: &Module, artifact: &Artifact) -> Result<Arc<CompiledM
     Ok(code)
 }
 
+/// How the environment wants modules to be run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mode {
+    /// Compiled, not interpreted.
+    pub(crate) compiles: bool,
+    /// Whatever the host wants.
+    pub(crate) forced: bool,
+}
+
+impl Mode {
+    fn parse(text: &str) -> Option<Mode> {
+        let (name, forced) = text.strip_suffix('!').map_or((text, false), |name| (name, true));
+        let compiles = match name {
+            "interp" => false,
+            "jit" => true,
+            _ => return None,
+        };
+        Some(Mode { compiles, forced })
+    }
+}
+
+/// How the environment wants modules to be run, if it says so.
+pub(crate) fn mode() -> Option<Mode> {
+    let value = variable(c"WAYFARER_MODE")?;
+    let mode = value.to_str().and_then(Mode::parse);
+    if mode.is_none() {
+        warning!("{MODE_VARIABLE}={}: expected interp, jit, interp! or jit!", value.display());
+    }
+    mode
+}
+
 /// Whether modules are compiled while they run.
 fn is_lazy() -> bool {
     match variable(c"WAYFARER_JIT") {
@@ -153,4 +193,21 @@ pub(crate) fn compile(
         entry.write(&bytes);
     }
     Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes() {
+        let mode = |compiles, forced| Some(Mode { compiles, forced });
+        assert_eq!(Mode::parse("interp"), mode(false, false));
+        assert_eq!(Mode::parse("jit"), mode(true, false));
+        assert_eq!(Mode::parse("interp!"), mode(false, true));
+        assert_eq!(Mode::parse("jit!"), mode(true, true));
+        for text in ["", "!", "JIT", "jit!!", "fast"] {
+            assert_eq!(Mode::parse(text), None, "{text}");
+        }
+    }
 }

@@ -104,6 +104,36 @@ fn the_next_run_has_the_code_already() {
     assert!(!run(without).stdout.contains("cache:"));
 }
 
+#[test]
+fn the_environment_chooses_the_running_mode() {
+    let folder = Folder::new();
+    let wasm = folder.module("hot.wasm", HOT);
+    let no_compiler = |mode: &str, options: &[&str]| {
+        let mut command = iwasm_command([options, &["-f", "run", &wasm, "1000"]].concat());
+        command.env("WAYFARER_MODE", mode).env("WAYFARER_COMPILER", "/no/such.so");
+        run(command)
+    };
+    let interpreted = |ran: Ran| ran.expect(&hot_result("1000"), 0);
+    let fails = |ran: Ran| {
+        assert!(ran.stdout.contains("there is no compiler: WAYFARER_COMPILER=/no/such.so"), "{ran:?}")
+    };
+    fails(no_compiler("jit", &[]));
+    interpreted(no_compiler("interp", &[]));
+    // A host that says what it wants gets it, unless somebody insists.
+    interpreted(no_compiler("jit", &["--interp"]));
+    fails(no_compiler("jit!", &["--interp"]));
+    interpreted(no_compiler("interp!", &["--llvm-jit"]));
+    let unknown = no_compiler("fast", &[]);
+    assert!(
+        unknown.stdout.contains("WAYFARER_MODE=fast: expected interp, jit, interp! or jit!"),
+        "{unknown:?}"
+    );
+    assert!(unknown.stdout.ends_with(&hot_result("1000")), "{unknown:?}");
+    let mut compiled = jit(&folder, &["-v=4", "-f", "run", &wasm, LONG]);
+    compiled.env("WAYFARER_MODE", "interp");
+    assert!(run(compiled).stdout.contains("compiled in"));
+}
+
 /// A file with all of the code is used at once, whatever is said about when to compile.
 #[test]
 fn complete_code_is_preferred() {

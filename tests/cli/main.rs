@@ -13,6 +13,7 @@ mod native_lib;
 mod options;
 mod progress;
 mod readme;
+mod requests;
 mod sparse;
 mod start;
 mod support;

@@ -7,8 +7,9 @@ use std::process::Command;
 use iwasm::capi::unsupported::UNSUPPORTED;
 use iwasm::checkpoint::policy::Setting;
 
+use crate::checkpoint::alphabet;
 use crate::compiled::wamrc;
-use crate::support::{Folder, Ran, iwasm, wayfarer};
+use crate::support::{Folder, Ran, built, command, iwasm, run, wayfarer};
 
 const README: &str = include_str!("../../README.md");
 
@@ -137,15 +138,7 @@ fn the_example_in_c_works() {
     let folder = Folder::new();
     let includes = ["<stdio.h>", "<unistd.h>", "\"wasm_export.h\"", "\"wayfarer.h\""];
     let includes: String = includes.iter().map(|i| format!("#include {i}\n")).collect();
-    let source = folder.write("host.c", includes + example + MAIN);
-    let library = std::env::current_exe().unwrap().with_file_name("libiwasm.so");
-    symlink(&library, folder.at("libiwasm.so.2")).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-Wall", "-Wextra", "-Werror", "-I", concat!(env!("CARGO_MANIFEST_DIR"), "/include")])
-        .args(["-o", &folder.text("host"), &source])
-        .arg(&library)
-        .status();
-    assert!(compiled.expect("a C compiler").success());
+    compile(&folder, "host", &(includes + example + MAIN));
 
     let guest = folder.module("guest.wasm", GUEST);
     let host = || -> Ran {
@@ -156,4 +149,107 @@ fn the_example_in_c_works() {
     host().expect("0123456789", 0);
     assert!(folder.at("app.image").exists());
     host().expect("56789", 0);
+}
+
+/// Compiles a host, and puts the library where it finds it.
+fn compile(folder: &Folder, name: &str, source: &str) {
+    let source = folder.write(&format!("{name}.c"), source);
+    let library = std::env::current_exe().unwrap().with_file_name("libiwasm.so");
+    symlink(&library, folder.at("libiwasm.so.2")).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-Wall", "-Wextra", "-Werror", "-I", concat!(env!("CARGO_MANIFEST_DIR"), "/include")])
+        .args(["-o", &folder.text(name), &source])
+        .arg(&library)
+        .status();
+    assert!(compiled.expect("a C compiler").success());
+}
+
+/// A host as there are many.
+const HOST: &str = r#"
+#include <stdio.h>
+#include "wasm_export.h"
+int
+main(int argc, char **argv)
+{
+    static uint8_t bytes[65536];
+    char error[128];
+    FILE *file = fopen(argv[argc - 1], "rb");
+    uint32_t size = (uint32_t)fread(bytes, 1, sizeof(bytes), file);
+    if (!wasm_runtime_init())
+        return 2;
+    wasm_module_t module = wasm_runtime_load(bytes, size, error, sizeof(error));
+    wasm_module_inst_t inst = wasm_runtime_instantiate(module, 65536, 0, error, sizeof(error));
+    wasm_application_execute_main(inst, 0, NULL);
+    return (int)wasm_runtime_get_wasi_exit_code(inst);
+}
+"#;
+
+/// A program that prints letters, long enough to be found at work: `app.wasm`.
+fn long_program(folder: &Folder) {
+    folder.module("app.wasm", &alphabet(20_000_000));
+}
+
+/// Runs commands as they are written, in a folder, with the programs in the path.
+fn shell(folder: &Folder, commands: &str) -> Ran {
+    let path = std::env::var("PATH").unwrap();
+    let mut shell = command(&["sh", "-ec"], [commands]);
+    shell.env("PATH", format!("{}:{path}", built().display()));
+    shell.env("LD_LIBRARY_PATH", folder.path()).current_dir(folder.path());
+    run(shell)
+}
+
+/// The commands of the block that holds this text.
+fn block_with(text: &str) -> String {
+    let block = README.split("```").find(|block| block.contains(text)).expect("a block of commands");
+    let lines: Vec<&str> = block.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+    assert!(lines.len() > 2, "{block}");
+    lines.join("\n")
+}
+
+#[test]
+fn the_first_commands_work_as_they_are_written() {
+    let folder = Folder::new();
+    compile(&folder, "your-host", HOST);
+    long_program(&folder);
+    let ran = shell(&folder, &block_with("./your-host app.wasm &"));
+    assert_eq!(ran.status, Some(26), "{ran:?}");
+    let letters: String = ran.stdout.lines().map(|line| line.split("app.image: ").next().unwrap()).collect();
+    assert_eq!(letters, "abcdefghijklmnopqrstuvwxyz", "{ran:?}");
+    assert!(ran.stdout.contains("app.image: checkpoint 1 of process "), "{ran:?}");
+}
+
+#[test]
+fn the_commands_of_compiled_programs_work_as_they_are_written() {
+    let folder = Folder::new();
+    // Work that no compiler leaves out.
+    let work = r#"(func $work (param $n i32) (local $x i32)
+        (loop $again
+            (local.set $x (i32.xor (i32.mul (local.get $x) (i32.const 1664525))
+                (i32.shr_u (i32.add (local.get $x) (local.get $n)) (i32.const 3))))
+            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (i32.store (i32.const 64) (local.get $x)))
+        (func (export "_start")"#;
+    let program = alphabet(40_000_000);
+    let (head, rest) = program.split_once("(func $work").unwrap();
+    let (_, main) = rest.split_once("(func (export \"_start\")").unwrap();
+    folder.module("app.wasm", &format!("{head}{work}{main}"));
+    let ran = shell(&folder, &block_with("iwasm --checkpoint=app.image"));
+    assert_eq!(ran.status, Some(26), "{ran:?}");
+    assert!(
+        ran.stdout.contains("app.image: checkpoint 1 of process ") && ran.stdout.ends_with('z'),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn the_manual_pages_example_works_as_it_is_written() {
+    let page = include_str!("../../packaging/man/wayfarer.1").split(".SH EXAMPLES").nth(1).unwrap();
+    let lines = page.lines().skip_while(|line| *line != ".RS").skip(1).take_while(|line| *line != ".RE");
+    let commands: Vec<String> = lines.map(|line| line.replace('\\', "")).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    let folder = Folder::new();
+    long_program(&folder);
+    let ran = shell(&folder, &(commands.join("\n") + "\nkill -KILL $!"));
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("checkpoint 1 (signal)"), "{ran:?}");
 }

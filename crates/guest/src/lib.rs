@@ -143,11 +143,12 @@ scalars! {
 /// Tells a host function that is about to wait, or waits, that the runtime wants its thread (checkpoint, termination).
 ///
 /// A wait is raced against nothing: it polls its descriptors together with [`Interrupt::wake_fd`], which stays readable
-/// from the request until the runtime has served it.
+/// from the request until the runtime has served it, and perhaps a little longer.
 pub trait Interrupt {
     /// Whether a request is pending now.
     fn pending(&self) -> bool;
-    /// A descriptor that is readable while a request is pending, or -1 if there is none.
+    /// A descriptor that is readable while a request is pending, or -1 if there is none. To be asked for before each wait:
+    /// then it is not readable any more for the sake of a request that was served before.
     fn wake_fd(&self) -> RawFd;
 }
 

@@ -26,8 +26,8 @@ use std::ptr;
 use std::sync::Arc;
 use wayfarer_module::Module;
 use wayfarer_runtime::{
-    Caller, Engine, ExecEnv, Func, HostError, ModuleCode, PollAction, ResumeError, Trap, TrapCode, TypeId,
-    native_stack,
+    AfterCheckpoint, Caller, CaptureError, Engine, ExecEnv, Func, HostError, ModuleCode, PollAction,
+    ResumeError, Trap, TrapCode, TypeId, native_stack,
 };
 use wayfarer_snapshot::view::Thread;
 
@@ -160,28 +160,38 @@ pub unsafe fn call_host(env: &mut ExecEnv, func: &Func, slots: &mut [u64]) -> Re
     };
     // It may be called several times.
     let args = slots[..func.param_slots as usize].to_vec();
-    let mut checkpoint = false;
     loop {
         // SAFETY: each is null or an instance of the store.
         let Some(instance) = (unsafe { func.instance.as_ref().or(env.instance.as_ref()) }) else {
             return Err(Trap::host("host function called without an instance"));
         };
         slots[..args.len()].copy_from_slice(&args);
-        let ended = match (host.call)(&mut Caller { env, instance }, slots) {
-            Ok(()) => Ok(()),
-            Err(HostError::Trap(trap)) => Err(trap),
+        match (host.call)(&mut Caller { env, instance }, slots) {
+            Ok(()) => return Ok(()),
+            Err(HostError::Trap(trap)) => return Err(trap),
             Err(HostError::Interrupted) => match env.store().control().poll() {
-                PollAction::Terminate => Err(TrapCode::Terminated.into()),
-                action => {
-                    checkpoint |= action == PollAction::Checkpoint;
-                    continue;
-                }
+                PollAction::Continue => {}
+                PollAction::Terminate => return Err(TrapCode::Terminated.into()),
+                PollAction::Checkpoint => match checkpoint_between_calls(env) {
+                    AfterCheckpoint::Continue => {}
+                    AfterCheckpoint::Stop => return Err(Trap::Stopped),
+                },
             },
-        };
-        // No guest stood at a stable point here: the request is for the next one.
-        if checkpoint {
-            env.store().control().request_checkpoint();
         }
-        return ended;
+    }
+}
+
+/// No guest stands at a stable point, and the call that was interrupted has not begun: unless a host function called back
+/// there is nothing on the stack.
+fn checkpoint_between_calls(env: &ExecEnv) -> AfterCheckpoint {
+    let store = env.store();
+    let Some(checkpointer) = store.checkpointer() else { return AfterCheckpoint::Continue };
+    match env.host_stack.last() {
+        // SAFETY: functions of a store outlive its runs.
+        Some(&func) => checkpointer.checkpoint(
+            store,
+            Err(CaptureError::HostOnStack { name: unsafe { exec::stop::host_name(func) } }),
+        ),
+        None => checkpointer.checkpoint_between_calls(store),
     }
 }

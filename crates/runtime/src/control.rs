@@ -2,9 +2,9 @@
 //! else happens on the slow path.
 
 use crate::limits::Limits;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use crate::wake::Wake;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use wayfarer_guest::Interrupt;
 
 /// Take a checkpoint at the next stable point.
@@ -26,27 +26,16 @@ pub enum PollAction {
 }
 
 /// The requests to one store's threads. Shared with whoever may ask; asking is async-signal-safe.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Control {
     word: AtomicU32,
     countdown: AtomicU64,
     polls: AtomicU64,
-    wake: AtomicI32,
-    wake_owner: Mutex<Option<OwnedFd>>,
+    /// The count has come to its end.
+    counted: AtomicBool,
+    /// Shared by all who wait: one who finds it readable for another's sake looks at the word, and waits again.
+    wake: Wake,
     limits: Limits,
-}
-
-impl Default for Control {
-    fn default() -> Self {
-        Control {
-            word: AtomicU32::new(0),
-            countdown: AtomicU64::new(0),
-            polls: AtomicU64::new(0),
-            wake: AtomicI32::new(-1),
-            wake_owner: Mutex::new(None),
-            limits: Limits::default(),
-        }
-    }
 }
 
 impl Control {
@@ -60,22 +49,7 @@ impl Control {
     /// # Errors
     /// eventfd(2)'s.
     pub fn enable_wake(&self) -> std::io::Result<()> {
-        let mut owner = self.wake_owner.lock().unwrap_or_else(|e| e.into_inner());
-        if owner.is_none() {
-            // SAFETY: eventfd has no preconditions; a result >= 0 is a descriptor that we own.
-            let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-            if fd < 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            // SAFETY: `fd` was just made and belongs to nobody else.
-            *owner = Some(unsafe { OwnedFd::from_raw_fd(fd) });
-            self.wake.store(owner.as_ref().map_or(-1, |fd| fd.as_raw_fd()), Ordering::Release);
-            // Whoever asked before there was a descriptor could not write to it.
-            if self.pending() {
-                self.ask(0);
-            }
-        }
-        Ok(())
+        self.wake.open(|| self.pending())
     }
 
     /// The words that compiled code polls.
@@ -91,28 +65,27 @@ impl Control {
     /// Polls take the slow path from now on.
     fn arm(&self, bit: u32) {
         self.word.fetch_or(bit, Ordering::SeqCst);
-        self.limits.request();
+        self.limits.sync(|| self.is_armed());
     }
 
-    /// A request was served.
-    fn disarm(&self, bit: u32) {
-        if self.word.fetch_and(!bit, Ordering::SeqCst) & !bit == 0 {
-            self.limits.relax();
-            // Another may have come in between.
-            if self.is_armed() {
-                self.limits.request();
-            }
+    /// A request was served, or is about to be; whether it was there. Of several who try, one has it.
+    fn disarm(&self, bit: u32) -> bool {
+        let was = self.word.fetch_and(!bit, Ordering::SeqCst);
+        if was & !bit == 0 {
+            self.limits.sync(|| self.is_armed());
         }
+        was & bit != 0
     }
 
+    /// Async-signal-safe, and leaves errno alone: the handler's caller may be about to read it.
     fn ask(&self, bit: u32) {
+        // SAFETY: the address of this thread's errno, good while the thread lives.
+        let errno = unsafe { &mut *libc::__errno_location() };
+        let saved = *errno;
         self.arm(bit);
-        let fd = self.wake.load(Ordering::Acquire);
-        if fd >= 0 {
-            let one = 1u64;
-            // SAFETY: writes 8 bytes from a local; write(2) is async-signal-safe.
-            unsafe { libc::write(fd, (&raw const one).cast(), 8) };
-        }
+        // After the word: who is woken looks there.
+        self.wake.raise();
+        *errno = saved;
     }
 
     /// Asks for a checkpoint at the next stable point. Async-signal-safe.
@@ -130,6 +103,11 @@ impl Control {
         }
     }
 
+    /// Whether a count has come to its end since this was asked last.
+    pub fn take_counted(&self) -> bool {
+        self.counted.swap(false, Ordering::AcqRel)
+    }
+
     /// Asks all threads to trap with `terminated by user`. Async-signal-safe.
     pub fn request_terminate(&self) {
         self.ask(TERMINATE);
@@ -138,7 +116,6 @@ impl Control {
     /// Takes a termination request back, so the program may be called again.
     pub fn clear_terminate(&self) {
         self.disarm(TERMINATE);
-        self.drain();
     }
 
     /// How many polls took the slow path so far: how far `checkpoint_at` has counted.
@@ -156,11 +133,10 @@ impl Control {
         }
         if word & COUNT != 0 && self.countdown.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.disarm(COUNT);
+            self.counted.store(true, Ordering::Release);
             return PollAction::Checkpoint;
         }
-        if word & CHECKPOINT != 0 {
-            self.disarm(CHECKPOINT);
-            self.drain();
+        if word & CHECKPOINT != 0 && self.disarm(CHECKPOINT) {
             return PollAction::Checkpoint;
         }
         PollAction::Continue
@@ -169,29 +145,179 @@ impl Control {
     /// Takes a checkpoint request back that is served otherwise: no guest runs that would poll.
     pub fn take_checkpoint_request(&self) {
         self.disarm(CHECKPOINT);
-        self.drain();
     }
 
-    fn drain(&self) {
-        let fd = self.wake.load(Ordering::Acquire);
-        if fd >= 0 {
-            let mut count = 0u64;
-            // SAFETY: reads at most 8 bytes into a local; the descriptor does not block.
-            unsafe { libc::read(fd, (&raw mut count).cast(), 8) };
+    /// [`Interrupt::pending`], for those who wait for the descriptor without asking for it each time: while this is
+    /// false, it is not readable for the sake of requests that were served.
+    pub fn interrupted(&self) -> bool {
+        self.pending() || {
+            self.wake.ready(|| self.pending());
+            self.pending()
         }
     }
 }
 
 impl Interrupt for Control {
     fn pending(&self) -> bool {
-        self.word.load(Ordering::Acquire) & (CHECKPOINT | TERMINATE) != 0
+        self.word.load(Ordering::SeqCst) & (CHECKPOINT | TERMINATE) != 0
     }
 
     /// Made when a host call first waits. Without one (descriptors are short) the wait is not interrupted.
     fn wake_fd(&self) -> RawFd {
-        if self.wake.load(Ordering::Acquire) < 0 {
-            let _ = self.enable_wake();
+        let _ = self.enable_wake();
+        self.wake.ready(|| self.pending())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    /// A guest that waits as WASI's calls do: whether it was woken, and by a request.
+    fn wait(control: &Control, timeout: i32) -> Option<bool> {
+        let mut fd = libc::pollfd { fd: control.wake_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one descriptor, which is open.
+        let ready = unsafe { libc::poll(&raw mut fd, 1, timeout) };
+        (ready > 0).then(|| control.pending())
+    }
+
+    #[test]
+    fn a_wait_ends_by_a_request_that_was_made_before_it() {
+        let control = Control::default();
+        control.request_checkpoint();
+        assert_eq!(wait(&control, 0), Some(true));
+        // Not taken yet.
+        assert_eq!(wait(&control, 0), Some(true));
+        assert_eq!(control.poll(), PollAction::Checkpoint);
+        assert_eq!(control.poll(), PollAction::Continue);
+        assert_eq!(wait(&control, 0), None, "it was served");
+        control.request_terminate();
+        assert_eq!(wait(&control, 0), Some(true));
+        control.clear_terminate();
+        assert_eq!(wait(&control, 0), None);
+    }
+
+    #[test]
+    fn the_descriptor_of_one_who_keeps_it_is_readable_for_requests_only() {
+        let control = Control::default();
+        let mut kept = libc::pollfd { fd: control.wake_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one descriptor, which is open.
+        let mut readable = || unsafe { libc::poll(&raw mut kept, 1, 0) } > 0;
+        assert!(!control.interrupted() && !readable());
+        control.request_checkpoint();
+        assert!(control.interrupted() && readable());
+        control.poll();
+        assert!(!control.interrupted() && !readable());
+    }
+
+    #[test]
+    fn a_request_leaves_errno_alone() {
+        let control = Control::default();
+        control.enable_wake().unwrap();
+        // SAFETY: this thread's own. The event's counter is full then: the next write fails.
+        unsafe {
+            let full = u64::MAX - 1;
+            libc::write(control.wake_fd(), (&raw const full).cast(), 8);
+            *libc::__errno_location() = libc::EXDEV;
+            control.request_checkpoint();
+            assert_eq!(*libc::__errno_location(), libc::EXDEV);
         }
-        self.wake.load(Ordering::Acquire)
+        assert_eq!(wait(&control, 0), Some(true));
+    }
+
+    #[test]
+    fn a_count_is_told_from_other_requests() {
+        let control = Control::default();
+        control.checkpoint_at(2);
+        assert_eq!(control.poll(), PollAction::Continue);
+        assert!(!control.take_counted());
+        assert_eq!(control.poll(), PollAction::Checkpoint);
+        assert!(control.take_counted() && !control.take_counted());
+        control.request_checkpoint();
+        assert_eq!(control.poll(), PollAction::Checkpoint);
+        assert!(!control.take_counted());
+    }
+
+    /// Bursts of requests at a guest that waits. `WAYFARER_TEST_BURSTS` sets how many.
+    #[test]
+    fn no_request_is_lost_on_a_guest_that_waits() {
+        let bursts =
+            std::env::var("WAYFARER_TEST_BURSTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
+        let control = std::sync::Arc::new(Control::default());
+        // Serving a request takes a while in a store of many instances.
+        let words = [const { AtomicU64::new(0) }; 50];
+        let _limits = words.each_ref().map(|word| crate::limits::Limit::new(&control, word));
+        let (served, done) = (AtomicU64::new(0), AtomicBool::new(false));
+        let lost = std::thread::scope(|scope| {
+            let guest = scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    // Long: whoever is not woken fails the test.
+                    match wait(&control, 20_000) {
+                        None => return control.pending(),
+                        Some(_) if control.poll() == PollAction::Checkpoint => {
+                            served.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Some(_) => {}
+                    }
+                }
+                false
+            });
+            let mut random = 1u64;
+            for _ in 0..bursts {
+                for _ in 0..3 {
+                    control.request_checkpoint();
+                    // So that the next one meets the guest at any step of its waking up.
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    (0..random >> 54).for_each(|_| std::hint::spin_loop());
+                }
+                let start = Instant::now();
+                while control.pending() && !guest.is_finished() {
+                    std::thread::yield_now();
+                }
+                assert!(start.elapsed() < Duration::from_secs(60));
+                if guest.is_finished() {
+                    break;
+                }
+            }
+            done.store(true, Ordering::SeqCst);
+            control.request_checkpoint();
+            guest.join().unwrap()
+        });
+        assert!(!lost, "after {} checkpoints", served.load(Ordering::SeqCst));
+        assert!(served.load(Ordering::SeqCst) >= bursts);
+    }
+
+    #[test]
+    fn a_request_before_the_descriptor_is_there_wakes_all_the_same() {
+        for _ in 0..2_000 {
+            let control = Control::default();
+            let woken = std::thread::scope(|scope| {
+                let guest = scope.spawn(|| wait(&control, 20_000));
+                control.request_checkpoint();
+                guest.join().unwrap()
+            });
+            assert_eq!(woken, Some(true));
+        }
+    }
+
+    #[test]
+    fn a_child_has_a_descriptor_of_its_own() {
+        let control = Control::default();
+        let fd = control.wake_fd();
+        // SAFETY: the child does nothing but what is async-signal-safe, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let before = wait(&control, 0);
+            control.request_checkpoint();
+            let good = before.is_none() && control.wake_fd() == fd && wait(&control, 0) == Some(true);
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(i32::from(!good)) };
+        }
+        let mut status = 0;
+        // SAFETY: a child that was not waited for.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert_eq!(status, 0);
+        assert_eq!(wait(&control, 0), None, "nobody asked the parent");
     }
 }

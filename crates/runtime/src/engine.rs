@@ -134,4 +134,7 @@ pub enum AfterCheckpoint {
 pub trait Checkpointer: Send + Sync {
     /// All threads stand still. `thread` is the calling one's stack, or why there is none.
     fn checkpoint(&self, store: &Store, thread: Result<Thread, CaptureError>) -> AfterCheckpoint;
+
+    /// No thread is in the guest: the host itself waits in a host function, which has not begun and is called again.
+    fn checkpoint_between_calls(&self, store: &Store) -> AfterCheckpoint;
 }

@@ -4,7 +4,8 @@
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
 //! - [`pages`]: which of a memory's pages were ever touched; [`written`]: which were written to
 //! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
-//! - [`control`]: requests to a running program; [`trap`]: why it stopped
+//! - [`control`]: requests to a running program; `wake`: ends its waits; [`trap`]: why it stopped
+//! - [`registry`]: lists for signal handlers; [`fork`]: children of this process
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
 //! - [`changes`]: what happened to a store between two moments, and making it happen again
 //! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`integrity`]: whether that fits the modules; [`image`]: to and from images
@@ -15,6 +16,7 @@ mod const_eval;
 pub mod control;
 pub mod engine;
 pub mod exec;
+pub mod fork;
 pub mod func;
 pub mod global;
 pub mod image;
@@ -28,6 +30,7 @@ pub mod native_stack;
 pub mod pages;
 pub mod raw_frame;
 pub mod region;
+pub mod registry;
 pub mod restore;
 pub mod store;
 pub mod table;
@@ -35,6 +38,7 @@ pub mod trap;
 pub mod types;
 pub mod values;
 pub mod vm;
+mod wake;
 pub mod written;
 
 pub use changes::{ChangeWatch, Changes};

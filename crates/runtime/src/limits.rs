@@ -1,154 +1,94 @@
 //! Words that compiled code polls: each instance's stack limit, which a request replaces by all ones.
 
 use crate::control::Control;
-use std::ptr;
+use crate::registry::{Place, Registry};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a word holds while a request is pending: no stack pointer is above it.
 const REQUESTED: u64 = u64::MAX;
 
-/// What a cell says that nobody gave a limit yet: every stack is above it.
+/// What a word holds without a request if nobody gave it a limit yet: every stack is above it.
 const UNSET: u64 = 0;
 
 /// Where a word is, and what it holds without a request.
 #[derive(Debug)]
-pub(crate) struct Cell {
-    /// The word; null if the cell is not in use.
-    word: AtomicPtr<AtomicU64>,
+struct Word {
+    word: *const AtomicU64,
     real: AtomicU64,
-    /// How many are writing to the word just now.
-    busy: AtomicU32,
-    next: *const Cell,
 }
 
-impl Cell {
-    fn write(&self, value: impl Fn(&Cell) -> u64) {
-        self.busy.fetch_add(1, Ordering::SeqCst);
-        let word = self.word.load(Ordering::SeqCst);
-        if !word.is_null() {
-            // SAFETY: whoever takes the word away first clears `word`, then waits until nobody is busy.
-            unsafe { (*word).store(value(self), Ordering::SeqCst) };
+// SAFETY: an atomic, and a pointer to another.
+unsafe impl Send for Word {}
+// SAFETY: as above.
+unsafe impl Sync for Word {}
+
+impl Word {
+    /// Has the word say what is so. Whoever changes what is so comes here afterwards, and nobody leaves before what he
+    /// wrote last was still true: so the last who writes, whoever that is, writes the truth.
+    fn sync(&self, armed: impl Fn() -> bool) {
+        let truth = || if armed() { REQUESTED } else { self.real.load(Ordering::SeqCst) };
+        let mut value = truth();
+        loop {
+            // SAFETY: the word stays for as long as `self` is in its registry, or its owner has it.
+            unsafe { (*self.word).store(value, Ordering::SeqCst) };
+            let now = truth();
+            if now == value {
+                break;
+            }
+            value = now;
         }
-        self.busy.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// The words of all instances of a store. A list that only grows, so that a signal handler may walk it.
+/// The words of all instances of a store.
 #[derive(Debug, Default)]
-pub(crate) struct Limits {
-    first: AtomicPtr<Cell>,
-}
+pub(crate) struct Limits(Registry<Word>);
 
 impl Limits {
-    fn cells(&self) -> impl Iterator<Item = &Cell> {
-        let mut at: *const Cell = self.first.load(Ordering::Acquire);
-        std::iter::from_fn(move || {
-            // SAFETY: cells are only freed with the list.
-            let cell = unsafe { at.as_ref() }?;
-            at = cell.next;
-            Some(cell)
-        })
-    }
-
-    /// Has every poll of compiled code see a request. Async-signal-safe.
-    pub(crate) fn request(&self) {
-        self.cells().for_each(|cell| cell.write(|_| REQUESTED));
-    }
-
-    /// The requests were served.
-    pub(crate) fn relax(&self) {
-        self.cells().for_each(|cell| cell.write(|cell| cell.real.load(Ordering::SeqCst)));
-    }
-
-    fn add(&self, word: *const AtomicU64) -> *const Cell {
-        for cell in self.cells() {
-            let free = ptr::null_mut();
-            if cell.word.compare_exchange(free, word.cast_mut(), Ordering::SeqCst, Ordering::Relaxed).is_ok()
-            {
-                cell.real.store(UNSET, Ordering::SeqCst);
-                return cell;
-            }
-        }
-        let cell = Box::into_raw(Box::new(Cell {
-            word: AtomicPtr::new(word.cast_mut()),
-            real: AtomicU64::new(UNSET),
-            busy: AtomicU32::new(0),
-            next: ptr::null(),
-        }));
-        let mut next = self.first.load(Ordering::Acquire);
-        loop {
-            // SAFETY: the cell is not in the list yet.
-            unsafe { (*cell).next = next };
-            match self.first.compare_exchange(next, cell, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return cell,
-                Err(now) => next = now,
-            }
-        }
+    /// Has every poll of compiled code see whether there is a request. Async-signal-safe.
+    pub(crate) fn sync(&self, armed: impl Fn() -> bool) {
+        self.0.visit(|word| word.sync(&armed));
     }
 }
-
-impl Drop for Limits {
-    fn drop(&mut self) {
-        let mut at = *self.first.get_mut();
-        while !at.is_null() {
-            // SAFETY: made by `Box::into_raw`, and nobody has the list any more.
-            let cell = unsafe { Box::from_raw(at) };
-            at = cell.next.cast_mut();
-        }
-    }
-}
-
-// SAFETY: cells are atomics, and `next` never changes once a cell is in the list.
-unsafe impl Send for Limits {}
-// SAFETY: as above.
-unsafe impl Sync for Limits {}
 
 /// One instance's word, among those of its store.
 #[derive(Debug)]
 pub(crate) struct Limit {
     control: Arc<Control>,
-    cell: *const Cell,
+    word: Box<Word>,
+    place: Place<Word>,
 }
 
 impl Limit {
     /// `word` must stay where it is until this is dropped.
     pub(crate) fn new(control: &Arc<Control>, word: *const AtomicU64) -> Limit {
-        Limit { control: control.clone(), cell: control.limits().add(word) }
+        let word = Box::new(Word { word, real: AtomicU64::new(UNSET) });
+        // SAFETY: the box stays until this is dropped, which removes it.
+        let place = unsafe { control.limits().0.add(&raw const *word) };
+        Limit { control: control.clone(), word, place }
     }
 
     /// What the word holds without a request.
     pub(crate) fn get(&self) -> u64 {
-        // SAFETY: cells live as long as `control`.
-        unsafe { &*self.cell }.real.load(Ordering::Relaxed)
+        self.word.real.load(Ordering::Relaxed)
     }
 
     /// Sets what the word holds without a request. Only one thread at a time may.
     pub(crate) fn set(&self, limit: u64) {
-        // SAFETY: cells live as long as `control`.
-        let cell = unsafe { &*self.cell };
         // Mostly it is the same thread again. Then the word is right: requests change it, and change it back to this.
-        if cell.real.load(Ordering::Relaxed) == limit {
+        if self.word.real.load(Ordering::Relaxed) == limit {
             return;
         }
-        cell.real.store(limit, Ordering::SeqCst);
-        cell.write(|_| limit);
-        // A request that came in between may have been overwritten.
-        fence(Ordering::SeqCst);
-        if self.control.is_armed() {
-            cell.write(|_| REQUESTED);
-        }
+        self.word.real.store(limit, Ordering::SeqCst);
+        self.word.sync(|| self.control.is_armed());
     }
 }
 
 impl Drop for Limit {
     fn drop(&mut self) {
-        // SAFETY: as above.
-        let cell = unsafe { &*self.cell };
-        cell.word.store(ptr::null_mut(), Ordering::SeqCst);
-        while cell.busy.load(Ordering::SeqCst) != 0 {
-            std::hint::spin_loop();
-        }
+        // SAFETY: `new` has added it there.
+        unsafe { self.control.limits().0.remove(&self.place) };
     }
 }
 
@@ -187,6 +127,52 @@ mod tests {
                 assert_eq!(word.load(Ordering::Relaxed), 1);
             }
         }
-        assert_eq!(control.limits().cells().count(), 1);
     }
+
+    #[test]
+    fn a_limit_that_is_set_while_requests_come_and_go_is_not_lost() {
+        let control = Arc::new(Control::default());
+        let word = AtomicU64::new(0);
+        let limit = Limit::new(&control, &word);
+        let start = std::sync::Barrier::new(3);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    start.wait();
+                    control.poll();
+                    start.wait();
+                }
+            });
+            scope.spawn(|| {
+                for n in 1..=ROUNDS {
+                    start.wait();
+                    limit.set(n);
+                    start.wait();
+                }
+            });
+            for n in 1..=ROUNDS {
+                control.request_checkpoint();
+                start.wait();
+                start.wait();
+                assert_eq!(word.load(Ordering::Relaxed), n);
+            }
+        });
+    }
+
+    #[test]
+    fn words_say_at_last_whether_there_is_a_request() {
+        let control = Arc::new(Control::default());
+        let word = AtomicU64::new(0);
+        let limit = Limit::new(&control, &word);
+        limit.set(7);
+        for _ in 0..ROUNDS / 10 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| (0..3).for_each(|_| control.request_checkpoint()));
+                (0..2).for_each(|_| drop(scope.spawn(|| control.poll())));
+            });
+            assert_eq!(word.load(Ordering::Relaxed), if control.is_armed() { REQUESTED } else { 7 });
+        }
+    }
+
+    const ROUNDS: u64 = 50_000;
 }

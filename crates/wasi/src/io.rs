@@ -373,9 +373,12 @@ pub(crate) fn wait(call: &Call<'_>, descriptor: &Descriptor, want: PollFlags) ->
         let nanos = deadline.map(|deadline| deadline.saturating_sub(now()));
         match wait_any(&mut fds, nanos, call.interrupt)? {
             Woken::Ready => return Ok(()),
-            Woken::Interrupted => return Err(Stop::Interrupted),
             Woken::TimedOut if nanos == Some(0) => return Err(Errno::Again.into()),
             Woken::TimedOut => {}
+            Woken::Interrupted if deadline.is_some_and(|deadline| deadline <= now()) => {
+                return Err(Errno::Again.into());
+            }
+            Woken::Interrupted => return Err(Stop::Interrupted),
         }
     }
 }
@@ -409,7 +412,8 @@ pub(crate) fn wait_any<'fd>(
     match result {
         Ok(0) => Ok(Woken::TimedOut),
         Ok(_) if fds.iter().any(|fd| !fd.revents().is_empty()) => Ok(Woken::Ready),
-        Ok(_) if woken => Ok(Woken::Interrupted),
+        // Perhaps for a request that was served meanwhile.
+        Ok(_) if woken && interrupt.pending() => Ok(Woken::Interrupted),
         Ok(_) => Ok(Woken::TimedOut),
         // The caller looks at the clock and its descriptors again.
         Err(rustix::io::Errno::INTR) if interrupt.pending() => Ok(Woken::Interrupted),

@@ -150,14 +150,15 @@ fn wait(call: &Call<'_>, subscriptions: &[Subscription]) -> Result<Vec<Event>, S
         let monotonic = lock(&call.ctx.clocks).monotonic();
         let realtime = clock::realtime();
         let left = if failed { Some(0) } else { time_left(subscriptions, monotonic, realtime) };
-        match wait_any(&mut fds, left, call.interrupt)? {
-            Woken::Interrupted => return Err(Stop::Interrupted),
-            Woken::Ready | Woken::TimedOut => {}
-        }
+        let woken = wait_any(&mut fds, left, call.interrupt)?;
         let monotonic = lock(&call.ctx.clocks).monotonic();
         let events = collect(subscriptions, &fds, monotonic, clock::realtime());
         if !events.is_empty() {
             return Ok(events);
+        }
+        // Last: requests that come faster than they are served must not keep a wait from ending.
+        if woken == Woken::Interrupted {
+            return Err(Stop::Interrupted);
         }
     }
 }

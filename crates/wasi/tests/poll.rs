@@ -179,6 +179,22 @@ fn a_sleep_that_was_ended_is_not_taken_up() {
 }
 
 #[test]
+fn a_sleep_whose_time_is_over_ends_before_a_request_is_served() {
+    let mut guest = Guest::new(&WasiBuilder::new());
+    let request = Request::new();
+    let args = arguments(&mut guest, &[clock(5, MONOTONIC, 50 * MS, false)]);
+    request.raise();
+    let start = Instant::now();
+    // Requests faster than they are served: the guest gets nowhere but to this call.
+    while guest.interruptible("poll_oneoff", &args, &request) == Outcome::Interrupted {
+        assert!(start.elapsed() < Duration::from_secs(20), "the sleep does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(events(&guest), [(5, 0, 0, 0, 0)]);
+    assert!(start.elapsed() >= Duration::from_millis(49));
+}
+
+#[test]
 fn an_interrupted_sleep_goes_on_in_another_process() {
     let mut first = Guest::new(&quiet());
     let request = Request::new();

@@ -92,6 +92,9 @@ impl From<String> for NotStarted {
 /// Runs a program, from its file to its end. The status to end with.
 fn run(options: &Options) -> Result<u8, NotStarted> {
     let checkpoint = options.checkpoint.resolve_here().map_err(|e| NotStarted::Checkpoint(e.to_string()))?;
+    let image = checkpoint.restore.clone();
+    // Before anything that takes time: requests are heard from when the runtime is started.
+    checkpoint::configure(checkpoint);
     for note in &options.notes {
         print(&format!("{note}\n"));
     }
@@ -112,8 +115,6 @@ fn run(options: &Options) -> Result<u8, NotStarted> {
         advice::refused(file, binary.bytes());
         NotStarted::Printed
     })?;
-    let image = checkpoint.restore.clone();
-    checkpoint::configure(checkpoint);
     // An image is opened, checked and compared with the module when the instance is made from it.
     let guest = Guest::instantiate(&module, options).map_err(|message| match image {
         Some(_) => NotStarted::Checkpoint(message),

@@ -16,7 +16,7 @@ Commands:
   verify IMAGE            read all of an image and check it
   request PID [OPTION...] ask a process for the checkpoint it was set up for
     --signal=NAME         the signal it was set up with (USR2)
-    --wait=IMAGE          wait until there is a new image in this file
+    --wait=IMAGE          wait until it is ready to be asked, then until there is a new image in this file
     --timeout=TIME        wait no longer than this, like 500ms, 10s, 2m, 1h
   --help, -h              print this
   --version, -V           print the version

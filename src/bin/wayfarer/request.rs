@@ -1,8 +1,10 @@
 //! `wayfarer request`: asks a process for a checkpoint.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use iwasm::checkpoint::policy::signal_name;
@@ -13,19 +15,57 @@ use crate::args::Request;
 /// How long to wait before looking again. Most checkpoints take longer than this.
 const INTERVAL: Duration = Duration::from_millis(10);
 
+/// After so long without a handler, a message says what is being waited for.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Asks, and waits if that was asked for. What there is to tell then.
 ///
 /// # Errors
 /// Why there is no checkpoint, or won't be.
 pub(crate) fn run(request: &Request) -> Result<String, String> {
     let process = Process::open(request.pid)?;
-    let before = request.wait.as_deref().and_then(identity);
+    let Some(path) = &request.wait else {
+        return process.ask(request.signal).map(|()| String::new());
+    };
+    let start = Instant::now();
+    let place = Place::new(path);
+    let before = identity(&place.path);
+    process.wait_for_handler(request.signal, start, request.timeout)?;
     process.ask(request.signal)?;
-    match &request.wait {
-        Some(path) => wait(&process, path, before.as_ref(), request.timeout),
-        None => Ok(String::new()),
+    wait(&process, &place, before.as_ref(), start, request.timeout)
+}
+
+/// Where an image is to appear. The folder is held: a path below `/proc/PID/root` ends with the process.
+struct Place<'a> {
+    /// As the user gave it.
+    shown: &'a Path,
+    /// By way of the folder.
+    path: PathBuf,
+    _folder: Option<File>,
+}
+
+impl<'a> Place<'a> {
+    fn new(shown: &'a Path) -> Place<'a> {
+        let folder = match shown.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => return Place { shown, path: shown.to_owned(), _folder: None },
+        };
+        let folder =
+            File::options().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(folder).ok();
+        let path = match (&folder, shown.file_name()) {
+            (Some(folder), Some(name)) => {
+                PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(name)
+            }
+            // Perhaps it is there later.
+            _ => shown.to_owned(),
+        };
+        Place { shown, path, _folder: folder }
     }
 }
+
+/// What may be wrong with a process without a handler.
+const HINT: &str = "Was it started with a file to checkpoint to, and with this signal?";
 
 /// What tells one image from the next: its id.
 type Identity = [u8; 16];
@@ -37,11 +77,12 @@ fn identity(path: &Path) -> Option<Identity> {
 
 fn wait(
     process: &Process,
-    path: &Path,
+    place: &Place<'_>,
     before: Option<&Identity>,
+    start: Instant,
     timeout: Option<Duration>,
 ) -> Result<String, String> {
-    let start = Instant::now();
+    let (path, shown) = (&place.path, place.shown.display());
     let mut seen = None;
     loop {
         // In this order: a process that ends may have left an image just before.
@@ -53,24 +94,15 @@ fn wait(
                 && Some(&image.info().id) != before
             {
                 let (number, len) = (image.info().sequence, image.len());
-                return Ok(format!(
-                    "{}: checkpoint {number} of process {}, {len} bytes\n",
-                    path.display(),
-                    process.pid
-                ));
+                return Ok(format!("{shown}: checkpoint {number} of process {}, {len} bytes\n", process.pid));
             }
         }
         if ended {
-            return Err(format!(
-                "process {} has ended, and there is no new image in {}",
-                process.pid,
-                path.display()
-            ));
+            return Err(format!("process {} has ended, and there is no new image in {shown}", process.pid));
         }
         if timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
             return Err(format!(
-                "no new image in {} after {:?}; process {} goes on",
-                path.display(),
+                "no new image in {shown} after {:?}; process {} goes on",
                 start.elapsed(),
                 process.pid
             ));
@@ -111,18 +143,44 @@ impl Process {
         }
     }
 
-    /// Sends the signal, if it is not going to kill the process.
-    fn ask(&self, signal: i32) -> Result<(), String> {
+    /// Whether it has a handler for a signal.
+    fn handles(&self, signal: i32) -> Result<bool, String> {
         let pid = self.pid;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => format!("there is no process {pid}"),
             _ => format!("/proc/{pid}/status: {e}"),
         })?;
         let caught = caught(&status).ok_or_else(|| format!("/proc/{pid}/status: no field SigCgt"))?;
-        if caught >> (signal - 1) & 1 == 0 {
+        Ok(caught >> (signal - 1) & 1 != 0)
+    }
+
+    /// Waits until it has a handler for the signal: a program that was just started sets one when it gets to it.
+    fn wait_for_handler(&self, signal: i32, start: Instant, timeout: Option<Duration>) -> Result<(), String> {
+        let (pid, mut said) = (self.pid, false);
+        let name = signal_name(signal);
+        while !self.handles(signal)? {
+            if self.has_ended(INTERVAL) {
+                return Err(format!("process {pid} has ended, and never handled {name}: nothing sent"));
+            }
+            let waited = start.elapsed();
+            if timeout.is_some_and(|timeout| waited >= timeout) {
+                return Err(format!(
+                    "process {pid} does not handle {name} after {waited:?}: nothing sent. {HINT}"
+                ));
+            }
+            if waited >= SILENCE && !std::mem::replace(&mut said, true) {
+                eprintln!("wayfarer: process {pid} does not handle {name} yet, waiting. {HINT}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the signal, if it is not going to kill the process.
+    fn ask(&self, signal: i32) -> Result<(), String> {
+        let pid = self.pid;
+        if !self.handles(signal)? {
             return Err(format!(
-                "process {pid} does not handle {}, which could end it: nothing sent. Was it started with a file to \
-                 checkpoint to, and with this signal?",
+                "process {pid} does not handle {}, which could end it: nothing sent. {HINT}",
                 signal_name(signal)
             ));
         }

@@ -87,4 +87,8 @@ impl Checkpointer for Visitor {
         self.complaints.lock().unwrap_or_else(PoisonError::into_inner).push(complaint);
         AfterCheckpoint::Continue
     }
+
+    fn checkpoint_between_calls(&self, _: &Store) -> AfterCheckpoint {
+        panic!("the guest waits in no host function")
+    }
 }

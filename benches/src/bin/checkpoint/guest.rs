@@ -191,4 +191,8 @@ impl Checkpointer for Request {
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some((thread, after));
         AfterCheckpoint::Stop
     }
+
+    fn checkpoint_between_calls(&self, _: &Store) -> AfterCheckpoint {
+        panic!("the guest waits in no host function")
+    }
 }

@@ -241,7 +241,7 @@ unsafe fn end(ctx: *mut Ctx, ended: Ended) -> Exit {
     }
 }
 
-unsafe fn host_name(func: *const wayfarer_runtime::Func) -> (String, String) {
+pub(crate) unsafe fn host_name(func: *const wayfarer_runtime::Func) -> (String, String) {
     // SAFETY: functions outlive the run.
     match unsafe { &(*func).host } {
         Some(host) => (host.name.0.to_string(), host.name.1.to_string()),

@@ -17,6 +17,10 @@ impl Checkpointer for Taken {
         *self.0.lock().expect("nobody panicked") = Some(thread.expect("it can be captured"));
         AfterCheckpoint::Stop
     }
+
+    fn checkpoint_between_calls(&self, _: &Store) -> AfterCheckpoint {
+        panic!("the guest waits in no host function")
+    }
 }
 
 /// A module without imports or state: compiled, or interpreted.
