@@ -568,6 +568,16 @@ mod tests {
     }
 
     #[test]
+    fn the_help_text_lists_every_option() {
+        let help = crate::text::HELP;
+        let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+        let plain = FLAGS.iter().chain(ALWAYS_SO).copied().chain(["-o", "-h"]);
+        for name in plain.chain([VALUED, IGNORED, REFUSED].concat().iter().map(|(name, _)| *name)) {
+            assert!(words.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_comes_after_the_file_is_ignored() {
         match run(&["-o", "a.aot", "a.wasm", "--opt-level=0", "b.wasm"]) {
             Ok(Command::Compile(job)) => {

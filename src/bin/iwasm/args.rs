@@ -479,6 +479,18 @@ mod tests {
     }
 
     #[test]
+    fn the_help_text_lists_every_option() {
+        let help = crate::text::help();
+        let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+        let with_values = VALUED.iter().map(|(name, _)| *name);
+        let settings = Setting::ALL.iter().map(|setting| setting.flag());
+        for name in FLAGS.iter().copied().chain(with_values).chain(settings).chain(["-f", "--function", "-h"])
+        {
+            assert!(words.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
     fn modes_and_levels() {
         for (word, mode) in [
             ("--interp", Mode::Interpreter),
