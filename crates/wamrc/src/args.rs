@@ -164,6 +164,7 @@ const FLAGS: &[&str] = &[
     "--no-checkpoint",
     "--precise-stable-points",
     "--no-continuations",
+    "--deterministic",
     "--help",
     "--version",
     "--llvm-version",

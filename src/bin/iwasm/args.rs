@@ -55,6 +55,7 @@ const FLAGS: &[&str] = &[
     "--llvm-jit",
     "--multi-tier-jit",
     "--enable-linux-perf",
+    "--deterministic",
     "--repl",
     "--help",
     "--version",
