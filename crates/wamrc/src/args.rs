@@ -164,6 +164,7 @@ const FLAGS: &[&str] = &[
     "--no-checkpoint",
     "--precise-stable-points",
     "--no-continuations",
+    "--deterministic",
     "--help",
     "--version",
     "--llvm-version",
@@ -565,6 +566,16 @@ mod tests {
         assert_eq!(job(&["--call-stack-features="]).notes.len(), 1);
         let refused = run(&["--call-stack-features=ip,no", "-o", "a", "b"]).unwrap_err();
         assert_eq!(refused, Refusal::Message("Unsupported feature no".to_owned()));
+    }
+
+    #[test]
+    fn the_help_text_lists_every_option() {
+        let help = crate::text::HELP;
+        let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+        let plain = FLAGS.iter().chain(ALWAYS_SO).copied().chain(["-o", "-h"]);
+        for name in plain.chain([VALUED, IGNORED, REFUSED].concat().iter().map(|(name, _)| *name)) {
+            assert!(words.contains(&name), "{name}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ For which machine (default: this one, with all it has):
   --cpu-features=+A,-B      features with and without; `+help` lists them
 
 How:
-  --opt-level=N             0 to 3 (3), as clang's -O
+  --opt-level=N             0 to 3 (3), as clang has them
   --size-level=N            code model: 3 small (default), 2 kernel, 1 medium, 0 large; what a target lacks is 3
   --bounds-checks=0|1       find accesses outside memory by guard pages (0, default) or by comparing (1)
   --disable-simd            refuse a module that uses SIMD

@@ -45,22 +45,17 @@ fn by_guests(file: FileId) -> ByGuests {
 /// Where guests have left the position of a regular file that is a standard stream of theirs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct StreamPosition {
-    /// Of the file.
-    pub device: u64,
-    /// Of the file.
-    pub inode: u64,
+    file: FileId,
     /// Bytes from its beginning.
-    pub position: u64,
+    position: u64,
 }
 
 /// Where the guests of this process, also those that are gone, have left the files that they share with their host.
 pub fn stream_positions() -> Vec<StreamPosition> {
-    let positions = lock(&LEFT_BY_GUESTS);
-    let mut positions: Vec<_> = positions
-        .iter()
-        .map(|(&(device, inode), &position)| StreamPosition { device, inode, position })
-        .collect();
-    positions.sort_by_key(|p| (p.device, p.inode));
+    let all = lock(&BY_GUESTS);
+    let left = all.iter().filter_map(|(&file, by)| Some(StreamPosition { file, position: by.left_at? }));
+    let mut positions: Vec<_> = left.collect();
+    positions.sort_by_key(|p| p.file);
     positions
 }
 
@@ -70,13 +65,12 @@ impl WasiCtx {
     pub fn take_up_streams(&self, positions: &[StreamPosition]) {
         for stream in &self.streams {
             let handle = stream.handle();
-            let Ok(stat) = fstat(&handle) else { continue };
-            let same = |p: &&StreamPosition| (p.device, p.inode) == (stat.st_dev, stat.st_ino);
-            if let Some(left) = positions.iter().find(same)
+            let (Some(file), Ok(stat)) = (file_id(&handle), fstat(&handle)) else { continue };
+            if let Some(left) = positions.iter().find(|p| p.file == file)
                 && stat.st_size as u64 >= left.position
                 && rustix::fs::seek(&handle, rustix::fs::SeekFrom::Start(left.position)).is_ok()
             {
-                lock(&LEFT_BY_GUESTS).insert((left.device, left.inode), left.position);
+                lock(&BY_GUESTS).entry(file).or_default().left_at = Some(left.position);
             }
         }
     }
@@ -266,19 +260,18 @@ mod tests {
     #[test]
     fn the_next_guest_reads_on_where_one_that_is_gone_left_off() {
         let mut file = file(b"0123456789");
-        let stat = rustix::fs::fstat(&file).unwrap();
+        let id = file_id(&file).unwrap();
         let mut stream = StreamUse::default();
         read(&mut stream, &mut file, 4);
         let positions = stream_positions();
-        let here = |p: &&StreamPosition| (p.device, p.inode) == (stat.st_dev, stat.st_ino);
-        assert_eq!(positions.iter().find(here).unwrap().position, 4);
+        assert_eq!(positions.iter().find(|p| p.file == id).unwrap().position, 4);
         file.rewind().unwrap();
         let mut builder = crate::WasiBuilder::new();
         let fd = std::os::fd::AsRawFd::as_raw_fd(&file).into();
         // SAFETY: the file outlives the context.
         unsafe { builder.stdio(fd, fd, fd) };
         let ctx = builder.build().unwrap();
-        ctx.take_up_streams(&[StreamPosition { inode: stat.st_ino + 1, ..positions[0] }]);
+        ctx.take_up_streams(&[StreamPosition { file: (id.0, id.1 + 1, id.2), position: 3 }]);
         assert_eq!(file.stream_position().unwrap(), 0, "another file");
         ctx.take_up_streams(&positions);
         assert_eq!(file.stream_position().unwrap(), 4);

@@ -55,6 +55,7 @@ const FLAGS: &[&str] = &[
     "--llvm-jit",
     "--multi-tier-jit",
     "--enable-linux-perf",
+    "--deterministic",
     "--repl",
     "--help",
     "--version",
@@ -475,6 +476,18 @@ mod tests {
         assert!(matches!(run(&["--version", "--nonsense"]), Ok(Command::Version)));
         for word in ["--help", "-h"] {
             assert!(matches!(run(&["--interp", word, "--nonsense"]), Ok(Command::Help)));
+        }
+    }
+
+    #[test]
+    fn the_help_text_lists_every_option() {
+        let help = crate::text::help();
+        let words: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+        let with_values = VALUED.iter().map(|(name, _)| *name);
+        let settings = Setting::ALL.iter().map(|setting| setting.flag());
+        for name in FLAGS.iter().copied().chain(with_values).chain(settings).chain(["-f", "--function", "-h"])
+        {
+            assert!(words.contains(&name), "{name}");
         }
     }
 
