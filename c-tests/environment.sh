@@ -356,6 +356,7 @@ check an_instance_for_each_job an_instance_for_each_job
 check overlapping_calls overlapping_calls
 check a_thread_beside a_thread_beside
 check natives_with_state natives_with_state
+
 # A host on wasm_c_api.h: the restored program has its function and its globals.
 standard_api() {
     "$HOSTS/standard" "$GUESTS/tally.wasm" >"$scratch/expected"
@@ -366,6 +367,7 @@ standard_api() {
         same "$scratch/expected" "$scratch/second"
     done
 }
+
 
 check many_calls many_calls
 check too_many_calls too_many_calls

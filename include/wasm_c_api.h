@@ -388,7 +388,7 @@ WASM_API_EXTERN struct wasm_store_t *wasm_store_new(struct wasm_engine_t *engine
 WASM_API_EXTERN struct wasm_valtype_t *wasm_valtype_new(wasm_valkind_t kind);
 
 /**
- * The kind of a value type.
+ * The kind of a value type; of NULL it is externref, as in WAMR.
  */
 WASM_API_EXTERN wasm_valkind_t wasm_valtype_kind(const struct wasm_valtype_t *ty);
 
@@ -428,7 +428,7 @@ const struct wasm_valtype_t *wasm_globaltype_content(const struct wasm_globaltyp
 WASM_API_EXTERN wasm_mutability_t wasm_globaltype_mutability(const struct wasm_globaltype_t *ty);
 
 /**
- * Makes a table type, which takes the element type over.
+ * Makes a table type, which takes the element type over. NULL, with nothing taken over, if that is no type of references.
  */
 WASM_API_EXTERN
 struct wasm_tabletype_t *wasm_tabletype_new(struct wasm_valtype_t *element,
@@ -463,7 +463,7 @@ const struct wasm_limits_t *wasm_memorytype_limits(const struct wasm_memorytype_
 WASM_API_EXTERN wasm_externkind_t wasm_externtype_kind(const struct wasm_externtype_t *ty);
 
 /**
- * Makes an import type, which takes names and type over.
+ * Makes an import type, which takes names and type over. What `module` and `name` point to can still be looked at.
  */
 WASM_API_EXTERN
 struct wasm_importtype_t *wasm_importtype_new(wasm_name_t *module,
@@ -487,12 +487,12 @@ WASM_API_EXTERN
 const struct wasm_externtype_t *wasm_importtype_type(const struct wasm_importtype_t *import);
 
 /**
- * Whether something to link an import to is known without the host giving it.
+ * Whether something to link an import to is known by its names without the host giving it.
  */
 WASM_API_EXTERN bool wasm_importtype_is_linked(const struct wasm_importtype_t *import);
 
 /**
- * Makes an export type, which takes name and type over.
+ * Makes an export type, which takes name and type over. What `name` points to can still be looked at.
  */
 WASM_API_EXTERN
 struct wasm_exporttype_t *wasm_exporttype_new(wasm_name_t *name,
@@ -517,7 +517,7 @@ wasm_trap_t *wasm_trap_new(struct wasm_store_t *store,
                            const wasm_message_t *message);
 
 /**
- * Copies the message of a trap.
+ * Copies the message of a trap. Without a trap, `out` stays as it is.
  */
 WASM_API_EXTERN void wasm_trap_message(const wasm_trap_t *trap, wasm_message_t *out);
 
@@ -559,7 +559,8 @@ wasm_module_t *wasm_module_new(struct wasm_store_t *store,
                                const wasm_byte_vec_t *binary);
 
 /**
- * Makes a module from a binary, with options. The binary is copied in any case.
+ * Makes a module from a binary, with options. The binary is copied in any case. As in WAMR, `wasm_binary_freeable` becomes the
+ * opposite of `clone_wasm_binary`.
  */
 WASM_API_EXTERN
 wasm_module_t *wasm_module_new_ex(struct wasm_store_t *store,
@@ -567,9 +568,10 @@ wasm_module_t *wasm_module_new_ex(struct wasm_store_t *store,
                                   LoadArgs *args);
 
 /**
- * Deletes a handle on a module.
+ * Deletes a handle on a module. Those of a store that was deleted are deleted already; then this does nothing.
  */
-WASM_API_EXTERN void wasm_module_delete(wasm_module_t *module);
+WASM_API_EXTERN
+void wasm_module_delete(wasm_module_t *module);
 
 /**
  * Whether a binary is a valid module.
@@ -579,9 +581,11 @@ bool wasm_module_validate(struct wasm_store_t *store,
                           const wasm_byte_vec_t *binary);
 
 /**
- * What a module imports, in file order, for the caller to delete.
+ * What a module imports, for the caller to delete: functions first, then globals, memories, tables, each in file order.
  */
-WASM_API_EXTERN void wasm_module_imports(const wasm_module_t *module, wasm_importtype_vec_t *out);
+WASM_API_EXTERN
+void wasm_module_imports(const wasm_module_t *module,
+                         wasm_importtype_vec_t *out);
 
 /**
  * What a module exports, in file order, for the caller to delete.
@@ -628,9 +632,10 @@ WASM_API_EXTERN bool wasm_module_set_name(wasm_module_t *module, const char *nam
 WASM_API_EXTERN const char *wasm_module_get_name(wasm_module_t *module);
 
 /**
- * Whether the binary that a module was made from may be freed: if that was asked for.
+ * Whether the binary that a module was made from may be freed: it may, for the module has a copy or needs it no more.
  */
-WASM_API_EXTERN bool wasm_module_is_underlying_binary_freeable(const wasm_module_t *module);
+WASM_API_EXTERN
+bool wasm_module_is_underlying_binary_freeable(const wasm_module_t *module);
 
 /**
  * Makes a function that calls the host.
@@ -641,7 +646,8 @@ wasm_func_t *wasm_func_new(struct wasm_store_t *store,
                            wasm_func_callback_t callback);
 
 /**
- * Makes a function that calls the host with a pointer of its own, and `finalizer` with it in the end.
+ * Makes a function that calls the host with a pointer of its own. `finalizer` is called with it, once, when the last
+ * handle on the function is deleted; as in WAMR, also while instances still have the function.
  */
 WASM_API_EXTERN
 wasm_func_t *wasm_func_new_with_env(struct wasm_store_t *store,
@@ -666,7 +672,10 @@ WASM_API_EXTERN size_t wasm_func_param_arity(const wasm_func_t *func);
 WASM_API_EXTERN size_t wasm_func_result_arity(const wasm_func_t *func);
 
 /**
- * Calls a function. `results` has room for its results. Returns NULL, or a trap for the caller to delete.
+ * Calls a function, a guest's or one that a guest was given. `results` has room for its results. Returns NULL, or a trap
+ * for the caller to delete.
+ *
+ * Without enough room the function is called all the same, and a trap says so if it returns.
  */
 WASM_API_EXTERN
 wasm_trap_t *wasm_func_call(const wasm_func_t *func,
@@ -674,12 +683,13 @@ wasm_trap_t *wasm_func_call(const wasm_func_t *func,
                             wasm_val_vec_t *results);
 
 /**
- * Makes an object that guests can hold externrefs to.
+ * Makes an object that guests can hold externrefs to. It goes with the store, if it is not deleted before.
  */
-WASM_API_EXTERN wasm_foreign_t *wasm_foreign_new(struct wasm_store_t *store);
+WASM_API_EXTERN
+wasm_foreign_t *wasm_foreign_new(struct wasm_store_t *store);
 
 /**
- * Makes a global.
+ * Makes a global. It can be read and written as soon as an instance has it.
  */
 WASM_API_EXTERN
 wasm_global_t *wasm_global_new(struct wasm_store_t *store,
@@ -692,17 +702,17 @@ wasm_global_t *wasm_global_new(struct wasm_store_t *store,
 WASM_API_EXTERN struct wasm_globaltype_t *wasm_global_type(const wasm_global_t *global);
 
 /**
- * Reads a global.
+ * Reads a global. `out` stays as it is if no instance has it yet.
  */
 WASM_API_EXTERN void wasm_global_get(const wasm_global_t *global, wasm_val_t *out);
 
 /**
- * Writes a global, if its type allows that.
+ * Writes a global, if its type allows that and an instance has it.
  */
 WASM_API_EXTERN void wasm_global_set(wasm_global_t *global, const wasm_val_t *val);
 
 /**
- * Makes a table whose elements are all `init`.
+ * Makes a table whose elements are all `init`, which stays the caller's.
  */
 WASM_API_EXTERN
 wasm_table_t *wasm_table_new(struct wasm_store_t *store,
@@ -715,12 +725,16 @@ wasm_table_t *wasm_table_new(struct wasm_store_t *store,
 WASM_API_EXTERN struct wasm_tabletype_t *wasm_table_type(const wasm_table_t *table);
 
 /**
- * An element of a table, for the caller to delete; NULL if it is null or there is no such element.
+ * An element of a table: a new reference to a function, for the caller to delete, or the host's pointer that is there as
+ * externref. NULL if it is null or there is no such element.
  */
-WASM_API_EXTERN wasm_ref_t *wasm_table_get(const wasm_table_t *table, wasm_table_size_t index);
+WASM_API_EXTERN
+wasm_ref_t *wasm_table_get(const wasm_table_t *table,
+                           wasm_table_size_t index);
 
 /**
- * Sets an element of a table. False if there is no such element, or the reference is of another kind.
+ * Sets an element of a table. A reference to a function is taken over; one to an object of the host's stays the caller's.
+ * False, with nothing taken over, if there is no such element, or the reference is of another kind or another store.
  */
 WASM_API_EXTERN
 bool wasm_table_set(wasm_table_t *table,
@@ -773,12 +787,13 @@ WASM_API_EXTERN wasm_memory_pages_t wasm_memory_size(const wasm_memory_t *memory
 WASM_API_EXTERN bool wasm_memory_grow(wasm_memory_t *memory, wasm_memory_pages_t delta);
 
 /**
- * Kind of something imported or exported.
+ * Kind of something imported or exported. Of NULL it is none: as in WAMR, the number of the value kind externref.
  */
-WASM_API_EXTERN wasm_externkind_t wasm_extern_kind(const wasm_extern_t *handle);
+WASM_API_EXTERN
+wasm_externkind_t wasm_extern_kind(const wasm_extern_t *handle);
 
 /**
- * Type of something imported or exported, for the caller to delete.
+ * Type of something imported or exported, for the caller to delete; NULL for a placeholder.
  */
 WASM_API_EXTERN struct wasm_externtype_t *wasm_extern_type(const wasm_extern_t *handle);
 
@@ -810,8 +825,12 @@ wasm_instance_t *wasm_instance_new_with_args(struct wasm_store_t *store,
                                              uint32_t heap_size);
 
 /**
- * Instantiates a module. `imports` are in the order of the module's; NULL and placeholders are left to what is built in
- * or registered. On failure returns NULL, with a trap for the caller to delete.
+ * Instantiates a module. The first function in `imports` is for the module's first function import, the second for its
+ * second, and so on; the same with globals, memories and tables, so that both the order of wasm_module_imports and that of
+ * the module's file will do. Placeholders, and what is left out at the end, are left to what is built in or registered.
+ * All have to be of this store. On failure returns NULL, with a trap for the caller to delete.
+ *
+ * The instance lives as long as the store.
  */
 WASM_API_EXTERN
 wasm_instance_t *wasm_instance_new_with_args_ex(struct wasm_store_t *store,
@@ -826,12 +845,13 @@ wasm_instance_t *wasm_instance_new_with_args_ex(struct wasm_store_t *store,
 WASM_API_EXTERN void wasm_instance_exports(const wasm_instance_t *instance, wasm_extern_vec_t *out);
 
 /**
- * Not implemented: how long guest code ran, in ms. Returns 0.
+ * Not implemented: how long guest code ran, in ms. Returns -1, as WAMR does where it was built without.
  */
-WASM_API_EXTERN double wasm_instance_sum_wasm_exec_time(const wasm_instance_t *instance);
+WASM_API_EXTERN
+double wasm_instance_sum_wasm_exec_time(const wasm_instance_t *instance);
 
 /**
- * Not implemented: how long a function ran, in ms. Returns 0.
+ * Not implemented: how long a function ran, in ms. Returns -1.
  */
 WASM_API_EXTERN
 double wasm_instance_get_wasm_func_exec_time(const wasm_instance_t *instance,

@@ -979,7 +979,8 @@ WASM_RUNTIME_API_EXTERN void *wasm_runtime_get_custom_data(wasm_module_inst_t mo
 WASM_RUNTIME_API_EXTERN int32_t wasm_runtime_get_import_count(wasm_module_t module);
 
 /**
- * Describes an import, in file order. `linked` says whether something to link a function or global to is known.
+ * Describes an import: functions come first, then tables, memories and globals (of an `.aot` file: globals, tables, memories),
+ * each in file order. `linked` says whether something to link a function or global to is known.
  */
 WASM_RUNTIME_API_EXTERN
 void wasm_runtime_get_import_type(wasm_module_t module,
@@ -1066,7 +1067,7 @@ WASM_RUNTIME_API_EXTERN bool wasm_table_type_get_shared(wasm_table_type_t table_
 WASM_RUNTIME_API_EXTERN uint32_t wasm_table_type_get_init_size(wasm_table_type_t table_type);
 
 /**
- * Most elements; if no maximum is declared, 1024 or the initial number, whichever is more.
+ * Most elements; if no maximum is declared, 1024 or twice the initial number, whichever is more.
  */
 WASM_RUNTIME_API_EXTERN uint32_t wasm_table_type_get_max_size(wasm_table_type_t table_type);
 
@@ -1148,7 +1149,8 @@ WASM_RUNTIME_API_EXTERN bool wasm_runtime_thread_env_inited(void);
 WASM_RUNTIME_API_EXTERN wasm_module_inst_t wasm_runtime_get_module_inst(wasm_exec_env_t exec_env);
 
 /**
- * Makes an exec env run another instance for a while; the caller puts the old one back.
+ * Makes an exec env run another instance for a while; the caller puts the old one back. Calls into it fail while guest code
+ * of the old one is running in the exec env.
  */
 WASM_RUNTIME_API_EXTERN
 void wasm_runtime_set_module_inst(wasm_exec_env_t exec_env,
