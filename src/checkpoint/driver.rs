@@ -249,8 +249,8 @@ impl Driver {
         if self.ordered.swap(false, Ordering::SeqCst) {
             self.control.take_checkpoint_request();
             self.serve_orders(store, &Ok(None));
-            // The one request there is may have been the policy's, too.
-            if self.watch.as_ref().is_some_and(Watch::is_asked) {
+            // The one request there is may have been the policy's, too, or a trigger's.
+            if self.triggered.load(Ordering::SeqCst) || self.watch.as_ref().is_some_and(Watch::is_asked) {
                 self.control.request_checkpoint();
             }
         }

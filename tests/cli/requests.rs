@@ -100,12 +100,13 @@ fn no_signal_is_lost_on_a_guest_that_waits() {
     let (guest, image) = (folder.module("guest.wasm", COPY), folder.text("the.image"));
     let mut child = start_waiting(iwasm_command([&*format!("--checkpoint={image}"), &*guest]));
     for burst in 0..bursts {
+        let mut asked = 0;
         for ask in 0..3 {
+            // Before the signal: what was begun in the same millisecond counts, as images tell no less.
+            asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
             send(&child, libc::SIGUSR2);
             (0..(burst * 97 + ask * 31) % 4000).for_each(|_| std::hint::spin_loop());
         }
-        let asked = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
-        // Later ones in the same millisecond count: the time that an image tells has no more than those.
         until(|| {
             wayfarer_snapshot::Image::open(image.as_str())
                 .is_ok_and(|image| image.info().created_unix_ms >= asked)

@@ -187,11 +187,11 @@ fn checkpoint_between_calls(env: &ExecEnv) -> AfterCheckpoint {
     let store = env.store();
     let Some(checkpointer) = store.checkpointer() else { return AfterCheckpoint::Continue };
     match env.host_stack.last() {
-        // SAFETY: functions of a store outlive its runs.
-        Some(&func) => checkpointer.checkpoint(
-            store,
-            Err(CaptureError::HostOnStack { name: unsafe { exec::stop::host_name(func) } }),
-        ),
+        Some(&func) => {
+            // SAFETY: functions of a store outlive its runs.
+            let name = unsafe { exec::stop::host_name(func) };
+            checkpointer.checkpoint(store, Err(CaptureError::HostOnStack { name }))
+        }
         None => checkpointer.checkpoint_between_calls(store),
     }
 }
