@@ -91,7 +91,7 @@ fn a_folder_that_may_not_be_read_is_no_obstacle() {
         unsafe {
             command.pre_exec(|| {
                 for capability in [1, 2] {
-                    libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
+                    libc::prctl(libc::PR_CAPBSET_DROP, capability as libc::c_ulong, 0, 0, 0);
                 }
                 Ok(())
             })
