@@ -126,30 +126,27 @@ fn references_to_objects_of_the_host() {
 /// worth looking at.
 #[test]
 fn small_images_with_a_great_deal_in_them() {
+    const MANY: usize = 600_000;
     let func = FuncId { instance: 0, func: 0 };
     let frame = Frame {
         func,
         position: Position { kind: PointKind::Loop, offset: 0 },
-        locals: vec![Value::I32(0); 2_000_000],
+        locals: vec![Value::I32(0); MANY],
         stack: Vec::new(),
     };
     let mut program = ProgramView::default();
     let store = &mut program.store;
     store.modules.push(ModuleId { sha256: [0; 32], size: 0, name: "m".to_owned() });
-    store.globals = vec![GlobalView { value: Value::I32(0), mutable: true }; 1_500_000];
-    store.tables.push(TableView {
-        funcref: true,
-        elems: vec![Value::FuncRef(Some(func)); 1_500_000],
-        max: None,
-    });
+    store.globals = vec![GlobalView { value: Value::I32(0), mutable: true }; MANY];
+    store.tables.push(TableView { funcref: true, elems: vec![Value::FuncRef(Some(func)); MANY], max: None });
     store.instances.push(InstanceView {
         module: 0,
         memories: vec![],
         tables: vec![0],
         globals: vec![],
-        dropped_datas: vec![false; 500_000],
+        dropped_datas: vec![false; MANY],
         dropped_elems: vec![],
-        imported_funcs: vec![None; 500_000],
+        imported_funcs: vec![None; MANY],
     });
     program.threads.push(Thread { entry: Entry::Main, frames: vec![frame], tid: 0 });
     let folder = Folder::new();
@@ -163,12 +160,12 @@ fn small_images_with_a_great_deal_in_them() {
     let text = took(wayfarer_command(["inspect", &image]), &out);
     assert!(std::fs::metadata(&out).expect("it is there").len() < 200_000, "nobody reads on");
     let json = took(wayfarer_command(["inspect", "--json", &image]), &out);
-    let printed: serde_json::Value =
-        serde_json::from_reader(std::io::BufReader::new(std::fs::File::open(&out).expect("it is there")))
-            .expect("it is JSON");
-    assert_eq!(printed["tables"][0]["elements"].as_array().map(Vec::len), Some(1_500_000));
+    let printed = std::io::BufReader::new(std::fs::File::open(&out).expect("it is there"));
+    let funcrefs = std::io::BufRead::lines(printed)
+        .filter(|line| line.as_ref().is_ok_and(|line| line.contains("\"type\": \"funcref\"")));
+    assert_eq!(funcrefs.count(), MANY + 1, "all elements, and the table's type");
     for took in [text, json] {
         assert_eq!(took.status, 0);
-        assert!(took.memory < 600 << 20, "{} bytes of memory", took.memory);
+        assert!(took.memory < 400 << 20, "{} bytes of memory", took.memory);
     }
 }

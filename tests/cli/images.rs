@@ -59,11 +59,18 @@ fn images_are_their_owners_unless_told_otherwise() {
     // Whatever the process's mask is.
     let masked = |command: &mut Command| {
         // SAFETY: umask(2) may be called between fork and exec.
-        unsafe { command.pre_exec(|| Ok(drop(libc::umask(0o077)))) };
+        unsafe {
+            command.pre_exec(|| {
+                libc::umask(0o077);
+                Ok(())
+            })
+        };
     };
     assert_eq!(s.stop(&["--checkpoint-mode=0640"], masked).status, Some(CHECKPOINTED));
     assert_eq!(s.mode(), 0o640);
-    let by_environment = |command: &mut Command| drop(command.env("WAYFARER_IMAGE_MODE", "0444"));
+    let by_environment = |command: &mut Command| {
+        command.env("WAYFARER_IMAGE_MODE", "0444");
+    };
     assert_eq!(s.stop(&[], by_environment).status, Some(CHECKPOINTED));
     assert_eq!(s.mode(), 0o444);
     s.go_on();
@@ -84,7 +91,7 @@ fn a_folder_that_may_not_be_read_is_no_obstacle() {
         unsafe {
             command.pre_exec(|| {
                 for capability in [1, 2] {
-                    libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
+                    libc::prctl(libc::PR_CAPBSET_DROP, capability as libc::c_ulong, 0, 0, 0);
                 }
                 Ok(())
             })
