@@ -289,8 +289,8 @@ pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow_size(
     exec_env: wasm_exec_env_t,
     required_size: u32,
 ) -> bool {
-    // SAFETY: as the caller promises.
     guard(false, || {
+        // SAFETY: as the caller promises.
         unsafe { exec_env.as_ref() }.is_none_or(|env| stack_left(env, Some(required_size as usize)))
     })
 }

@@ -258,9 +258,8 @@ impl History {
     pub(crate) fn obstacle(&self) -> Option<String> {
         let state = self.state();
         let away = || {
-            let pending =
-                state.pending.is_some().then(|| "the restored host has not come back to its call yet");
-            pending.map(str::to_owned)
+            let pending = state.pending.as_ref();
+            pending.map(|_| "the restored host has not come back to its call yet".to_owned())
         };
         state.unrepeatable.clone().or_else(away)
     }

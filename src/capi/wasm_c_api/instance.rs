@@ -180,12 +180,12 @@ fn exports(inner: &Arc<InstanceInner>) -> wasm_extern_vec_t {
     let instance = inner.instance.engine_instance();
     let store = &inner.store;
     let object = |export: Extern| match export {
-        // SAFETY: functions live as long as their store, which keeps the instance.
         Extern::Func(func) => {
+            // SAFETY: functions live as long as their store, which keeps the instance.
             guest_func(inner.instance.store(), store, unsafe { &*func }, Arc::downgrade(inner))
         }
-        // SAFETY: as above.
         Extern::Global(global) => {
+            // SAFETY: as above.
             Object::new(Kind::Global(unsafe { HostGlobal::of_engine(store.clone(), global) }))
         }
         Extern::Table(table) => Object::new(Kind::Table { store: store.clone(), table }),

@@ -252,8 +252,8 @@ pub unsafe extern "C" fn wasm_module_deserialize(
 /// Another handle on a module, for other stores.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_module_share(module: *mut wasm_module_t) -> *mut wasm_shared_module_t {
-    // SAFETY: as the caller promises.
     guard(null_mut(), || {
+        // SAFETY: as the caller promises.
         unsafe { loaded(module) }.map_or(null_mut(), |loaded| into_handle(loaded.clone(), None))
     })
 }

@@ -393,12 +393,9 @@ pub unsafe extern "C" fn wasm_tabletype_new(
     limits: *const wasm_limits_t,
 ) -> *mut wasm_tabletype_t {
     // SAFETY: as the caller promises.
-    match unsafe { limits.as_ref() } {
-        // SAFETY: as the caller promises.
-        Some(&limits)
-            if val_type(unsafe { wasm_valtype_kind(element) }).is_some_and(|t| t.is_ref())
-                && !element.is_null() =>
-        {
+    let (limits, kind) = unsafe { (limits.as_ref(), wasm_valtype_kind(element)) };
+    match limits {
+        Some(&limits) if val_type(kind).is_some_and(|t| t.is_ref()) && !element.is_null() => {
             boxed(wasm_tabletype_t { kind: EXTERN_TABLE, element, limits })
         }
         _ => std::ptr::null_mut(),

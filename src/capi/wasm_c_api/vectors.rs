@@ -138,8 +138,8 @@ macro_rules! vector {
         pub unsafe extern "C" fn $vec_copy(out: *mut $vec, src: *const $vec) {
             $crate::capi::ffi::guard((), || {
                 // SAFETY: as the caller promises.
-                let (room, elements) =
-                    unsafe { src.as_ref().map(|src| (src.size, src.elements())) }.unwrap_or_default();
+                let src = unsafe { src.as_ref().map(|src| (src.size, src.elements())) };
+                let (room, elements) = src.unwrap_or_default();
                 let copy = <$vec>::copy_of(room, elements.iter().map($copy));
                 // SAFETY: as the caller promises.
                 unsafe { $crate::capi::ffi::put(out, copy) };
