@@ -1,5 +1,6 @@
 //! Accesses outside a memory: the guard around it faults, and the signal becomes a trap.
 
+use crate::backtrace;
 use crate::enter::{Level, TRAPPED, wayfarer_leave};
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -59,6 +60,7 @@ unsafe extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context:
         if !level.is_null() && !(*level).in_host && (*level).guard.0 <= address && address < (*level).guard.1
         {
             ptr::write(&raw mut (*level).trap, Some(Trap::Code(TrapCode::MemoryOutOfBounds)));
+            backtrace::collect(level);
             return_into_leave(context.cast(), level);
             return;
         }
