@@ -316,10 +316,10 @@ an_instance_for_each_job() { observed jobs 300 1 22 300 500 800 1100; }
 
 # Two threads in one instance: which came first could not be repeated, which is said when the checkpoint is asked for.
 overlapping_calls() {
-    "$HOSTS/observing" "$GUESTS/scripted.wasm" overlap 30000 >"$scratch/expected"
+    "$HOSTS/observing" "$GUESTS/scripted.wasm" overlap 300000 >"$scratch/expected"
     rm -f "$image"
-    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=40000 WAYFARER_CHECKPOINT_THEN=exit \
-        "$HOSTS/observing" "$GUESTS/scripted.wasm" overlap 30000 >"$scratch/first" 2>"$scratch/err"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=600000 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/observing" "$GUESTS/scripted.wasm" overlap 300000 >"$scratch/first" 2>"$scratch/err"
     same "$scratch/expected" "$scratch/first"
     grep -F 'no checkpoint taken: two threads of the host have called the guest at the same time' "$scratch/err"
     test ! -e "$image"

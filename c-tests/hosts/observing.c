@@ -75,10 +75,14 @@ static uint32_t work(wasm_exec_env_t e, uint32_t n)
     return call_in(e, "work", 6, cells);
 }
 
+static int calls = 200, rounds_each = 50;
+static pthread_barrier_t both_are_there;
+
 static void many_calls(wasm_exec_env_t e)
 {
-    for (int i = 0; i < 200; i++) {
-        work(e, 50);
+    pthread_barrier_wait(&both_are_there);
+    for (int i = 0; i < calls; i++) {
+        work(e, (uint32_t)rounds_each);
     }
 }
 
@@ -173,6 +177,9 @@ int main(int argc, char **argv)
         /* Two threads in one instance, and then a long call. */
         wasm_exec_env_t other = wasm_runtime_create_exec_env(inst, 65536);
         pthread_t thread;
+        /* For so long that they meet, however busy the machine is. */
+        calls = 20000, rounds_each = 10;
+        pthread_barrier_init(&both_are_there, NULL, 2);
         pthread_create(&thread, NULL, in_a_thread, other);
         many_calls(env);
         pthread_join(thread, NULL);
@@ -184,6 +191,7 @@ int main(int argc, char **argv)
         wasm_module_inst_t first = inst;
         wasm_exec_env_t other = env;
         pthread_t thread;
+        pthread_barrier_init(&both_are_there, NULL, 1);
         make();
         pthread_create(&thread, NULL, in_a_thread, other);
         for (int i = 0; i < 50; i++) {

@@ -112,7 +112,8 @@ fn app_heaps_are_told_apart_from_lies() {
 fn references_to_objects_of_the_host() {
     let s = setup(&[]);
     let object = Value::ExternRef(Some(1));
-    let places: [(&str, fn(&mut ProgramView, Value)); 3] = [
+    type Put = fn(&mut ProgramView, Value);
+    let places: [(&str, Put); 3] = [
         ("table 1", |p, object| p.store.tables[1].elems[0] = object),
         ("global 0", |p, object| p.store.globals[0].value = object),
         ("a frame of function 0", |p, object| p.threads[0].frames[0].locals[2] = object),

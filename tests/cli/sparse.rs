@@ -32,6 +32,7 @@ pub(crate) struct Took {
     pub(crate) memory: u64,
 }
 
+#[expect(clippy::zombie_processes, reason = "it is waited for with what it used")]
 pub(crate) fn took(mut command: Command, stdout: &std::path::Path) -> Took {
     let file = std::fs::File::create(stdout).expect("the folder can be written to");
     let child = command.stdout(file).stderr(std::process::Stdio::inherit()).spawn().expect("it was built");
