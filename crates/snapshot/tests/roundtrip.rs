@@ -353,10 +353,12 @@ fn what_is_known_of_touched_pages_changes_no_byte() {
         }
     }
     let sample = rich_sample();
-    for wrong in [vec![0..100], vec![1..4096], vec![4096..8192, 0..4096], vec![0..4096, 4096..8192]] {
+    let wrong: [&[std::ops::Range<usize>]; 4] =
+        [&[0..100], &[1..4096], &[4096..8192, 0..4096], &[0..4096, 4096..8192]];
+    for wrong in wrong {
         sample.with_sources(|sources| {
             let sources: Vec<_> =
-                sources.iter().map(|s| MemorySource { touched: Some(&wrong), ..*s }).collect();
+                sources.iter().map(|s| MemorySource { touched: Some(wrong), ..*s }).collect();
             let error = save_to_vec(&sample.program, &sample.info, &sources, &WriteOptions::default());
             assert!(error.unwrap_err().to_string().contains("touched pages"));
         });
