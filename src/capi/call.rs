@@ -96,7 +96,11 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
         }
         exec_env.instance = instance.engine_instance();
         // SAFETY: the function is of this store, and the callers here make the arguments from its type.
-        unsafe { engine.call_in_place(exec_env, func, slots) }
+        let called = unsafe { engine.call_in_place(exec_env, func, slots) };
+        if called.is_err() {
+            instance.keep_trace(std::mem::take(&mut exec_env.trace));
+        }
+        called
     });
     // A call that this thread or exec env may not make was none.
     let made = result.is_ok();
@@ -187,10 +191,14 @@ fn go_on(
     instance.driver.begin_call();
     let result = env.run(|exec_env| {
         exec_env.instance = instance.engine_instance();
-        engine.resume(exec_env, thread).map_err(|error| match error {
+        let resumed = engine.resume(exec_env, thread).map_err(|error| match error {
             ResumeError::Trap(trap) => trap,
             error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
-        })
+        });
+        if resumed.is_err() {
+            instance.keep_trace(std::mem::take(&mut exec_env.trace));
+        }
+        resumed
     });
     let ended = ended(instance, result);
     if let Some(func) = func {
@@ -474,7 +482,8 @@ pub(crate) fn valkind(ty: ValType) -> wasm_valkind_t {
     kind as wasm_valkind_t
 }
 
-/// Calls the function that is element `element_index` of table 0, with arguments as for wasm_runtime_call_wasm.
+/// Calls the function that is element `element_index` of table 0, with arguments as for wasm_runtime_call_wasm. Here too few
+/// of them, by `argc`, are an exception.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_call_indirect(
     exec_env: wasm_exec_env_t,
@@ -482,7 +491,6 @@ pub unsafe extern "C" fn wasm_runtime_call_indirect(
     argc: u32,
     argv: *mut u32,
 ) -> bool {
-    let _ = argc;
     guard(false, || {
         // SAFETY: as the caller promises.
         let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
@@ -492,8 +500,19 @@ pub unsafe extern "C" fn wasm_runtime_call_indirect(
             return false;
         };
         match table.callee(element_index) {
-            // SAFETY: functions in tables live as long as the store; `argv` as the caller promises.
-            Ok(func) => unsafe { call_with_cells(env, &*func, argv) }.is_ok(),
+            Ok(func) => {
+                // SAFETY: functions in tables live as long as the store.
+                let func = unsafe { &*func };
+                let needed = count_cells(&type_of(instance, func).params);
+                if (argc as usize) < needed {
+                    instance.set_exception(&format!(
+                        "invalid argument count {argc}, must be no smaller than {needed}"
+                    ));
+                    return false;
+                }
+                // SAFETY: `argv` as the caller promises.
+                unsafe { call_with_cells(env, func, argv) }.is_ok()
+            }
             Err(TrapCode::UninitializedElement) => {
                 instance.set_exception(TrapCode::UninitializedElement.text());
                 false

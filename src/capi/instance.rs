@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
-use wayfarer_runtime::{Extern, Func, Instance, Store, Trap, TrapCode};
+use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode};
 
 use super::app_heap::AppHeap;
 use super::context;
@@ -45,6 +45,8 @@ pub struct WASMModuleInstanceCommon {
     terminated: AtomicBool,
     /// Not by a native function that the guest called.
     terminated_outside: AtomicBool,
+    /// The functions that the last trap ended, innermost first.
+    trace: Mutex<Vec<TraceFrame>>,
     /// Status given to `proc_exit`.
     pub(crate) exit_code: AtomicU32,
     custom_data: AtomicPtr<c_void>,
@@ -100,6 +102,7 @@ impl WASMModuleInstanceCommon {
             }),
             terminated: AtomicBool::new(false),
             terminated_outside: AtomicBool::new(false),
+            trace: Mutex::default(),
             exit_code: AtomicU32::new(0),
             custom_data: AtomicPtr::new(parts.custom_data),
             contexts: context::Slots::new(),
@@ -210,6 +213,16 @@ impl WASMModuleInstanceCommon {
             self.exit_code.store(*status, Ordering::Release);
         }
         self.set_exception(&trap.to_string());
+    }
+
+    /// Notes which functions a trap ended.
+    pub(crate) fn keep_trace(&self, trace: Vec<TraceFrame>) {
+        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
+    }
+
+    /// The functions that the last trap ended, innermost first.
+    pub(crate) fn trace(&self) -> Vec<TraceFrame> {
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The trap that an exception set by a native function stands for.

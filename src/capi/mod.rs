@@ -17,6 +17,7 @@ pub(crate) mod app_heap;
 pub mod blocking;
 pub(crate) mod builtin;
 pub mod call;
+pub mod call_stack;
 pub(crate) mod called;
 pub mod context;
 pub mod deterministic;

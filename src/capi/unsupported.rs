@@ -20,9 +20,6 @@ pub const UNSUPPORTED: &[(&str, &str)] = &[
     ("wasm_runtime_find_module_registered", MODULES),
     ("wasm_runtime_get_module_hash", "module hashes exist in SGX enclaves only"),
     ("wasm_copy_callstack", CALL_STACKS),
-    ("wasm_runtime_dump_call_stack", CALL_STACKS),
-    ("wasm_runtime_get_call_stack_buf_size", CALL_STACKS),
-    ("wasm_runtime_dump_call_stack_to_buf", CALL_STACKS),
     ("wasm_runtime_start_debug_instance_with_port", DEBUGGER),
     ("wasm_runtime_start_debug_instance", DEBUGGER),
     ("wasm_runtime_set_bounds_checks", BOUNDS_CHECKS),
@@ -50,7 +47,7 @@ pub const UNSUPPORTED: &[(&str, &str)] = &[
 ];
 
 const MODULES: &str = "modules that import from other modules are not implemented";
-const CALL_STACKS: &str = "call stacks are not recorded";
+const CALL_STACKS: &str = "call stacks are only known after a trap";
 const DEBUGGER: &str = "there is no debug server";
 const BOUNDS_CHECKS: &str = "bounds checks are always on";
 const PROFILING: &str = "execution time is not measured";
@@ -117,28 +114,6 @@ pub unsafe extern "C" fn wasm_copy_callstack(
     // SAFETY: as the caller promises. Nothing else: this function may be called from a signal handler.
     unsafe { put_error(error_buf, error_buf_size, "No copy_callstack API was actually executed") };
     0
-}
-
-/// Not implemented: prints the call stack of the last trap.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_dump_call_stack(_exec_env: wasm_exec_env_t) {
-    refuse("wasm_runtime_dump_call_stack", ());
-}
-
-/// Not implemented: size of the text of the last trap's call stack. Returns 0.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_get_call_stack_buf_size(_exec_env: wasm_exec_env_t) -> u32 {
-    refuse("wasm_runtime_get_call_stack_buf_size", 0)
-}
-
-/// Not implemented: text of the last trap's call stack. Returns 0.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_dump_call_stack_to_buf(
-    _exec_env: wasm_exec_env_t,
-    _buf: *mut c_char,
-    _len: u32,
-) -> u32 {
-    refuse("wasm_runtime_dump_call_stack_to_buf", 0)
 }
 
 /// Not implemented: starts a debug server on a port. Returns 0.

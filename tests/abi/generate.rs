@@ -62,6 +62,7 @@ const HEADERS: &[Header] = &[
             "externref",
             "context",
             "diagnostics",
+            "call_stack",
             "unsupported",
         ],
         item_types: ALL,

@@ -302,6 +302,33 @@ fn wrong_arguments() {
     call(&["gone"]).expect("Exception: lookup function gone failed\n", 1);
 }
 
+/// On standard error: what is on standard output does not depend on the engine.
+#[test]
+fn a_trap_names_the_functions_that_were_running() {
+    let names = |ran: &Ran| {
+        let lines = ran.stderr.lines().filter(|line| line.starts_with('#'));
+        lines.map(|line| line.split(" - ").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let folder = Folder::new();
+    let text = r#"(module
+        (func $inner (unreachable))
+        (func $outer (export "go") (call $inner) (call $inner))
+        (func (export "none")))"#;
+    let file = folder.module("stack.wasm", text);
+    let ran = iwasm(["-f", "go", &file]);
+    ran.expect("Exception: unreachable\n", 1);
+    assert_eq!(names(&ran), ["inner", "outer"], "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("\n#00: 0x"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with(" - outer\n\n"), "{}", ran.stderr);
+
+    let fine = iwasm(["-f", "none", &file]);
+    assert_eq!((fine.stderr.as_str(), fine.status), ("", Some(0)));
+    // An exception that is no trap has no call stack, not even an old one.
+    let missing = iwasm(["-f", "gone", &file]);
+    missing.expect("Exception: lookup function gone failed\n", 1);
+    assert_eq!(names(&missing), [""; 0], "{}", missing.stderr);
+}
+
 #[test]
 fn traps() {
     call(&["unreachable"]).expect("Exception: unreachable\n", 1);

@@ -206,6 +206,16 @@ pub mod symbol {
         format!("f{index}")
     }
 
+    /// The function whose code, or whose loop's continuation, a symbol names.
+    pub fn func_of(symbol: &str) -> Option<u32> {
+        let (kind, index) = symbol.split_at_checked(1)?;
+        match kind {
+            "f" => index.parse().ok(),
+            "c" => index.split_once('.')?.0.parse().ok(),
+            _ => None,
+        }
+    }
+
     /// Also defined for a function whose code only has the runtime interpret it.
     pub fn interpreted(index: u32) -> String {
         format!("i{index}")
@@ -227,5 +237,21 @@ pub mod symbol {
     /// not touched.
     pub fn continuation(func: u32, offset: u32) -> String {
         format!("c{func}.{offset}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::symbol;
+
+    #[test]
+    fn functions_of_symbols() {
+        assert_eq!(symbol::func_of(&symbol::func(12)), Some(12));
+        assert_eq!(symbol::func_of(&symbol::continuation(12, 345)), Some(12));
+        for other in [symbol::entry(1), symbol::interpreted(1)] {
+            assert_eq!(symbol::func_of(&other), None);
+        }
+        assert_eq!(symbol::func_of(""), None);
+        assert_eq!(symbol::func_of("free"), None);
     }
 }

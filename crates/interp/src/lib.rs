@@ -5,7 +5,8 @@
 //! - `exec`: the handlers, one for each combination of instruction and operand places
 //! - [`mixed`]: runs among compiled code; `heat`: which places would need some
 //! - `check`: a translation held against its stable points
-//! - `capture`, `resume`: frames to and from the Wasm view; `simd`: what vector instructions compute
+//! - `capture`, `resume`: frames to and from the Wasm view; `trace`: the functions that a trap ended;
+//!   `simd`: what vector instructions compute
 
 mod capture;
 mod check;
@@ -15,6 +16,7 @@ mod heat;
 pub mod mixed;
 mod resume;
 mod simd;
+mod trace;
 mod translate;
 
 #[doc(hidden)]
@@ -143,7 +145,14 @@ unsafe fn finish(ctx: &mut Ctx, exit: Exit, results: usize) -> Result<&[u64], Tr
     match exit {
         // SAFETY: a frame has room for its results.
         Exit::Done => Ok(unsafe { std::slice::from_raw_parts(ctx.base, results) }),
-        _ => Err(ctx.trap.take().unwrap_or(Trap::Code(TrapCode::Unreachable))),
+        _ => {
+            let trap = ctx.trap.take().unwrap_or(Trap::Code(TrapCode::Unreachable));
+            if !matches!(trap, Trap::Exit(_) | Trap::Stopped) {
+                // SAFETY: the trap ended the run, and nothing has touched its records since.
+                unsafe { trace::collect(ctx) };
+            }
+            Err(trap)
+        }
     }
 }
 

@@ -106,7 +106,7 @@ fn function_bodies() {
         (body(b"\0\x0b\x0b"), "section size mismatch"),
         (body(b"\0\x41"), "section size mismatch: function body END opcode expected"),
         (body(b"\x01\x01\x0a"), "section size mismatch: function body END opcode expected"),
-        (body(b"\0\x28\x02\x0b"), "unexpected end of section or function"),
+        (body(b"\0\x28\x02\x0b"), "unknown memory"),
         (body(b"\0\x05\x0b"), "opcode else found without matched opcode if"),
         (body(b"\0\xff\x0b"), "unsupported opcode ff"),
         (body(b"\0\x06\x40\x0b\x0b"), "unsupported opcode 06"),

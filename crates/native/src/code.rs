@@ -121,6 +121,11 @@ impl CompiledModule {
     }
 }
 
+/// The function whose code, in `code`, an address is in.
+pub(crate) fn function_at(code: &Code, address: usize) -> Option<u32> {
+    symbol::func_of(&code.function_at(address)?.name)
+}
+
 impl NativeCode for CompiledModule {
     fn func(&self, local: u32) -> *const () {
         self.funcs.get(local as usize).copied().unwrap_or(std::ptr::null())
@@ -136,6 +141,10 @@ impl NativeCode for CompiledModule {
 
     fn helpers(&self) -> *const *const () {
         helpers::table()
+    }
+
+    fn function_at(&self, address: usize) -> Option<u32> {
+        function_at(&self.code, address)
     }
 
     fn needs_guard(&self) -> bool {

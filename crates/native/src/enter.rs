@@ -1,7 +1,7 @@
 //! Into compiled code, and out of it: by returning, or at once from anywhere above.
 
 use crate::area::Area;
-use crate::signals;
+use crate::{backtrace, signals};
 use std::arch::global_asm;
 use std::ffi::c_void;
 use std::ptr;
@@ -116,6 +116,7 @@ pub(crate) unsafe fn trap(env: *mut ExecEnv, trap: Trap) -> ! {
     unsafe {
         let level = level(&*env);
         ptr::write(&raw mut (*level).trap, Some(trap));
+        backtrace::collect(level);
         wayfarer_leave(level.cast(), TRAPPED)
     }
 }

@@ -3,7 +3,7 @@
 //! What a part brings is published by storing addresses: those who read one have all of the code behind it. Nothing is ever
 //! taken back, so a thread that runs code of a part needs not be asked when there is more.
 
-use crate::code::LoadError;
+use crate::code::{self, LoadError};
 use crate::known::KnownCode;
 use crate::{helpers, signals};
 use std::collections::HashMap;
@@ -177,6 +177,12 @@ impl NativeCode for GrowingModule {
 
     fn helpers(&self) -> *const *const () {
         helpers::table()
+    }
+
+    fn function_at(&self, address: usize) -> Option<u32> {
+        // Not while a part is added: a process may have been forked at this moment.
+        let parts = self.code.try_lock().ok()?;
+        parts.iter().find_map(|part| code::function_at(part, address))
     }
 
     fn needs_guard(&self) -> bool {

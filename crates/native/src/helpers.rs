@@ -5,7 +5,7 @@
 
 use crate::enter::{self, level};
 use crate::tier::COMPILED;
-use crate::unwind;
+use crate::{backtrace, unwind};
 use std::sync::atomic::Ordering;
 use wayfarer_abi::Helper;
 use wayfarer_interp::mixed::{self, Ended, Tier};
@@ -85,7 +85,10 @@ impl Action {
             match self {
                 Action::Return => {}
                 Action::Capture => unwind::capture(level),
-                Action::Trap => enter::wayfarer_leave(level.cast(), enter::TRAPPED),
+                Action::Trap => {
+                    backtrace::collect(level);
+                    enter::wayfarer_leave(level.cast(), enter::TRAPPED)
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 //! - `helpers`: what compiled code calls; `unwind`, `area`: how its frames are captured; `signals`: accesses outside memory, `known`: of which code
 
 mod area;
+mod backtrace;
 pub mod code;
 pub mod engine;
 mod enter;

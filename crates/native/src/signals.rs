@@ -1,5 +1,6 @@
 //! Accesses outside a memory: the guard around it faults, and the signal becomes a trap.
 
+use crate::backtrace;
 use crate::enter::{Level, TRAPPED, wayfarer_leave};
 use crate::known::is_code;
 use std::cell::Cell;
@@ -61,6 +62,7 @@ unsafe extern "C" fn handler(signal: c_int, info: *mut libc::siginfo_t, context:
         let ours = !level.is_null() && !sent(info) && is_code(program_counter(context.cast()));
         if ours && (*level).guard.0 <= address && address < (*level).guard.1 {
             ptr::write(&raw mut (*level).trap, Some(Trap::Code(TrapCode::MemoryOutOfBounds)));
+            backtrace::collect(level);
             return_into_leave(context.cast(), level);
             return;
         }

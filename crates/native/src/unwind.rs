@@ -16,7 +16,7 @@ pub(crate) struct Exception {
 
 /// What the unwinder knows of a frame.
 #[repr(C)]
-struct Context {
+pub(crate) struct Context {
     _opaque: [u8; 0],
 }
 
@@ -33,7 +33,7 @@ unsafe extern "C" {
 }
 
 /// Distance from the stack pointer at a call to the callee's canonical frame address.
-const CFA_BIAS: usize = if cfg!(target_arch = "s390x") { 160 } else { 0 };
+pub(crate) const CFA_BIAS: usize = if cfg!(target_arch = "s390x") { 160 } else { 0 };
 
 /// Captures the frames of the innermost run of compiled code, and leaves it.
 ///

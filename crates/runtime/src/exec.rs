@@ -6,6 +6,7 @@ use crate::instance::Instance;
 use crate::raw_frame::RawFrame;
 use crate::region::Region;
 use crate::store::Store;
+use crate::trace::{MOST_TRACED, TraceFrame};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::io;
@@ -48,6 +49,9 @@ pub struct ExecEnv {
     pub captured: Vec<RawFrame>,
     /// The innermost run of compiled code, for the engine; null outside.
     pub native: *mut c_void,
+    /// The functions that a trap ended, innermost first, at most [`MOST_TRACED`](crate::MOST_TRACED). Engines add to it; the
+    /// embedder takes it after a call that failed.
+    pub trace: Vec<TraceFrame>,
     /// Host functions on this thread's stack, outermost first: each is suspended between two runs of guest code, or
     /// running now.
     pub host_stack: Vec<*const Func>,
@@ -87,6 +91,7 @@ impl ExecEnv {
             goes_on: false,
             captured: Vec::new(),
             native: std::ptr::null_mut(),
+            trace: Vec::new(),
             host_stack: Vec::new(),
             depth: 0,
             entry: Entry::Call,
@@ -112,6 +117,14 @@ impl ExecEnv {
             }
         }
         Ok(())
+    }
+
+    /// Adds a frame to [`ExecEnv::trace`]; false if there is no more room.
+    pub fn traced(&mut self, frame: TraceFrame) -> bool {
+        if self.trace.len() < MOST_TRACED {
+            self.trace.push(frame);
+        }
+        self.trace.len() < MOST_TRACED
     }
 
     /// The store whose guest runs here.

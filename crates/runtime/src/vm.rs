@@ -43,6 +43,13 @@ pub trait NativeCode: Send + Sync + fmt::Debug {
         let _ = (func, offset, count);
     }
 
+    /// The function (its index) whose code an address is in, for messages. Called with a thread of the guest stopped in its
+    /// code.
+    fn function_at(&self, address: usize) -> Option<u32> {
+        let _ = address;
+        None
+    }
+
     /// Whether the code relies on memory 0 reserving the whole of its address space.
     fn needs_guard(&self) -> bool;
 }

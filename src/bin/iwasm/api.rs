@@ -1,6 +1,7 @@
 //! The functions of the C API that this program calls: it is a host like any other.
 
 pub(crate) use iwasm::capi::alloc::wasm_runtime_free;
+pub(crate) use iwasm::capi::call_stack::take as take_call_stack;
 pub(crate) use iwasm::capi::deterministic::wayfarer_set_deterministic;
 pub(crate) use iwasm::capi::exception::{wasm_runtime_get_exception, wasm_runtime_terminate};
 pub(crate) use iwasm::capi::execute::{wasm_application_execute_func, wasm_application_execute_main};

@@ -263,6 +263,11 @@ impl<'r> Guest<'r> {
 
     fn print_exception(&self) {
         if let Some(exception) = self.exception() {
+            // Not to standard output: what a program prints there does not depend on which engine ran it.
+            // SAFETY: a live instance.
+            if let Some(stack) = unsafe { api::take_call_stack(self.instance) } {
+                eprint!("{stack}");
+            }
             print(&exception);
             print("\n");
         }

@@ -58,7 +58,7 @@ pub(crate) struct Ctx {
     pub(crate) trap: Option<Trap>,
     /// Where compiled code comes from, if there is any in the store.
     pub(crate) tier: Option<&'static dyn Tier>,
-    /// The state, while it is not in registers: see [`Ctx::step`].
+    /// The state, while it is not in registers: see [`Ctx::step`]. After a trap, its instruction.
     pub(crate) state: State,
 }
 
@@ -163,14 +163,17 @@ impl State {
     #[inline(always)]
     pub(crate) unsafe fn trap(self, code: TrapCode) -> Exit {
         // SAFETY: the context outlives the run.
-        unsafe { trap(self.ctx, code) }
+        unsafe { trap(self.ctx, code, self.ip) }
     }
 
     /// Ends the run for a reason that is not just a code.
     #[cold]
     pub(crate) unsafe fn end(self, trap: Trap) -> Exit {
         // SAFETY: as above.
-        unsafe { (*self.ctx).trap = Some(trap) };
+        unsafe {
+            (*self.ctx).trap = Some(trap);
+            (*self.ctx).state.ip = self.ip;
+        }
         Exit::Trap
     }
 }
@@ -178,8 +181,11 @@ impl State {
 /// Out of line, so that handlers need no stack frame for it.
 #[cold]
 #[inline(never)]
-unsafe extern "C" fn trap(ctx: *mut Ctx, code: TrapCode) -> Exit {
+unsafe extern "C" fn trap(ctx: *mut Ctx, code: TrapCode, ip: *const u64) -> Exit {
     // SAFETY: the context outlives the run.
-    unsafe { (*ctx).trap = Some(Trap::Code(code)) };
+    unsafe {
+        (*ctx).trap = Some(Trap::Code(code));
+        (*ctx).state.ip = ip;
+    }
     Exit::Trap
 }

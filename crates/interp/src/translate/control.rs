@@ -326,7 +326,7 @@ impl Translator<'_> {
             && let Some(last) = self.last.take_if(|last| last.slot == entry.slot && last.compare.is_some())
             && let Some(compare) = last.compare
         {
-            self.code.words.truncate(last.start);
+            self.code.take_back(last.start);
             self.acc = last.acc;
             return Condition(compare);
         }
@@ -356,7 +356,7 @@ impl Translator<'_> {
         let Some(step) = self.step.take_if(|step| step.end == here && step.slot == first) else {
             return false;
         };
-        self.code.words.truncate(step.start);
+        self.code.take_back(step.start);
         let acc = usize::from(matches!(step.first, Src::Acc(_)));
         let start = match second {
             Other::Imm(imm) => {

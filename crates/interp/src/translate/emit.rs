@@ -6,12 +6,31 @@ use crate::exec::dispatch::Handler;
 #[derive(Default)]
 pub(crate) struct Code {
     pub(crate) words: Vec<u64>,
+    /// For each instruction of the module that became code, one behind its last word and its offset; if asked for.
+    pub(crate) marks: Option<Vec<(usize, u32)>>,
 }
 
 impl Code {
     /// Position of the next instruction, in words.
     pub(crate) fn here(&self) -> usize {
         self.words.len()
+    }
+
+    /// Takes back what is behind this position.
+    pub(crate) fn take_back(&mut self, to: usize) {
+        self.words.truncate(to);
+        if let Some(marks) = &mut self.marks {
+            marks.retain(|&(end, _)| end <= to);
+        }
+    }
+
+    /// The instruction of the module at this offset was written.
+    pub(crate) fn mark(&mut self, offset: u32) {
+        if let Some(marks) = &mut self.marks
+            && marks.last().map_or(0, |&(end, _)| end) < self.words.len()
+        {
+            marks.push((self.words.len(), offset));
+        }
     }
 
     /// Starts an instruction; returns its position.

@@ -60,7 +60,7 @@ impl Translator<'_> {
         let last = self
             .last
             .take_if(|last| entry.place == Place::Temp && last.slot == entry.slot && last.sum.is_some())?;
-        self.code.words.truncate(last.start);
+        self.code.take_back(last.start);
         self.acc = last.acc;
         last.sum
     }

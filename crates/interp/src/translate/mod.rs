@@ -119,7 +119,18 @@ pub(crate) fn function(interp: &InterpModule, index: u32) -> Result<Translated, 
     let module = &*interp.module;
     let ty = module.func_type(index);
     let body = FunctionBody::new(module.body_reader(index));
-    translate(interp, module, ty, &body)
+    Ok(translate(interp, module, ty, &body, Code::default())?.0)
+}
+
+/// The offset in the code section of the instruction that word `word` of local function `index` was made from: for
+/// messages, since it translates the function.
+pub(crate) fn offset_of(interp: &InterpModule, index: u32, word: u32) -> Option<u32> {
+    let module = &*interp.module;
+    let body = FunctionBody::new(module.body_reader(index));
+    let code = Code { marks: Some(Vec::new()), ..Code::default() };
+    let (_, marks) = translate(interp, module, module.func_type(index), &body, code).ok()?;
+    let at = marks.partition_point(|&(end, _)| end <= word as usize);
+    marks.get(at).map(|&(_, offset)| offset)
 }
 
 /// Why a function cannot be translated: then a call of it is a trap.
@@ -169,7 +180,8 @@ fn translate(
     module: &Module,
     ty: &FuncType,
     body: &FunctionBody<'_>,
-) -> Result<Translated, Untranslatable> {
+    code: Code,
+) -> Result<(Translated, Vec<(usize, u32)>), Untranslatable> {
     let mut locals = ty.params.to_vec();
     for group in body.get_locals_reader()? {
         let (count, ty) = group?;
@@ -187,7 +199,7 @@ fn translate(
         aliases: vec![0; locals.len()],
         locals,
         local_slots,
-        code: Code::default(),
+        code,
         stack: Vec::new(),
         height: slots,
         max_height: slots,
@@ -209,12 +221,14 @@ fn translate(
         let (op, at) = ops.read_with_offset()?;
         t.offset = (at - module.code_start as u64) as u32;
         t.instruction(&op)?;
+        t.code.mark(t.offset);
         // Slots are 16 bits wide; leave room for the second half of a v128 and a call's results.
         if t.max_height >= u32::from(u16::MAX) {
             return Err(Untranslatable::TooManySlots);
         }
     }
-    Ok(Translated {
+    let marks = t.code.marks.take().unwrap_or_default();
+    let translated = Translated {
         code: t.code.words.into(),
         frame_slots: t.max_height.max(ty.result_slots()).max(ty.param_slots()),
         local_slots: slots,
@@ -222,7 +236,8 @@ fn translate(
         loops: t.loops.into(),
         calls: t.calls.into(),
         ends: t.ends.into(),
-    })
+    };
+    Ok((translated, marks))
 }
 
 impl<'a> Translator<'a> {

@@ -1,0 +1,21 @@
+;; Functions that end in traps, some levels deep. The call stack names them.
+(module
+  (import "host" "back" (func $back (param i32)))
+  (memory 1)
+  (table funcref (elem $divide))
+  (func $outer (export "outer") (param i32) (result i32)
+    (i32.add (call $middle (local.get 0)) (i32.const 1)))
+  (func $middle (param i32) (result i32)
+    (local i32)
+    (block (loop
+      (br_if 1 (i32.ge_u (local.get 1) (i32.const 3)))
+      (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+      (br 0)))
+    (i32.add (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0)) (i32.const 1)))
+  (func $divide (param i32) (result i32)
+    (i32.div_u (i32.const 1) (local.get 0)))
+  (func $load (export "load") (param i32) (result i32)
+    (i32.load offset=8 (i32.add (local.get 0) (i32.const 4))))
+  (func (export "unnamed") (unreachable))
+  (func $exported (export "host_raises") (call $back (i32.const 7)))
+  (func $endless (export "endless") (call $endless) (call $endless)))

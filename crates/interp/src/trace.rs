@@ -1,0 +1,68 @@
+//! The functions that a trap ended.
+
+use crate::code::{FINISH, FuncCode, RETURN_ACROSS};
+use crate::exec::ctx::Ctx;
+use wayfarer_runtime::{ExecEnv, TraceFrame};
+
+/// Adds the frames of a run that a trap ended to the environment's trace, innermost first.
+///
+/// # Safety
+/// The run's records must be as the trap left them.
+pub(crate) unsafe fn collect(ctx: &Ctx) {
+    // SAFETY: records between the environment's and `top` are those of the run's frames, written by calls; a frame's
+    // code and instance outlive the run.
+    unsafe {
+        let env: &mut ExecEnv = &mut *ctx.env;
+        let first = env.frames.base().wrapping_add(env.frames_used).cast();
+        let (mut record, mut instance) = (ctx.top, ctx.instance);
+        let mut ip = ctx.state.ip;
+        let mut innermost = true;
+        while record > first {
+            record = record.sub(1);
+            let Some(func) = (*record).func.as_ref() else {
+                // A mark: the callee in another instance never began.
+                (ip, instance, innermost) = ((*record).ret, (*record).instance, false);
+                continue;
+            };
+            let offset = if innermost { instruction_at(func, ip) } else { call_returning_to(func, ip) };
+            if !env.traced(TraceFrame { instance, func: func.index, offset: offset.unwrap_or(0) }) {
+                return;
+            }
+            innermost = false;
+            ip = (*record).ret;
+            if ip == RETURN_ACROSS.ip() && record > first {
+                record = record.sub(1);
+                (ip, instance) = ((*record).ret, (*record).instance);
+            }
+            if ip == FINISH.ip() {
+                return;
+            }
+        }
+    }
+}
+
+/// The module's byte where the call begins that returns to `ip`.
+fn call_returning_to(func: &FuncCode, ip: *const u64) -> Option<u32> {
+    let translated = func.if_translated()?;
+    let word = word_of(&translated.code, ip)?;
+    Some(in_module(func, translated.call_returning_to(word)?.offset))
+}
+
+/// The module's byte where the instruction begins that `ip` is of. Translations say this only when they are asked to, so
+/// the function is translated once more.
+fn instruction_at(func: &FuncCode, ip: *const u64) -> Option<u32> {
+    let translated = func.if_translated()?;
+    let word = word_of(&translated.code, ip)?;
+    Some(in_module(func, crate::translate::offset_of(func.module(), func.index, word)?))
+}
+
+fn word_of(code: &[u64], ip: *const u64) -> Option<u32> {
+    code.as_ptr_range()
+        .contains(&ip)
+        .then(|| ((ip as usize - code.as_ptr() as usize) / size_of::<u64>()) as u32)
+}
+
+/// An offset in the code section as one in the module.
+fn in_module(func: &FuncCode, offset: u32) -> u32 {
+    (func.module().module.code_start as u32).wrapping_add(offset)
+}
