@@ -70,7 +70,10 @@ unsafe fn count(map: *mut HashMap) -> usize {
 /// The map is alive and has such a bucket.
 unsafe fn bucket(map: *mut HashMap, index: usize) -> *mut *mut Entry {
     // SAFETY: as the caller promises; nobody holds a reference to the vector.
-    unsafe { (&mut (*map).buckets).as_mut_ptr().add(index) }
+    unsafe {
+        let buckets: &mut Vec<*mut Entry> = &mut (*map).buckets;
+        buckets.as_mut_ptr().add(index)
+    }
 }
 
 /// Where the pointer to a key's entry is, or that to NULL at its bucket's end.
