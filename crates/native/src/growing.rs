@@ -182,7 +182,7 @@ impl NativeCode for GrowingModule {
     fn function_at(&self, address: usize) -> Option<u32> {
         // Not while a part is added: a process may have been forked at this moment.
         let parts = self.code.try_lock().ok()?;
-        parts.iter().find_map(|part| code::function_at(part, address))
+        parts.iter().find_map(|(_, part)| code::function_at(part, address))
     }
 
     fn needs_guard(&self) -> bool {
