@@ -1231,7 +1231,8 @@ bool wasm_runtime_call_wasm_a(wasm_exec_env_t exec_env,
                               wasm_val_t *args);
 
 /**
- * Calls the function that is element `element_index` of table 0, with arguments as for wasm_runtime_call_wasm.
+ * Calls the function that is element `element_index` of table 0, with arguments as for wasm_runtime_call_wasm. Here too few
+ * of them, by `argc`, are an exception.
  */
 WASM_RUNTIME_API_EXTERN
 bool wasm_runtime_call_indirect(wasm_exec_env_t exec_env,
@@ -1596,6 +1597,28 @@ WASM_RUNTIME_API_EXTERN void *wasm_runtime_get_context(wasm_module_inst_t inst, 
 WASM_RUNTIME_API_EXTERN void wasm_runtime_dump_mem_consumption(wasm_exec_env_t exec_env);
 
 /**
+ * Prints the call stack of the instance's last trap: a line for each function, innermost first, with the byte of the module
+ * it was at (0 for compiled ones) and its name. Nothing if there was none.
+ */
+WASM_RUNTIME_API_EXTERN
+void wasm_runtime_dump_call_stack(wasm_exec_env_t exec_env);
+
+/**
+ * Size of the text that wasm_runtime_dump_call_stack_to_buf writes, with its end; 0 if there is none.
+ */
+WASM_RUNTIME_API_EXTERN
+uint32_t wasm_runtime_get_call_stack_buf_size(wasm_exec_env_t exec_env);
+
+/**
+ * Writes the call stack of the instance's last trap to `buf`, cut off to fit in `len` bytes with its end. Returns how many
+ * those are; 0 if there is none. With a NULL buffer as wasm_runtime_get_call_stack_buf_size.
+ */
+WASM_RUNTIME_API_EXTERN
+uint32_t wasm_runtime_dump_call_stack_to_buf(wasm_exec_env_t exec_env,
+                                             char *buf,
+                                             uint32_t len);
+
+/**
  * Not implemented: sets how modules that others import from are found.
  */
 WASM_RUNTIME_API_EXTERN
@@ -1631,24 +1654,6 @@ uint32_t wasm_copy_callstack(wasm_exec_env_t exec_env,
                              uint32_t skip_n,
                              char *error_buf,
                              uint32_t error_buf_size);
-
-/**
- * Not implemented: prints the call stack of the last trap.
- */
-WASM_RUNTIME_API_EXTERN void wasm_runtime_dump_call_stack(wasm_exec_env_t exec_env);
-
-/**
- * Not implemented: size of the text of the last trap's call stack. Returns 0.
- */
-WASM_RUNTIME_API_EXTERN uint32_t wasm_runtime_get_call_stack_buf_size(wasm_exec_env_t exec_env);
-
-/**
- * Not implemented: text of the last trap's call stack. Returns 0.
- */
-WASM_RUNTIME_API_EXTERN
-uint32_t wasm_runtime_dump_call_stack_to_buf(wasm_exec_env_t exec_env,
-                                             char *buf,
-                                             uint32_t len);
 
 /**
  * Not implemented: starts a debug server on a port. Returns 0.
