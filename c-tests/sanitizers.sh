@@ -41,7 +41,7 @@ done
 # valgrind takes an access that a guard page stops for a mistake, which it is: of the guest. So accesses are compared here.
 # And it does not know all instructions.
 mkdir "$scratch/guests"
-for name in unwind mix values natives spin traps imports start_trap kinds references; do
+for name in unwind mix values natives spin traps imports start_trap kinds references nap; do
     cp "$GUESTS/$name.wasm" "$scratch/guests/"
     "$WAMRC" -v=0 --bounds-checks=1 --cpu=x86-64-v2 -o "$scratch/guests/$name.aot" "$GUESTS/$name.wasm" >/dev/null
 done
