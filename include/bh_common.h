@@ -29,7 +29,6 @@ extern "C" {
  * Copies `n` bytes, which do not overlap their destination. -1 if there is no destination; also, with the destination
  * zeroed, if there is no source or it does not fit in `s1max` bytes.
  *
- * # Safety
  * `s1` is NULL or may be written for `s1max` bytes, `s2` is NULL or may be read for `n`.
  */
 int b_memcpy_s(void *s1,
@@ -41,7 +40,6 @@ int b_memcpy_s(void *s1,
  * The same, for memory that can only be read in words: reads no byte outside the source here, either. The destination's
  * size is not looked at.
  *
- * # Safety
  * `s1` may be written, and `s2` read, for `n` bytes.
  */
 int b_memcpy_wa(void *s1,
@@ -50,9 +48,8 @@ int b_memcpy_wa(void *s1,
                 unsigned int n);
 
 /**
- * As [`b_memcpy_s`], for areas that may overlap.
+ * As `b_memcpy_s`, for areas that may overlap.
  *
- * # Safety
  * As for `b_memcpy_s`.
  */
 int b_memmove_s(void *s1, unsigned int s1max, const void *s2, unsigned int n);
@@ -60,7 +57,6 @@ int b_memmove_s(void *s1, unsigned int s1max, const void *s2, unsigned int n);
 /**
  * Appends a string. -1, with nothing changed, if one is NULL or both and their end do not fit in `s1max` bytes.
  *
- * # Safety
  * Both are NULL or strings; `s1` may be written for `s1max` bytes.
  */
 int b_strcat_s(char *s1,
@@ -70,7 +66,6 @@ int b_strcat_s(char *s1,
 /**
  * Copies a string. -1, with nothing changed, if one is NULL or the string and its end do not fit in `s1max` bytes.
  *
- * # Safety
  * `s1` is NULL or may be written for `s1max` bytes, `s2` is NULL or a string.
  */
 int b_strcpy_s(char *s1,
@@ -80,7 +75,6 @@ int b_strcpy_s(char *s1,
 /**
  * A copy of a string, to be freed with wasm_runtime_free. NULL for NULL.
  *
- * # Safety
  * `s` is NULL or a string.
  */
 char *bh_strdup(const char *s);
@@ -88,7 +82,6 @@ char *bh_strdup(const char *s);
 /**
  * The same.
  *
- * # Safety
  * `s` is NULL or a string.
  */
 char *wa_strdup(const char *s);

@@ -56,7 +56,6 @@ HashMap *bh_hash_map_create(uint32_t size,
 /**
  * Adds an entry. False if the key is NULL or there already.
  *
- * # Safety
  * `map` is NULL, which is an error, or a live map, whose functions can be called with the key.
  */
 bool bh_hash_map_insert(HashMap *map, void *key, void *value);
@@ -64,7 +63,6 @@ bool bh_hash_map_insert(HashMap *map, void *key, void *value);
 /**
  * The value of a key, or NULL.
  *
- * # Safety
  * As for bh_hash_map_insert.
  */
 void *bh_hash_map_find(HashMap *map, void *key);
@@ -72,7 +70,6 @@ void *bh_hash_map_find(HashMap *map, void *key);
 /**
  * Replaces the value of a key that is there, and gives the old one to `p_old_value`, if that is not NULL.
  *
- * # Safety
  * As for bh_hash_map_insert; `p_old_value` is NULL or may be written.
  */
 bool bh_hash_map_update(HashMap *map,
@@ -84,7 +81,6 @@ bool bh_hash_map_update(HashMap *map,
  * Takes an entry out, and gives its key and value to the last two arguments, where they are not NULL. They are not
  * destroyed.
  *
- * # Safety
  * As for bh_hash_map_insert; the last two are NULL or may be written.
  */
 bool bh_hash_map_remove(HashMap *map,
@@ -95,7 +91,6 @@ bool bh_hash_map_remove(HashMap *map,
 /**
  * Ends a map, and destroys its keys and values by the functions given for that.
  *
- * # Safety
  * `map` is NULL, which is an error, or a live map that nobody else uses.
  */
 bool bh_hash_map_destroy(HashMap *map);
@@ -103,7 +98,6 @@ bool bh_hash_map_destroy(HashMap *map);
 /**
  * Bytes that a map takes, without its entries.
  *
- * # Safety
  * `hashmap` is a live map.
  */
 uint32_t bh_hash_map_get_struct_size(HashMap *hashmap);
@@ -116,7 +110,6 @@ uint32_t bh_hash_map_get_elem_struct_size(void);
 /**
  * Calls a function for each entry.
  *
- * # Safety
  * NULL is an error. Otherwise the map is alive, and the function can be called with `user_data`.
  */
 bool bh_hash_map_traverse(HashMap *map, TraverseCallbackFunc callback, void *user_data);

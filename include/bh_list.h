@@ -54,7 +54,6 @@ extern "C" {
 /**
  * Makes an empty list.
  *
- * # Safety
  * `list` is NULL, which is an error, or may be written.
  */
 enum bh_list_status bh_list_init(struct bh_list *list);
@@ -62,7 +61,6 @@ enum bh_list_status bh_list_init(struct bh_list *list);
 /**
  * Puts an element in front of the others.
  *
- * # Safety
  * NULL is an error. Otherwise the list is sound, and the element begins with a link, stays where it is, and is in no list.
  */
 enum bh_list_status bh_list_insert(struct bh_list *list,
@@ -71,7 +69,6 @@ enum bh_list_status bh_list_insert(struct bh_list *list,
 /**
  * Takes an element out. An error if it is not there.
  *
- * # Safety
  * NULL is an error. Otherwise the list is sound.
  */
 enum bh_list_status bh_list_remove(struct bh_list *list, void *elem);
@@ -79,7 +76,6 @@ enum bh_list_status bh_list_remove(struct bh_list *list, void *elem);
 /**
  * How many elements a list has; NULL has none.
  *
- * # Safety
  * `list` is NULL or a sound list.
  */
 uint32_t bh_list_length(struct bh_list *list);
@@ -87,7 +83,6 @@ uint32_t bh_list_length(struct bh_list *list);
 /**
  * The first element, or NULL.
  *
- * # Safety
  * `list` is NULL or a sound list.
  */
 void *bh_list_first_elem(struct bh_list *list);
@@ -95,7 +90,6 @@ void *bh_list_first_elem(struct bh_list *list);
 /**
  * The element behind another, or NULL.
  *
- * # Safety
  * `node` is NULL or an element of a sound list.
  */
 void *bh_list_elem_next(void *node);

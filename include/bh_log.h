@@ -57,7 +57,6 @@ extern void wayfarer_os_vprintf(void);
 /**
  * Prints how long it is since the last call, and since the first, if the log level is at least that for debugging.
  *
- * # Safety
  * `prompt` is NULL or a string.
  */
 void bh_print_time(const char *prompt);
@@ -65,7 +64,6 @@ void bh_print_time(const char *prompt);
 /**
  * Prints the process's resident memory, if the log level is at least that for debugging.
  *
- * # Safety
  * `prompt` is NULL or a string.
  */
 void bh_print_proc_mem(const char *prompt);
@@ -73,7 +71,6 @@ void bh_print_proc_mem(const char *prompt);
 /**
  * As bh_print_proc_mem, with a place in the source as the prompt.
  *
- * # Safety
  * `function` is NULL or a string.
  */
 void bh_log_proc_mem(const char *function, uint32_t line);

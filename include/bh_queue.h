@@ -34,7 +34,6 @@ bh_queue *bh_queue_create(void);
 /**
  * Ends a queue, with the messages in it.
  *
- * # Safety
  * `queue` is NULL, or a live one that nobody else uses.
  */
 void bh_queue_destroy(bh_queue *queue);
@@ -42,7 +41,6 @@ void bh_queue_destroy(bh_queue *queue);
 /**
  * A message's body.
  *
- * # Safety
  * The message is alive.
  */
 char *bh_message_payload(bh_message_t message);
@@ -50,7 +48,6 @@ char *bh_message_payload(bh_message_t message);
 /**
  * Length of a message's body, as it was given.
  *
- * # Safety
  * The message is alive.
  */
 uint32_t bh_message_payload_len(bh_message_t message);
@@ -58,7 +55,6 @@ uint32_t bh_message_payload_len(bh_message_t message);
 /**
  * A message's tag.
  *
- * # Safety
  * The message is alive.
  */
 int bh_message_type(bh_message_t message);
@@ -67,7 +63,6 @@ int bh_message_type(bh_message_t message);
  * Makes a message. What frees its body, with it, is `handler`, or wasm_runtime_free if that is NULL and neither the
  * body nor the length is 0.
  *
- * # Safety
  * `handler` is NULL or a function that can be called with the body; without one, a body with a length is wasm_runtime_malloc's.
  */
 bh_message_t bh_new_msg(unsigned short tag,
@@ -78,7 +73,6 @@ bh_message_t bh_new_msg(unsigned short tag,
 /**
  * Frees a message and its body.
  *
- * # Safety
  * The message is alive, and in no queue.
  */
 void bh_free_msg(bh_message_t msg);
@@ -86,7 +80,6 @@ void bh_free_msg(bh_message_t msg);
 /**
  * Makes a message and puts it into a queue. False, with the message and its body freed, if the queue is full.
  *
- * # Safety
  * The queue is alive; the body as for bh_new_msg.
  */
 bool bh_post_msg(bh_queue *queue,
@@ -97,7 +90,6 @@ bool bh_post_msg(bh_queue *queue,
 /**
  * Puts a message into a queue. False, with the message freed, if the queue is full.
  *
- * # Safety
  * Both are alive, and the message is in no queue.
  */
 bool bh_post_msg2(bh_queue *queue, bh_message_t msg);
@@ -106,7 +98,6 @@ bool bh_post_msg2(bh_queue *queue, bh_message_t msg);
  * The next message, which the caller owns then. Waits for one for so many microseconds, for ever if all bits are set. NULL
  * if there is none.
  *
- * # Safety
  * The queue is alive.
  */
 bh_message_t bh_get_msg(bh_queue *queue,
@@ -115,7 +106,6 @@ bh_message_t bh_get_msg(bh_queue *queue,
 /**
  * How many messages wait in a queue; NULL has none.
  *
- * # Safety
  * `queue` is NULL or alive.
  */
 unsigned int bh_queue_get_message_count(bh_queue *queue);
@@ -123,7 +113,6 @@ unsigned int bh_queue_get_message_count(bh_queue *queue);
 /**
  * Gives messages to a function, and frees them, until bh_queue_exit_loop_run.
  *
- * # Safety
  * `queue` is NULL, which does nothing, or alive; the function can be called with `arg`.
  */
 void bh_queue_enter_loop_run(bh_queue *queue, bh_queue_handle_msg_callback handle_cb, void *arg);
@@ -131,7 +120,6 @@ void bh_queue_enter_loop_run(bh_queue *queue, bh_queue_handle_msg_callback handl
 /**
  * Ends bh_queue_enter_loop_run, for good.
  *
- * # Safety
  * `queue` is NULL, which does nothing, or alive.
  */
 void bh_queue_exit_loop_run(bh_queue *queue);

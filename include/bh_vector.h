@@ -44,7 +44,6 @@ extern "C" {
 /**
  * Makes an empty vector, with room for so many elements (4 if that is 0). False if there is no memory.
  *
- * # Safety
  * `vector` is NULL, which is an error, or may be written.
  */
 bool bh_vector_init(struct Vector *vector,
@@ -55,7 +54,6 @@ bool bh_vector_init(struct Vector *vector,
 /**
  * Sets an element that is there.
  *
- * # Safety
  * NULL is an error. Otherwise `vector` was made by bh_vector_init, and `elem_buf` may be read for an element.
  */
 bool bh_vector_set(struct Vector *vector,
@@ -65,7 +63,6 @@ bool bh_vector_set(struct Vector *vector,
 /**
  * Copies an element that is there.
  *
- * # Safety
  * NULL is an error. Otherwise `vector` was made by bh_vector_init, and `elem_buf` may be written for an element.
  */
 bool bh_vector_get(struct Vector *vector,
@@ -75,7 +72,6 @@ bool bh_vector_get(struct Vector *vector,
 /**
  * Puts an element before one that is there.
  *
- * # Safety
  * As for bh_vector_set.
  */
 bool bh_vector_insert(struct Vector *vector, uint32_t index, const void *elem_buf);
@@ -83,7 +79,6 @@ bool bh_vector_insert(struct Vector *vector, uint32_t index, const void *elem_bu
 /**
  * Puts an element behind the others.
  *
- * # Safety
  * As for bh_vector_set.
  */
 bool bh_vector_append(struct Vector *vector, const void *elem_buf);
@@ -91,7 +86,6 @@ bool bh_vector_append(struct Vector *vector, const void *elem_buf);
 /**
  * Takes an element out, and copies it to `old_elem_buf` if that is not NULL.
  *
- * # Safety
  * As for bh_vector_get.
  */
 bool bh_vector_remove(struct Vector *vector, uint32_t index, void *old_elem_buf);
@@ -99,7 +93,6 @@ bool bh_vector_remove(struct Vector *vector, uint32_t index, void *old_elem_buf)
 /**
  * How many elements there are; NULL has none.
  *
- * # Safety
  * `vector` is NULL or was made by bh_vector_init.
  */
 size_t bh_vector_size(const struct Vector *vector);
@@ -107,7 +100,6 @@ size_t bh_vector_size(const struct Vector *vector);
 /**
  * Frees a vector's memory, and makes it all zero.
  *
- * # Safety
  * `vector` is NULL, which is an error, or was made by bh_vector_init, or is all zero.
  */
 bool bh_vector_destroy(struct Vector *vector);

@@ -34,7 +34,6 @@ pthread_t os_self_thread(void);
  * Starts a thread, with a stack of so many bytes: 0, and its id, if it runs. Prints why if the size is none for a stack.
  * os_thread_join gives NULL for it, unless it ends with os_thread_exit.
  *
- * # Safety
  * `p_tid` is NULL, which is refused, or may be written; `start` can be called with `arg` on another thread.
  */
 int os_thread_create(pthread_t *p_tid,
@@ -45,7 +44,6 @@ int os_thread_create(pthread_t *p_tid,
 /**
  * As os_thread_create; all threads have the same priority.
  *
- * # Safety
  * As for os_thread_create.
  */
 int os_thread_create_with_prio(pthread_t *p_tid,
@@ -57,7 +55,6 @@ int os_thread_create_with_prio(pthread_t *p_tid,
 /**
  * Waits until a thread has ended. 0, or an errno.
  *
- * # Safety
  * The thread was neither joined nor detached; `retval` is NULL or may be written.
  */
 int os_thread_join(pthread_t thread, void **retval);
@@ -65,7 +62,6 @@ int os_thread_join(pthread_t thread, void **retval);
 /**
  * Lets go of a thread, that nobody will join. 0, or an errno.
  *
- * # Safety
  * The thread was neither joined nor detached.
  */
 int os_thread_detach(pthread_t thread);
@@ -73,7 +69,6 @@ int os_thread_detach(pthread_t thread);
 /**
  * Ends this thread; os_thread_join gives the value. A jump, so that there is no frame of ours to unwind.
  *
- * # Safety
  * The thread is the host's, and runs no guest.
  */
 void os_thread_exit(void *retval);
@@ -91,7 +86,6 @@ int os_usleep(uint32_t usec);
 /**
  * Makes a mutex.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_mutex_init(pthread_mutex_t *mutex);
@@ -99,7 +93,6 @@ int os_mutex_init(pthread_mutex_t *mutex);
 /**
  * Makes a mutex that its owner may lock again.
  *
- * # Safety
  * The argument is NULL or memory for one.
  */
 int os_recursive_mutex_init(pthread_mutex_t *mutex);
@@ -107,7 +100,6 @@ int os_recursive_mutex_init(pthread_mutex_t *mutex);
 /**
  * Ends a mutex.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_mutex_destroy(pthread_mutex_t *mutex);
@@ -115,7 +107,6 @@ int os_mutex_destroy(pthread_mutex_t *mutex);
 /**
  * Locks a mutex.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_mutex_lock(pthread_mutex_t *mutex);
@@ -123,7 +114,6 @@ int os_mutex_lock(pthread_mutex_t *mutex);
 /**
  * Unlocks a mutex.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_mutex_unlock(pthread_mutex_t *mutex);
@@ -131,7 +121,6 @@ int os_mutex_unlock(pthread_mutex_t *mutex);
 /**
  * Makes a condition variable.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_cond_init(pthread_cond_t *cond);
@@ -139,7 +128,6 @@ int os_cond_init(pthread_cond_t *cond);
 /**
  * Ends a condition variable.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_cond_destroy(pthread_cond_t *cond);
@@ -147,7 +135,6 @@ int os_cond_destroy(pthread_cond_t *cond);
 /**
  * Wakes one of those that wait.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_cond_signal(pthread_cond_t *cond);
@@ -155,7 +142,6 @@ int os_cond_signal(pthread_cond_t *cond);
 /**
  * Wakes all that wait.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_cond_broadcast(pthread_cond_t *cond);
@@ -163,15 +149,13 @@ int os_cond_broadcast(pthread_cond_t *cond);
 /**
  * Waits for a condition variable, with the mutex unlocked meanwhile.
  *
- * # Safety
  * The arguments are NULL or such objects, which are used as POSIX says.
  */
 int os_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
 
 /**
- * As [`os_cond_wait`], for so many microseconds at most; for ever if all bits are set. ETIMEDOUT if the time was up.
+ * As `os_cond_wait`, for so many microseconds at most; for ever if all bits are set. ETIMEDOUT if the time was up.
  *
- * # Safety
  * As for `os_cond_wait`.
  */
 int os_cond_reltimedwait(pthread_cond_t *cond,
@@ -181,7 +165,6 @@ int os_cond_reltimedwait(pthread_cond_t *cond,
 /**
  * Makes a lock for many readers or one writer.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_rwlock_init(pthread_rwlock_t *lock);
@@ -189,7 +172,6 @@ int os_rwlock_init(pthread_rwlock_t *lock);
 /**
  * Locks for reading.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_rwlock_rdlock(pthread_rwlock_t *lock);
@@ -197,7 +179,6 @@ int os_rwlock_rdlock(pthread_rwlock_t *lock);
 /**
  * Locks for writing.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_rwlock_wrlock(pthread_rwlock_t *lock);
@@ -205,7 +186,6 @@ int os_rwlock_wrlock(pthread_rwlock_t *lock);
 /**
  * Unlocks.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_rwlock_unlock(pthread_rwlock_t *lock);
@@ -213,7 +193,6 @@ int os_rwlock_unlock(pthread_rwlock_t *lock);
 /**
  * Ends such a lock.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_rwlock_destroy(pthread_rwlock_t *lock);
@@ -221,7 +200,6 @@ int os_rwlock_destroy(pthread_rwlock_t *lock);
 /**
  * Opens a semaphore by name, or makes it, as sem_open does. NULL, and an errno, if that fails.
  *
- * # Safety
  * `name` is a string.
  */
 sem_t *os_sem_open(const char *name, int oflags, int mode, int val);
@@ -229,7 +207,6 @@ sem_t *os_sem_open(const char *name, int oflags, int mode, int val);
 /**
  * Closes a semaphore.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_sem_close(sem_t *sem);
@@ -237,7 +214,6 @@ int os_sem_close(sem_t *sem);
 /**
  * Takes one, or waits for it.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_sem_wait(sem_t *sem);
@@ -245,7 +221,6 @@ int os_sem_wait(sem_t *sem);
 /**
  * Takes one if there is any.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_sem_trywait(sem_t *sem);
@@ -253,7 +228,6 @@ int os_sem_trywait(sem_t *sem);
 /**
  * Gives one.
  *
- * # Safety
  * The argument is NULL or such an object, which is used as POSIX says.
  */
 int os_sem_post(sem_t *sem);
@@ -261,7 +235,6 @@ int os_sem_post(sem_t *sem);
 /**
  * Writes how many there are.
  *
- * # Safety
  * The arguments are NULL or such objects, which are used as POSIX says.
  */
 int os_sem_getvalue(sem_t *sem, int *sval);
@@ -269,7 +242,6 @@ int os_sem_getvalue(sem_t *sem, int *sval);
 /**
  * Takes a semaphore's name away: 0, or -1 and an errno.
  *
- * # Safety
  * `name` is a string.
  */
 int os_sem_unlink(const char *name);

@@ -56,7 +56,6 @@ void *os_malloc(unsigned int size);
 /**
  * As realloc.
  *
- * # Safety
  * `ptr` is NULL or a live block of os_malloc's.
  */
 void *os_realloc(void *ptr, unsigned int size);
@@ -64,7 +63,6 @@ void *os_realloc(void *ptr, unsigned int size);
 /**
  * As free.
  *
- * # Safety
  * `ptr` is NULL or a live block of os_malloc's.
  */
 void os_free(void *ptr);
@@ -73,7 +71,6 @@ void os_free(void *ptr);
  * Maps zeroed pages, with MMAP_PROT_ and MMAP_MAP_ flags. Prints why and returns NULL if that fails. A file is not
  * mapped: pass os_get_invalid_handle().
  *
- * # Safety
  * With MMAP_MAP_FIXED, what is at `hint` now is no longer used by anybody.
  */
 void *os_mmap(void *hint,
@@ -85,7 +82,6 @@ void *os_mmap(void *hint,
 /**
  * Unmaps pages. NULL does nothing.
  *
- * # Safety
  * `addr` is NULL or the address of such pages, and nobody uses them.
  */
 void os_munmap(void *addr, size_t size);
@@ -93,7 +89,6 @@ void os_munmap(void *addr, size_t size);
 /**
  * Sets what may be done with pages, by MMAP_PROT_ flags: 0 if it did, and for NULL.
  *
- * # Safety
  * `addr` is NULL or the address of such pages, and nobody uses them in another way from now on.
  */
 int os_mprotect(void *addr, size_t size, int prot);
@@ -102,7 +97,6 @@ int os_mprotect(void *addr, size_t size, int prot);
  * Makes a mapping larger or smaller; it may move, and is to be protected again. NULL if that fails: the old one is
  * still there then.
  *
- * # Safety
  * `old_addr` and `old_size` are a mapping's, to which nobody holds pointers.
  */
 void *os_mremap(void *old_addr,
@@ -117,7 +111,6 @@ void os_dcache_flush(void);
 /**
  * Makes code that was written to memory visible to what fetches instructions.
  *
- * # Safety
  * The bytes may be read.
  */
 void os_icache_flush(void *start, size_t len);
@@ -125,7 +118,6 @@ void os_icache_flush(void *start, size_t len);
 /**
  * Writes the process's resident memory, lines of the kernel's status file, as a string. 0 if they fit.
  *
- * # Safety
  * `out` is NULL or may be written for `size` bytes.
  */
 int os_dumps_proc_mem_info(char *out,

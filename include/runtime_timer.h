@@ -21,7 +21,6 @@ uint64_t bh_get_tick_ms(void);
 /**
  * Milliseconds since `last_system_clock`, which is set to now.
  *
- * # Safety
  * `last_system_clock` may be read and written.
  */
 uint32_t bh_get_elpased_ms(uint32_t *last_system_clock);

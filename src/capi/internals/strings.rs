@@ -30,7 +30,7 @@ pub unsafe extern "C" fn b_memcpy_wa(s1: *mut c_void, _s1max: c_uint, s2: *const
     unsafe { b_memmove_s(s1, n, s2, n) }
 }
 
-/// As [`b_memcpy_s`], for areas that may overlap.
+/// As `b_memcpy_s`, for areas that may overlap.
 ///
 /// # Safety
 /// As for `b_memcpy_s`.

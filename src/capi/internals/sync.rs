@@ -153,7 +153,7 @@ pub unsafe extern "C" fn os_cond_wait(
     result(unsafe { libc::pthread_cond_wait(cond, mutex) })
 }
 
-/// As [`os_cond_wait`], for so many microseconds at most; for ever if all bits are set. ETIMEDOUT if the time was up.
+/// As `os_cond_wait`, for so many microseconds at most; for ever if all bits are set. ETIMEDOUT if the time was up.
 ///
 /// # Safety
 /// As for `os_cond_wait`.
