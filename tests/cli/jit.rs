@@ -200,8 +200,8 @@ fn slow_to_compile() -> String {
         (func $again (param i32) (loop (drop (call $slow (i32.const 0)))
             (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
         (func (export "_start")
-            (call $again (i32.const 2000)) (call $again (i32.const 3000000)) (call $exit (i32.const 7)))
-        (func (export "back") (call $again (i32.const 2000)) (call $again (i32.const 3000000))))"#,
+            (call $again (i32.const 2000)) (call $again (i32.const 9000000)) (call $exit (i32.const 7)))
+        (func (export "back") (call $again (i32.const 2000)) (call $again (i32.const 9000000))))"#,
     );
     text
 }
@@ -221,7 +221,12 @@ fn a_process_may_end_while_it_compiles() {
     let folder = Folder::new();
     let wasm = folder.module("slow.wasm", &slow_to_compile());
     let mut compiling = 0;
-    for nth in 0..100 {
+    for nth in 0.. {
+        // On a busy machine, many are over before the compiler has begun.
+        if nth >= 100 && compiling > 50 {
+            break;
+        }
+        assert!(nth < 1000, "{compiling} ended while something was compiled");
         // By `exit`, or by returning and giving everything back.
         let (args, status): (&[&str], _) = match nth % 2 {
             0 => (&["-v=4", &wasm], 7),
@@ -234,7 +239,6 @@ fn a_process_may_end_while_it_compiles() {
         let started = ran.stdout.contains("jit: compiler ready");
         compiling += u32::from(started && !ran.stdout.contains("jit: function 1 and"));
     }
-    assert!(compiling > 50, "{compiling} ended while something was compiled");
 }
 
 #[test]

@@ -219,29 +219,6 @@ fn the_first_commands_work_as_they_are_written() {
 }
 
 #[test]
-fn the_commands_of_compiled_programs_work_as_they_are_written() {
-    let folder = Folder::new();
-    // Work that no compiler leaves out.
-    let work = r#"(func $work (param $n i32) (local $x i32)
-        (loop $again
-            (local.set $x (i32.xor (i32.mul (local.get $x) (i32.const 1664525))
-                (i32.shr_u (i32.add (local.get $x) (local.get $n)) (i32.const 3))))
-            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
-        (i32.store (i32.const 64) (local.get $x)))
-        (func (export "_start")"#;
-    let program = alphabet(40_000_000);
-    let (head, rest) = program.split_once("(func $work").unwrap();
-    let (_, main) = rest.split_once("(func (export \"_start\")").unwrap();
-    folder.module("app.wasm", &format!("{head}{work}{main}"));
-    let ran = shell(&folder, &block_with("iwasm --checkpoint=app.image"));
-    assert_eq!(ran.status, Some(26), "{ran:?}");
-    assert!(
-        ran.stdout.contains("app.image: checkpoint 1 of process ") && ran.stdout.ends_with('z'),
-        "{ran:?}"
-    );
-}
-
-#[test]
 fn the_manual_pages_example_works_as_it_is_written() {
     let page = include_str!("../../packaging/man/wayfarer.1").split(".SH EXAMPLES").nth(1).unwrap();
     let lines = page.lines().skip_while(|line| *line != ".RS").skip(1).take_while(|line| *line != ".RE");

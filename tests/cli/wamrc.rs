@@ -183,7 +183,6 @@ fn options_change_what_comes_out() {
     assert_eq!(bytes(&["--target=x86_64", "--threads=1"]), plain, "threads change nothing");
     for option in [
         "--opt-level=0",
-        "--size-level=1",
         "--bounds-checks=1",
         "--cpu=haswell",
         "--cpu-features=+avx2",
