@@ -237,7 +237,7 @@ static void look_at_table(Script *script, Guest *guest)
 
 static void *end_soon(void *inst)
 {
-    usleep(3000);
+    usleep(20000);
     wasm_runtime_terminate(inst);
     return NULL;
 }

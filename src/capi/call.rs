@@ -56,6 +56,15 @@ pub(crate) fn call_as(
 fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry) -> Result<(), Failed> {
     let instance = env.instance().ok_or(Failed)?;
     if instance.exception_ptr().is_some() {
+        if instance.is_terminated_outside()
+            && can_run(instance, func)
+            && env.inspect(|exec_env| exec_env.depth == 0)
+        {
+            with_call(instance, func, |made| {
+                let args = &slots[..func.param_slots as usize];
+                instance.driver.history().ended_before(made, entry, args, || failed(instance));
+            });
+        }
         return Err(Failed);
     }
     if !can_run(instance, func) {
@@ -142,17 +151,20 @@ fn begin(instance: &WASMModuleInstanceCommon, func: &Func, entry: Entry, args: &
     with_call(instance, func, |made| instance.driver.history().begin(made, entry, args));
 }
 
+/// How a call failed.
+fn failed(instance: &WASMModuleInstanceCommon) -> Outcome {
+    let exception = instance.exception().unwrap_or_default();
+    Outcome::Failed {
+        terminated: exception == TrapCode::Terminated.text() && instance.is_terminated_outside(),
+        exception,
+        exit_code: instance.exit_code.load(Ordering::Acquire),
+    }
+}
+
 /// Notes how a call ended.
 #[cold]
 fn remember(instance: &WASMModuleInstanceCommon, func: &Func, result: Result<&[u64], Failed>) {
-    let result = result.map_err(|Failed| {
-        let exception = instance.exception().unwrap_or_default();
-        Outcome::Failed {
-            terminated: exception == TrapCode::Terminated.text() && instance.is_terminated_outside(),
-            exception,
-            exit_code: instance.exit_code.load(Ordering::Acquire),
-        }
-    });
+    let result = result.map_err(|Failed| failed(instance));
     with_call(instance, func, |made| instance.driver.history().end(made, result));
 }
 

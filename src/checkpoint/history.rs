@@ -322,6 +322,36 @@ impl History {
         }
     }
 
+    /// A call was not made, as the host had terminated it before it began. Whether it was so, or came just after, is chance:
+    /// it is a call like others, which the restored host makes again.
+    pub(crate) fn ended_before(
+        &self,
+        made: Made<'_>,
+        entry: Entry,
+        args: &[u64],
+        outcome: impl FnOnce() -> Outcome,
+    ) {
+        if !self.keeps() && self.is_caught_up() {
+            return;
+        }
+        let mut state = self.state();
+        let (instance, func) = (made.instance.index(), made.index());
+        let Some(kept) = made.keep(made.params, args) else { return };
+        if let Some(call) = state.repeat.front() {
+            let terminated = matches!(call.outcome, Outcome::Failed { terminated: true, .. });
+            if terminated && (call.instance, call.func, &call.args) == (instance, func, &kept) {
+                drop(state);
+                // What the guest had done until then, if it had begun.
+                let _ = self.call(made, args);
+            }
+            return;
+        }
+        if self.keeps() && state.pending.is_none() && state.unrepeatable.is_none() {
+            let (changes, hooks) = (Packed::default(), Vec::new());
+            state.push(Call { instance, func, entry, args: kept, outcome: outcome(), changes, hooks });
+        }
+    }
+
     /// Notes how a call ended: its result slots, or its exception.
     pub(crate) fn end(&self, made: Made<'_>, result: Result<&[u64], Outcome>) {
         let mut state = self.state();
