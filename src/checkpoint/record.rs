@@ -1,11 +1,13 @@
 //! What an image holds beside the Wasm view and WASI's state: of an instance as the C API has it, and of what the host has
 //! done with all its instances.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wayfarer_runtime::Changes;
+use wayfarer_runtime::fork::Lineage;
 use wayfarer_snapshot::view::{Entry, HostSection};
 
 /// Name and version of the host section with an [`InstanceRecord`].
@@ -13,7 +15,7 @@ pub(crate) const NAME: &str = "instance";
 pub(crate) const VERSION: u32 = 2;
 
 /// Name and version of the host section with a [`HostRecord`].
-pub(crate) const HOST: (&str, u32) = ("host", 1);
+pub(crate) const HOST: (&str, u32) = ("host", 2);
 
 /// Name and version of WASI's host section.
 pub(crate) const WASI: (&str, u32) = ("wasi", 1);
@@ -43,6 +45,17 @@ pub(crate) struct HostRecord {
     pub(crate) stores: Vec<StoreRecord>,
     /// Where guests, also those that are gone, have left files that they read as the host's standard streams.
     pub(crate) streams: Vec<wayfarer_wasi::StreamPosition>,
+    /// The process of the call in progress.
+    pub(crate) process: Processes,
+}
+
+/// In which process, of a host that has forked, a call was made.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Processes {
+    /// Where it began.
+    pub(crate) begun: Lineage,
+    /// Where it ended, or was stopped: in a child, if a native function has forked.
+    pub(crate) ended: Lineage,
 }
 
 /// A store's part of it.
@@ -52,6 +65,8 @@ pub(crate) struct StoreRecord {
     pub(crate) instances: Vec<InstanceNote>,
     /// Calls that are done, in order.
     pub(crate) calls: Vec<Call>,
+    /// The processes of those, by their place among the calls, that were not made where the one before them ended.
+    pub(crate) processes: BTreeMap<u64, Processes>,
 }
 
 /// An instance that the host made.
@@ -232,6 +247,31 @@ enum Call1 {
     Failed { func: u32, args: Vec<u64>, exception: String },
 }
 
+/// A [`HostRecord`] of version 1, which knew nothing of forks.
+#[derive(Serialize, Deserialize)]
+struct HostRecord1 {
+    observed: bool,
+    pending: u32,
+    stores: Vec<StoreRecord1>,
+    streams: Vec<wayfarer_wasi::StreamPosition>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoreRecord1 {
+    instances: Vec<InstanceNote>,
+    calls: Vec<Call>,
+}
+
+impl HostRecord1 {
+    fn now(self) -> HostRecord {
+        let HostRecord1 { observed, pending, stores, streams } = self;
+        let store =
+            |StoreRecord1 { instances, calls }| StoreRecord { instances, calls, ..StoreRecord::default() };
+        let stores = stores.into_iter().map(store).collect();
+        HostRecord { observed, pending, stores, streams, process: Processes::default() }
+    }
+}
+
 impl InstanceRecord {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
         encode(self)
@@ -265,11 +305,15 @@ impl HostRecord {
         encode(self)
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<HostRecord, Malformed> {
+    /// Reads a record of this version or an older one.
+    pub(crate) fn decode(bytes: &[u8], version: u32) -> Result<HostRecord, Malformed> {
         if bytes.len() > LIMIT {
             return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }
-        decode(bytes)
+        match version {
+            1 => decode(bytes).map(HostRecord1::now),
+            _ => decode(bytes),
+        }
     }
 }
 
@@ -286,8 +330,8 @@ pub fn describe(bytes: &[u8], version: u32) -> Result<serde_json::Value, String>
 ///
 /// # Errors
 /// What is wrong with the bytes.
-pub fn describe_host(bytes: &[u8]) -> Result<serde_json::Value, String> {
-    let record = HostRecord::decode(bytes).map_err(|e| e.to_string())?;
+pub fn describe_host(bytes: &[u8], version: u32) -> Result<serde_json::Value, String> {
+    let record = HostRecord::decode(bytes, version).map_err(|e| e.to_string())?;
     let call = |call: &Call| {
         let (results, exception) = match &call.outcome {
             Outcome::Returned(results) => (Some(results), None),
@@ -339,14 +383,28 @@ mod tests {
             hooks: Vec::new(),
         }];
         let instances = vec![InstanceNote { sha256: [1; 32], wasi: Some(vec![1]) }];
-        let record = HostRecord {
+        let child = Lineage { ancestors: vec![2], forks: 1 };
+        let process = Processes { begun: Lineage::default(), ended: child };
+        let mut record = HostRecord {
             observed: true,
-            stores: vec![StoreRecord { instances, calls }],
+            stores: vec![StoreRecord {
+                instances: instances.clone(),
+                calls: calls.clone(),
+                processes: BTreeMap::from([(0, process.clone())]),
+            }],
+            process,
             ..HostRecord::default()
         };
         let bytes = record.encode().unwrap();
-        assert_eq!(HostRecord::decode(&bytes).unwrap(), record);
-        assert!(HostRecord::decode(&bytes[..bytes.len() - 1]).is_err());
+        let version = HOST.1;
+        assert_eq!(HostRecord::decode(&bytes, version).unwrap(), record);
+        assert!(HostRecord::decode(&bytes[..bytes.len() - 1], version).is_err());
+
+        let stores = vec![StoreRecord1 { instances, calls }];
+        let old = HostRecord1 { observed: true, pending: 0, stores, streams: Vec::new() };
+        record.process = Processes::default();
+        record.stores[0].processes.clear();
+        assert_eq!(HostRecord::decode(&encode(&old).unwrap(), 1).unwrap(), record);
     }
 
     #[test]

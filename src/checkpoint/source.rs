@@ -44,8 +44,9 @@ impl Source {
         let instance = instance.map_err(|e| fail(e.to_string()))?;
         let host = match find(&image, record::HOST.0) {
             Some(section) => {
-                check_version(section, record::HOST.1, record::HOST.1).map_err(fail)?;
-                Some(HostRecord::decode(&section.bytes).map_err(|e| fail(e.to_string()))?)
+                check_version(section, 1, record::HOST.1).map_err(fail)?;
+                let host = HostRecord::decode(&section.bytes, section.version);
+                Some(host.map_err(|e| fail(e.to_string()))?)
             }
             None => None,
         };

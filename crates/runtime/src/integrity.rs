@@ -464,7 +464,6 @@ mod tests {
         check(&view, &[&growing], &[Some(start..end)]).unwrap();
         refused(&view, &[&growing], &[], "its maximum");
         refused(&view, &[&growing], &[Some(start..3 * PAGE as u32 + 1)], "its app heap is outside");
-        #[expect(clippy::reversed_empty_ranges, reason = "one that is hostile")]
         let reversed = end..start;
         refused(&view, &[&growing], &[Some(reversed)], "its app heap is outside");
         view.memories[0].max += PAGE;

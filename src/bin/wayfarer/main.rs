@@ -64,7 +64,7 @@ fn inspect(inspect: &Inspect) -> Result<Option<String>, String> {
     let description = describe(&image, &|name, version, bytes| match name {
         WASI_SECTION => wayfarer_wasi::describe_record(bytes).ok(),
         INSTANCE_SECTION => iwasm::checkpoint::describe_instance(bytes, version).ok(),
-        HOST_SECTION => iwasm::checkpoint::describe_host(bytes).ok(),
+        HOST_SECTION => iwasm::checkpoint::describe_host(bytes, version).ok(),
         _ => None,
     });
     if !inspect.json {
