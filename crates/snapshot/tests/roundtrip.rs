@@ -353,6 +353,7 @@ fn what_is_known_of_touched_pages_changes_no_byte() {
         }
     }
     let sample = rich_sample();
+    #[expect(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
     let wrong: [&[std::ops::Range<usize>]; 4] =
         [&[0..100], &[1..4096], &[4096..8192, 0..4096], &[0..4096, 4096..8192]];
     for wrong in wrong {
