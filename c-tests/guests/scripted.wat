@@ -7,6 +7,7 @@
   (import "env" "log" (func $log (param i32)))
   (import "env" "end" (func $end))
   (import "env" "wait" (func $wait (param i32) (result i32)))
+  (import "env" "beside" (func $beside (param i32) (result i32)))
   (memory (export "memory") 2 12)
   (global $sum (export "sum") (mut i64) (i64.const 1))
   (global $seed (export "seed") (mut i32) (i32.const 7))
@@ -123,6 +124,8 @@
       (local.set $s (i32.add (i32.mul (local.get $s) (i32.const 3)) (call $wait (local.get $n))))
       (br_if $again (i32.gt_s (local.tee $n (i32.sub (local.get $n) (i32.const 1))) (i32.const 0))))
     (local.get $s))
+
+  (func (export "overlaps") (param $n i32) (result i32) (call $beside (local.get $n)))
 
   ;; Ends.
   (func (export "trap") (param $n i32) (result i32)

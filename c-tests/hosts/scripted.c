@@ -135,6 +135,32 @@ static int32_t wait_a_little(wasm_exec_env_t env, int32_t n)
     return n * 7;
 }
 
+typedef struct {
+    wasm_module_inst_t inst;
+    uint32_t cells[1];
+} Beside;
+
+static void *call_beside(void *argument)
+{
+    Beside *beside = argument;
+    wasm_runtime_init_thread_env();
+    wasm_exec_env_t env = wasm_runtime_create_exec_env(beside->inst, 65536);
+    wasm_runtime_call_wasm(env, wasm_runtime_lookup_function(beside->inst, "double"), 1, beside->cells);
+    wasm_runtime_destroy_exec_env(env);
+    wasm_runtime_destroy_thread_env();
+    return NULL;
+}
+
+/* While it waits, another thread calls the same instance. */
+static int32_t beside(wasm_exec_env_t env, int32_t n)
+{
+    Beside other = { wasm_runtime_get_module_inst(env), { (uint32_t)n } };
+    pthread_t thread;
+    pthread_create(&thread, NULL, call_beside, &other);
+    pthread_join(thread, NULL);
+    return (int32_t)other.cells[0];
+}
+
 static void end(wasm_exec_env_t env)
 {
     wasm_runtime_terminate(wasm_runtime_get_module_inst(env));
@@ -144,6 +170,7 @@ static NativeSymbol symbols[] = {
     { "pure", (void *)pure, "(i)i", NULL },       { "back", (void *)back, "(ii)i", NULL },
     { "counted", (void *)counted, "(i)i", NULL }, { "log", (void *)log_number, "(i)", NULL },
     { "end", (void *)end, "()", NULL },           { "wait", (void *)wait_a_little, "(i)i", NULL },
+    { "beside", (void *)beside, "(i)i", NULL },
 };
 
 static bool save_counter(wasm_module_inst_t inst, wayfarer_writer_t *writer, void *data)
@@ -264,7 +291,7 @@ static void *end_soon(void *inst)
 static void use_general(Script *script, Guest *guest)
 {
     Random *random = &script->random;
-    uint32_t cells[8] = { 0 }, n = 1 + below(random, 200), what = below(random, 25);
+    uint32_t cells[8] = { 0 }, n = 1 + below(random, 200), what = below(random, 26);
     /* Not in threads: the counter and numbers of objects are the process's, and who comes first is not certain. */
     if ((script->text && (what == 9 || what == 12)) || ((script->text || forks) && what == 13)) {
         what = 0;
@@ -387,6 +414,13 @@ static void use_general(Script *script, Guest *guest)
     case 22:
         wasm_runtime_set_exception(guest->inst, "set by the host");
         call(script, guest, "double", 1, cells, 1);
+        break;
+    case 25:
+        /* From then on there are no checkpoints. */
+        if (below(random, 6) == 0) {
+            cells[0] = n;
+            call(script, guest, "overlaps", 1, cells, 1);
+        }
         break;
     case 24:
         cells[0] = n % 4;
