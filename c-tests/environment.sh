@@ -337,6 +337,23 @@ a_thread_beside() {
     same "$scratch/expected" "$scratch/second"
 }
 
+# A call that a thread ended was in progress; in the restored host, the thread is quicker, and the call has not begun yet.
+ended_before_it_is_continued() {
+    "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/expected"
+    local n
+    for n in 25 1000; do
+        stopped $n "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100
+        EARLY=1 WAYFARER_RESTORE=$image "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+    # Stopped once more, after that.
+    rm -f "$image.2"
+    EARLY=1 WAYFARER_RESTORE=$image WAYFARER_CHECKPOINT=$image.2 WAYFARER_CHECKPOINT_AT=50 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/second" || test $? -eq 86
+    WAYFARER_RESTORE=$image.2 "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/third"
+    same "$scratch/expected" "$scratch/third"
+}
+
 # What native functions keep in the host's memory is in no image, which is said once, by name.
 natives_with_state() {
     rm -f "$image"
@@ -355,6 +372,7 @@ check references_to_functions references_to_functions
 check an_instance_for_each_job an_instance_for_each_job
 check overlapping_calls overlapping_calls
 check a_thread_beside a_thread_beside
+check ended_before_it_is_continued ended_before_it_is_continued
 check natives_with_state natives_with_state
 
 # A host on wasm_c_api.h: the restored program has its function and its globals.

@@ -60,10 +60,11 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
             && can_run(instance, func)
             && env.inspect(|exec_env| exec_env.depth == 0)
         {
-            with_call(instance, func, |made| {
-                let args = &slots[..func.param_slots as usize];
+            let args = &slots[..func.param_slots as usize];
+            let note = |made: Made<'_>| {
                 instance.driver.history().ended_before(made, entry, args, || failed(instance));
-            });
+            };
+            instance.driver.pass(|| with_call(instance, func, note));
         }
         return Err(Failed);
     }

@@ -89,6 +89,17 @@ struct Pending {
     source: Option<Arc<Source>>,
 }
 
+impl Pending {
+    /// Whether it is a call of this function with these arguments.
+    fn is_of(&self, instance: u32, func: u32, args: &[u64]) -> bool {
+        self.thread
+            .frames
+            .first()
+            .is_some_and(|frame| (frame.func.instance, frame.func.func) == (instance, func))
+            && self.args.as_deref().is_none_or(|own| own == args)
+    }
+}
+
 /// What becomes of something that the host does.
 pub(crate) enum Replay {
     /// Do it.
@@ -365,6 +376,14 @@ impl History {
                 drop(state);
                 // What the guest had done until then, if it had begun.
                 let _ = self.call(made, args);
+            }
+            return;
+        }
+        if state.pending.as_ref().is_some_and(|pending| pending.is_of(instance, func, &kept)) {
+            drop(state);
+            // What it had done when it was stopped; it ends here.
+            if let Replay::Continue(_) = self.call(made, args) {
+                self.end(made, Err(outcome()));
             }
             return;
         }
