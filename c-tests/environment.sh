@@ -341,7 +341,7 @@ a_thread_beside() {
 ended_before_it_is_continued() {
     "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/expected"
     local n
-    for n in 25 1000; do
+    for n in 50 1000; do
         stopped $n "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100
         EARLY=1 WAYFARER_RESTORE=$image "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/second"
         same "$scratch/expected" "$scratch/second"
