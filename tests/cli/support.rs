@@ -64,11 +64,20 @@ pub(crate) fn command<S: AsRef<OsStr>>(words: &[&str], args: impl IntoIterator<I
 }
 
 /// The folder that programs and libraries are built to. The first call builds those of other packages: cargo does that
-/// only for its own package's.
+/// only for its own package's. Those in the folder that `WAYFARER_TEST_COMPILERS` names are put there instead: a sanitizer is
+/// not for them.
 pub(crate) fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_BIN_EXE_iwasm")).parent().expect("it is in a folder");
+        if let Some(compilers) = std::env::var_os("WAYFARER_TEST_COMPILERS") {
+            for name in ["wamrc", "libwayfarer_compiler.so"] {
+                let place = folder.join(name);
+                let _ = std::fs::remove_file(&place);
+                std::fs::copy(Path::new(&compilers).join(name), &place).expect("it was built");
+            }
+            return folder.to_owned();
+        }
         let profile = match folder.file_name().and_then(OsStr::to_str).expect("named by its profile") {
             "debug" => "dev",
             name => name,
