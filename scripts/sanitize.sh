@@ -48,28 +48,36 @@ sanitized() {
 }
 tests=(cargo test --profile sanitized --target $triple --no-fail-fast)
 
-# prepare NAME: the library with a sanitizer, and compilers for hosts. They bring the sanitizer's own part: Rust's, as the
-# library was made for that one. That of threads has to see what hosts do, too.
-prepare() {
-    local name=$1 folder=$target/sanitize/$1 runtime compiler with
+# compilers NAME: compilers for hosts, in the sanitizer's folder. Hosts bring the sanitizer's own part: Rust's, as the library
+# was made for that one. That of threads has to see what hosts do, too. `cc` is for tests that call it.
+compilers() {
+    local name=$1 folder=$target/sanitize/$1/compilers runtime compiler with=
     runtime=$(rustc +nightly --print sysroot)/lib/rustlib/$triple/lib/librustc-nightly_rt.${runtimes[$name]}.a
-    step "$name-library" sanitized "$name" \
-        cargo rustc --quiet --profile sanitized --target $triple -p wayfarer --lib --crate-type cdylib
+    [ "$name" = thread ] && with="-fsanitize=thread -fno-sanitize-link-runtime"
+    mkdir -p "$folder"
     for compiler in clang-19 clang++-19; do
-        with=
-        [ "$name" = thread ] && with="-fsanitize=thread -fno-sanitize-link-runtime"
         printf '#!/bin/sh\nexec %s %s "$@" -w -rdynamic -Wl,--whole-archive %s -Wl,--no-whole-archive -ldl -lrt -lm\n' \
-            $compiler "$with" "$runtime" >"$folder/$compiler"
-        chmod +x "$folder/$compiler"
+            "$(command -v $compiler)" "$with" "$runtime" >"$folder/$compiler"
     done
-    sees "$name"
+    # What is loaded into a program has the program's.
+    printf '#!/bin/sh\ncase " $* " in *" -shared "*) exec %s "$@" ;; esac\nexec %s "$@"\n' \
+        "$(command -v cc)" "$folder/clang-19" >"$folder/cc"
+    chmod +x "$folder"/*
+}
+
+# prepare NAME: the library with a sanitizer, and compilers for hosts.
+prepare() {
+    step "$1-library" sanitized "$1" \
+        cargo rustc --quiet --profile sanitized --target $triple -p wayfarer --lib --crate-type cdylib
+    compilers "$1"
+    sees "$1"
 }
 
 # hosts NAME SUITE TEST...: hosts in C, with a sanitizer.
 hosts() {
     local name=$1 suite=$2 folder=$target/sanitize/$1
     shift 2
-    suite "$suite" env CC="$folder/clang-19" CXX="$folder/clang++-19" SANITIZER="$name" \
+    suite "$suite" env CC="$folder/compilers/clang-19" CXX="$folder/compilers/clang++-19" SANITIZER="$name" \
         IWASM_LIBRARY="$folder/$triple/sanitized/libiwasm.so" c-tests/run "$@"
 }
 
@@ -78,7 +86,7 @@ sees() {
     local folder=$target/sanitize/$1 library=$target/sanitize/$1/$triple/sanitized/libiwasm.so
     rm -f "$folder"/mistake*
     ln -sf "$library" "$folder/libiwasm.so.2"
-    step mistaken "$folder/clang-19" -Iinclude -o "$folder/mistaken" c-tests/hosts/mistaken.c "$library"
+    step mistaken "$folder/compilers/clang-19" -Iinclude -o "$folder/mistaken" c-tests/hosts/mistaken.c "$library"
     LD_LIBRARY_PATH=$folder ASAN_OPTIONS=$common:log_path=$folder/mistake TSAN_OPTIONS=$common:log_path=$folder/mistake \
         "$folder/mistaken" "$1" >/dev/null 2>&1
     if grep -qs 'Sanitizer: \(heap-buffer-overflow\|data race\)' "$folder"/mistake.*; then
@@ -114,7 +122,13 @@ for part; do
         suite address-crates sanitized address "${tests[@]}" -p wayfarer-snapshot -p wayfarer-runtime -p wayfarer-module \
             -p wayfarer-aot -p wayfarer-loader -p wayfarer-wasi -p wayfarer-libc -p wayfarer-guest -p wayfarer-interp
         ;;
-    bad_input | cli) suite "address-$part" sanitized address "${tests[@]}" --test "$part" ;;
+    bad_input | cli)
+        compilers address
+        # Not with these compilers: what is built here is Rust's.
+        step "$part-built" sanitized address "${tests[@]}" --quiet --no-run --test "$part"
+        suite "address-$part" sanitized address env PATH="$target/sanitize/address/compilers:$PATH" \
+            "${tests[@]}" --test "$part"
+        ;;
     hosts)
         prepare address
         hosts address address-hosts c_api c_api_imports c_api_ownership call call_stack checkpoint context cycles \
