@@ -7,7 +7,7 @@
 #   with AddressSanitizer: crates bad_input cli hosts scripted
 #   with ThreadSanitizer:  threads thread_crates
 #   quick: hosts and random hosts with AddressSanitizer, a sample
-# SCRIPTED_COUNT: how many random hosts of each kind (60; 20 for quick). What is reported and no fault: scripts/tsan.supp.
+# SANITIZED_SCRIPTS: how many random hosts of each kind (60; 20 for quick). What is reported and no fault: scripts/tsan.supp.
 #
 # Needs a nightly Rust, for its flag, and clang-19; and what `make build` makes: the compiler is used as it is. Says so and does
 # nothing where there is no nightly. The last line counts.
@@ -137,11 +137,11 @@ for part; do
         ;;
     scripted)
         prepare address
-        SCRIPTED_COUNT=${SCRIPTED_COUNT:-60} hosts address address-scripted scripted
+        SCRIPTED_COUNT=${SANITIZED_SCRIPTS:-60} hosts address address-scripted scripted
         ;;
     quick)
         prepare address
-        SCRIPTED_COUNT=${SCRIPTED_COUNT:-20} hosts address address-quick \
+        SCRIPTED_COUNT=${SANITIZED_SCRIPTS:-20} hosts address address-quick \
             checkpoint instantiate load memory natives native_state wasi_checkpoint scripted
         ;;
     threads)
