@@ -25,7 +25,7 @@ if [ "$(rustc +nightly -vV | sed -n 's/^host: //p')" != $triple ]; then
     exit 0
 fi
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-export WAYFARER_TEST_COMPILERS=$target/release
+export WAYFARER_TEST_COMPILERS=$target/release WAYFARER_TEST_SECONDS=${WAYFARER_TEST_SECONDS:-900}
 all=(crates bad_input cli hosts scripted threads thread_crates)
 
 # Faults are how guests trap: their handler is the runtime's, which also looks where the stack is. It refuses sizes by itself.
@@ -49,20 +49,20 @@ sanitized() {
 tests=(cargo test --profile sanitized --target $triple --no-fail-fast)
 
 # compilers NAME: compilers for hosts, in the sanitizer's folder. Hosts bring the sanitizer's own part: Rust's, as the library
-# was made for that one. That of threads has to see what hosts do, too. `cc` is for tests that call it.
+# was made for that one. That of threads has to see what hosts do, too. Tests that call `cc` find it in `path`.
 compilers() {
     local name=$1 folder=$target/sanitize/$1/compilers runtime compiler with=
     runtime=$(rustc +nightly --print sysroot)/lib/rustlib/$triple/lib/librustc-nightly_rt.${runtimes[$name]}.a
     [ "$name" = thread ] && with="-fsanitize=thread -fno-sanitize-link-runtime"
-    mkdir -p "$folder"
+    mkdir -p "$folder/path"
     for compiler in clang-19 clang++-19; do
         printf '#!/bin/sh\nexec %s %s "$@" -w -rdynamic -Wl,--whole-archive %s -Wl,--no-whole-archive -ldl -lrt -lm\n' \
             "$(command -v $compiler)" "$with" "$runtime" >"$folder/$compiler"
     done
     # What is loaded into a program has the program's.
     printf '#!/bin/sh\ncase " $* " in *" -shared "*) exec %s "$@" ;; esac\nexec %s "$@"\n' \
-        "$(command -v cc)" "$folder/clang-19" >"$folder/cc"
-    chmod +x "$folder"/*
+        "$(command -v cc)" "$folder/clang-19" >"$folder/path/cc"
+    chmod +x "$folder"/clang* "$folder/path/cc"
 }
 
 # prepare NAME: the library with a sanitizer, and compilers for hosts.
@@ -124,10 +124,10 @@ for part; do
         ;;
     bad_input | cli)
         compilers address
-        # Not with these compilers: what is built here is Rust's.
+        # Not with these compilers: what is built here is Rust's. How fast it is, is not asked.
         step "$part-built" sanitized address "${tests[@]}" --quiet --no-run --test "$part"
-        suite "address-$part" sanitized address env PATH="$target/sanitize/address/compilers:$PATH" \
-            "${tests[@]}" --test "$part"
+        suite "address-$part" sanitized address env PATH="$target/sanitize/address/compilers/path:$PATH" \
+            "${tests[@]}" --test "$part" -- --skip hello_world_starts_fast
         ;;
     hosts)
         prepare address

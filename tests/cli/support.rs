@@ -7,8 +7,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Longest time any of these programs may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time any of these programs may take; `WAYFARER_TEST_SECONDS` if that is set, for those that are slow.
+fn patience() -> Duration {
+    let seconds = std::env::var("WAYFARER_TEST_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
+}
 
 /// What a program left.
 #[derive(Debug)]
@@ -126,7 +129,7 @@ pub(crate) fn wait(child: Child) -> Ran {
     let waiting = std::thread::spawn(move || child.wait_with_output());
     let start = Instant::now();
     while !waiting.is_finished() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience() {
             // SAFETY: a child that was not waited for yet, so the number is still its own.
             unsafe { libc::kill(pid, libc::SIGKILL) };
             panic!("process {pid} did not end");
@@ -141,7 +144,7 @@ pub(crate) fn wait(child: Child) -> Ran {
 pub(crate) fn until(mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain");
+        assert!(start.elapsed() < patience(), "waited in vain");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
