@@ -147,7 +147,7 @@ for part; do
     threads)
         prepare thread
         # Of what the environment orders, that which has to do with threads.
-        CHECK_ONLY="a_thread_beside overlapping_calls by_signal by_timer early forked reading" \
+        CHECK_ONLY="a_thread_beside overlapping_calls early forked reading" \
             hosts thread thread-hosts checkpoint forks memory native_state natives terminate wasi_checkpoint environment
         ;;
     thread_crates)
