@@ -151,8 +151,8 @@ for part; do
             hosts thread thread-hosts checkpoint forks memory native_state natives terminate wasi_checkpoint environment
         ;;
     thread_crates)
+        # Not the storms in wasi: each of them is a scope of threads, whose end in Rust's own library is not seen.
         suite thread-runtime sanitized thread "${tests[@]}" -p wayfarer-runtime --lib
-        suite thread-wasi sanitized thread "${tests[@]}" -p wayfarer-wasi --test storm --test signals --test poll
         ;;
     *)
         echo "sanitize: no part $part: there are ${all[*]} quick" >&2
