@@ -7,8 +7,9 @@ trap 'rm -rf "$scratch"' EXIT
 image=$scratch/image
 failed=0
 
-check() { # NAME COMMAND...: a test
+check() { # NAME COMMAND...: a test. CHECK_ONLY: the names of those that are run; all by default
     local name=$1 status
+    [[ -z ${CHECK_ONLY:-} || " $CHECK_ONLY " == *" $name "* ]] || return 0
     shift
     (set -e; "$@") >"$scratch/log" 2>&1
     status=$?
@@ -292,6 +293,17 @@ too_many_calls() {
     test ! -e "$image"
 }
 
+# Those that were terminated before they began are calls, too.
+too_many_terminated_calls() {
+    "$HOSTS/steps" "$GUESTS/records.wasm" 1048600 terminated >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=1 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/steps" "$GUESTS/records.wasm" 1048600 terminated >"$scratch/first" 2>"$scratch/err"
+    same "$scratch/expected" "$scratch/first"
+    grep -F 'no checkpoint taken: the host has made more than 1048576 calls' "$scratch/err"
+    test ! -e "$image"
+}
+
 # What a host sees between its calls is what it saw the first time. Through pipes: a file would be another subject.
 observed() { # WHAT ROUNDS POINT...
     local what=$1 rounds=$2 n guest=$GUESTS/scripted.wasm
@@ -389,6 +401,7 @@ standard_api() {
 
 check many_calls many_calls
 check too_many_calls too_many_calls
+check too_many_terminated_calls too_many_terminated_calls
 check one_call one_call
 check hops hops
 check going_on going_on

@@ -6,6 +6,8 @@
 #   all      what continuous integration runs: everything stopped at a thousand points, CPython compiled and stopped, 2,000
 #            hosts that do random things, and the most important suites on other architectures, emulated
 #   long     for a night: more of all of it, sanitizers, and all suites on other architectures
+# WAYFARER_TEST_SANITIZE=1, or =quick for a part of it that takes minutes: our own code under sanitizers, where there is a
+# nightly Rust.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in
@@ -32,7 +34,9 @@ suite checked cargo test --profile checked --no-fail-fast -p wayfarer-interp -p 
 suite c c-tests/run
 suite install tests/install/run
 if [ "${WAYFARER_TEST_SANITIZE:-0}" != 0 ]; then
-    step sanitize scripts/sanitize.sh
+    parts=()
+    [ "$WAYFARER_TEST_SANITIZE" = quick ] && parts=(quick)
+    step sanitize scripts/sanitize.sh "${parts[@]}"
 fi
 if [ "${WAYFARER_TEST_CROSS:-0}" != 0 ]; then
     . scripts/cross/suites.sh

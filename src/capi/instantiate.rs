@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::sync::{Arc, PoisonError};
 
-use wayfarer_module::{ExternKind, Module, ValType};
+use wayfarer_module::{ExternKind, ImportType, Module, ValType};
 use wayfarer_runtime::{
     Extern, Instance, InstantiateError, InstantiateOptions, LoadedModule, MemoryPlan, Store,
 };
@@ -227,7 +227,8 @@ fn fresh<'a>(
     let imports = link::imports(module, store, layout.map(|l| l.memory), given)?;
     let mut options = InstantiateOptions::default();
     options.globals.extend(layout.and_then(|l| l.heap_base));
-    options.memory = layout.map(|l| l.memory);
+    // What the host gives is as the module says.
+    options.memory = layout.map(|l| l.memory).filter(|_| !is_memory_given(module.module(), given));
     // SAFETY: the imports are objects of this store.
     let instance = unsafe { store.instantiate(loaded, &imports, &options) }
         .map_err(|error| describe(module.module(), &error))?;
@@ -323,6 +324,12 @@ fn run_start_functions(instance: &WASMModuleInstanceCommon, in_place: bool) -> R
         }
     }
     Ok(())
+}
+
+/// Whether memory 0 is an import that the host gives.
+fn is_memory_given(module: &Module, given: &dyn Fn(usize) -> Option<Extern>) -> bool {
+    let place = module.imports.iter().position(|import| matches!(import.ty, ImportType::Memory(_)));
+    place.is_some_and(|index| given(index).is_some())
 }
 
 /// The limits of memory 0, imported or not.

@@ -326,7 +326,7 @@ impl History {
         }
         let mut state = self.state();
         if !state.running.is_empty() && state.unrepeatable.is_none() {
-            state.unrepeatable = Some(
+            state.forget(
                 "two threads of the host have called the guest at the same time: in which order, \
                  a restored host could not repeat"
                     .to_owned(),
@@ -339,7 +339,8 @@ impl History {
         let args = kept.unwrap_or_default();
         let process = Lineage::here();
         state.running.push(Running { process, instance: made.instance.index(), entry, args });
-        if self.keep == Keep::Changes {
+        // Otherwise it is of no use, and another thread may be changing what would be looked at.
+        if self.keep == Keep::Changes && state.unrepeatable.is_none() {
             state.watch.sync(made.store);
         }
     }

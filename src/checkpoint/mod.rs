@@ -3,7 +3,8 @@
 //! - [`policy`]: the settings, from flags or the environment; `place`: whether images can be written where they say;
 //!   `config`: the ones in force in this process
 //! - `watcher`: the signal and the timer; `pace`: how fast they may follow each other
-//! - `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile; `leave`: ends the process afterwards
+//! - `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile; `leave`: ends the process afterwards;
+//!   `futex`: what the gate and the watcher wait on
 //! - `history`: what the host does with a store, and doing it again; `program`: all of its stores
 //! - `hooks`: state that the host's own native modules add;
 //!   `mode`: in which mode of the runtime an image was taken;
@@ -11,6 +12,7 @@
 
 mod config;
 pub(crate) mod driver;
+mod futex;
 mod gate;
 pub(crate) mod history;
 pub(crate) mod hooks;
