@@ -13,6 +13,7 @@ failed=0
 scenarios='history records 30000
 jobs records 1000
 native device 30
+forks records 1000
 packed1 device 0
 packed19 device 0
 plain device 0
@@ -49,7 +50,7 @@ fi
 restore() { # HOSTS WHAT GUEST: to $scratch/out and $scratch/err
     local what=$2 guest=$1/$3.wasm image=$1/$2.image
     case $what in
-    history | jobs | native) WAYFARER_RESTORE=$image "$HOSTS/golden" "$guest" "$what" ;;
+    history | jobs | native | forks) WAYFARER_RESTORE=$image "$HOSTS/golden" "$guest" "$what" ;;
     *) "$HOSTS/golden" "$guest" "$what" "$image" ;;
     esac >"$scratch/out" 2>"$scratch/err"
 }

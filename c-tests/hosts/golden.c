@@ -4,11 +4,13 @@
  *   history    calls that give and change something, one that fails, allocations before a long call
  *   jobs       an instance for each job, two of them alive when the last one works
  *   native     a native module with state of its own
+ *   forks      a child works on, and its parent when it has ended
  *   packed1, packed19, plain, idle
  *              by wayfarer.h: from IMAGE, or until it is there; between two calls, or in one */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "wayfarer.h"
@@ -143,6 +145,25 @@ static void jobs(void)
     wasm_runtime_deinstantiate(first);
 }
 
+static int forks(void)
+{
+    wasm_module_inst_t inst = make(8192);
+    printf("seed %x\n", call(inst, "seed", 5, 0, 0));
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        printf("child %x", call(inst, "scramble", 1024, 64, 50));
+        printf(" %x\n", sum_of(inst, 1024, 64));
+        fflush(stdout);
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    printf("parent %x\n", call(inst, "scramble", 1024, 64, 2));
+    wasm_runtime_deinstantiate(inst);
+    return WEXITSTATUS(status);
+}
+
 static int64_t drain(wasm_module_inst_t inst, int64_t n)
 {
     uint32_t argv[2];
@@ -228,6 +249,8 @@ int main(int argc, char **argv)
         history();
     } else if (strcmp(what, "jobs") == 0) {
         jobs();
+    } else if (strcmp(what, "forks") == 0) {
+        return forks();
     } else {
         if (!wayfarer_register_state("device", 1, save, restore, &device)) {
             return 2;

@@ -1,5 +1,5 @@
-//! Makes a set: `WAYFARER_BLESS=SET cargo test --release --test golden`. What is in a set already stays as it is, since its images
-//! are of a version that was released. `WAYFARER_BLESS_WITH`: the iwasm that writes them, if it is another one than this build's.
+//! Makes a set: `WAYFARER_BLESS_IMAGES=SET cargo test --release --test golden`. What is in a set already stays as it is, since its images
+//! are of a version that was released. `WAYFARER_BLESS_IMAGES_WITH`: the iwasm that writes them, if it is another one than this build's.
 
 use crate::case::{Case, Content, Input, Set};
 use crate::support::{Folder, built, command, iwasm_command, run, until};
@@ -133,7 +133,7 @@ pub(crate) fn set(folder: &Path) {
 
 /// The iwasm that writes images.
 fn writer(args: Vec<String>) -> Command {
-    match std::env::var("WAYFARER_BLESS_WITH") {
+    match std::env::var("WAYFARER_BLESS_IMAGES_WITH") {
         Ok(path) => command(&[&path], args),
         Err(_) => iwasm_command(args),
     }

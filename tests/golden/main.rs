@@ -36,10 +36,10 @@ fn each_case(mut check: impl FnMut(&Set, &Case) -> Result<(), String>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A test may make a set, with `WAYFARER_BLESS`; otherwise it looks whether all is there that a set consists of.
+/// A test may make a set, with `WAYFARER_BLESS_IMAGES`; otherwise it looks whether all is there that a set consists of.
 #[test]
 fn sets_are_complete() {
-    if let Some(name) = std::env::var_os("WAYFARER_BLESS") {
+    if let Some(name) = std::env::var_os("WAYFARER_BLESS_IMAGES") {
         bless::set(&images().join(name));
     }
     for set in sets() {
