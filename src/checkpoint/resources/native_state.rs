@@ -1,4 +1,7 @@
 //! State of the host's own native modules: saved with an image, and handed back when an instance is made from it.
+//!
+//! Each module has a section and a version of its own, so that what a kind does is done here for all of them: [`save`],
+//! [`verify`], [`restore`]. What is in them, only the modules know.
 
 use std::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
