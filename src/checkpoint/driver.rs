@@ -19,9 +19,10 @@ use super::gate::Gate;
 use super::history::{History, Keep};
 use super::policy::{Policy, Then};
 use super::progress::Shown;
-use super::record::{self, HostRecord, InstanceRecord};
+use super::record::HostRecord;
+use super::resources::{self, Saving};
 use super::watcher::{self, Watch};
-use super::{config, hooks, leave, mode, program};
+use super::{config, leave, program};
 use crate::capi::exec_env;
 use crate::capi::instance::WASMModuleInstanceCommon;
 
@@ -475,24 +476,7 @@ impl Driver {
         let Some(instance) = store.instance(0).and_then(WASMModuleInstanceCommon::of) else {
             return Err("the store's first instance is gone".to_owned());
         };
-        let wasi = instance.wasi.ctx.save().map_err(|e| e.to_string())?;
-        let record = InstanceRecord {
-            heap: instance.heap.as_ref().map(|heap| heap.range()),
-            sequence,
-            in_progress: self.history.in_progress(),
-        };
-        let section =
-            |(name, version): (&str, u32), bytes| HostSection { name: name.to_owned(), version, bytes };
-        let mut sections = vec![
-            section(record::WASI, wasi),
-            section((record::NAME, record::VERSION), record.encode().map_err(|e| e.to_string())?),
-        ];
-        if let Some(host) = host {
-            sections.push(section(record::HOST, host.encode().map_err(|e| e.to_string())?));
-        }
-        sections.extend(mode::section(instance.module().module()));
-        sections.extend(hooks::save(instance)?);
-        Ok(sections)
+        resources::save(Saving { instance, history: &self.history, sequence, host })
     }
 }
 

@@ -16,8 +16,8 @@ use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
 use wayfarer_runtime::{ChangeWatch, Func, Instance, Store};
 use wayfarer_snapshot::view::{Entry, HostSection, Thread};
 
-use super::hooks;
 use super::record::{Call, FuncName, InstanceNote, Outcome, Packed, Processes, StoreRecord};
+use super::resources::native_state;
 use super::source::Source;
 use crate::capi::instance::WASMModuleInstanceCommon;
 
@@ -263,8 +263,7 @@ impl History {
         let state = self.state();
         let Some((source, ordinal)) = &state.origin else { return Ok(None) };
         if source.host.as_ref().map_or(0, |host| host.pending as usize) == *ordinal && place == 0 {
-            hooks::check(&source.image.program().host)?;
-            return source.wasi().map(|wasi| Some(wasi.to_vec()));
+            return source.wasi().map(|wasi| Some(wasi.into_owned()));
         }
         let store = source.host.as_ref().and_then(|host| host.stores.get(*ordinal));
         Ok(store.and_then(|store| store.instances.get(place)?.wasi.clone()))
@@ -443,9 +442,9 @@ impl History {
             Err(failed) => failed,
         };
         let mut changed = Vec::new();
-        if self.keep == Keep::Changes && hooks::any() {
+        if self.keep == Keep::Changes && native_state::any() {
             let instance = WASMModuleInstanceCommon::of(made.instance);
-            let saved = instance.map(hooks::save).transpose()?.unwrap_or_default();
+            let saved = instance.map(native_state::save).transpose()?.unwrap_or_default();
             changed = saved.iter().filter(|s| !state.hooks.contains(s)).cloned().collect();
             state.hooks = saved;
         }
@@ -582,7 +581,7 @@ impl History {
         made.store.apply(&changes).map_err(|e| e.to_string())?;
         if let (Some(instance), false) = (WASMModuleInstanceCommon::of(made.instance), call.hooks.is_empty())
         {
-            hooks::restore(instance, &call.hooks)?;
+            native_state::restore(instance, &call.hooks)?;
         }
         if let Some(call) = state.repeat.pop_front() {
             state.repeated(call);

@@ -10,16 +10,6 @@ use wayfarer_runtime::Changes;
 use wayfarer_runtime::fork::Lineage;
 use wayfarer_snapshot::view::{Entry, HostSection};
 
-/// Name and version of the host section with an [`InstanceRecord`].
-pub(crate) const NAME: &str = "instance";
-pub(crate) const VERSION: u32 = 2;
-
-/// Name and version of the host section with a [`HostRecord`].
-pub(crate) const HOST: (&str, u32) = ("host", 2);
-
-/// Name and version of WASI's host section.
-pub(crate) const WASI: (&str, u32) = ("wasi", 1);
-
 /// Longest record that is decoded (bytes).
 const LIMIT: usize = 512 << 20;
 
@@ -117,6 +107,7 @@ pub(crate) enum Outcome {
     /// With an exception.
     Failed {
         /// Its text.
+        #[serde(deserialize_with = "wayfarer_snapshot::record::string")]
         exception: String,
         /// The status given to `proc_exit`.
         exit_code: u32,
@@ -217,17 +208,11 @@ impl fmt::Display for Malformed {
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Malformed> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|e| Malformed(e.to_string()))
+    wayfarer_snapshot::record::encode(value).map_err(|e| Malformed(e.to_string()))
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
-    let config = bincode::config::standard();
-    let (value, read): (T, usize) =
-        bincode::serde::decode_from_slice(bytes, config).map_err(|e| Malformed(e.to_string()))?;
-    if read != bytes.len() {
-        return Err(Malformed(format!("{} bytes too many", bytes.len() - read)));
-    }
-    Ok(value)
+    wayfarer_snapshot::record::decode(bytes).map_err(Malformed)
 }
 
 /// An [`InstanceRecord`] of version 1, which also held the calls that were done, without what they changed.
@@ -242,13 +227,25 @@ struct Version1 {
 
 #[derive(Serialize, Deserialize)]
 enum Call1 {
-    Call { func: u32, args: Vec<u64>, results: Vec<u64> },
-    Malloc { size: u32, address: u32 },
-    Failed { func: u32, args: Vec<u64>, exception: String },
+    Call {
+        func: u32,
+        args: Vec<u64>,
+        results: Vec<u64>,
+    },
+    Malloc {
+        size: u32,
+        address: u32,
+    },
+    Failed {
+        func: u32,
+        args: Vec<u64>,
+        #[serde(deserialize_with = "wayfarer_snapshot::record::string")]
+        exception: String,
+    },
 }
 
 /// A [`HostRecord`] of version 1, which knew nothing of forks.
-#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 struct HostRecord1 {
     observed: bool,
     pending: u32,
@@ -311,53 +308,17 @@ impl HostRecord {
             return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }
         match version {
-            1 => decode(bytes).map(HostRecord1::now),
+            1 => {
+                type Head = (bool, u32, Vec<StoreRecord1>);
+                let ((observed, pending, stores), rest): (Head, _) =
+                    wayfarer_snapshot::record::decode_first(bytes).map_err(Malformed)?;
+                // The first builds that wrote this version ended here.
+                let streams = if rest.is_empty() { Vec::new() } else { decode(rest)? };
+                Ok(HostRecord1 { observed, pending, stores, streams }.now())
+            }
             _ => decode(bytes),
         }
     }
-}
-
-/// An instance's record, for people.
-///
-/// # Errors
-/// What is wrong with the bytes.
-pub fn describe(bytes: &[u8], version: u32) -> Result<serde_json::Value, String> {
-    let record = InstanceRecord::decode(bytes, version).map_err(|e| e.to_string())?;
-    serde_json::to_value(&record).map_err(|e| e.to_string())
-}
-
-/// A host's record, for people: its calls, without the bytes that they changed.
-///
-/// # Errors
-/// What is wrong with the bytes.
-pub fn describe_host(bytes: &[u8], version: u32) -> Result<serde_json::Value, String> {
-    let record = HostRecord::decode(bytes, version).map_err(|e| e.to_string())?;
-    let call = |call: &Call| {
-        let (results, exception) = match &call.outcome {
-            Outcome::Returned(results) => (Some(results), None),
-            Outcome::Failed { exception, .. } => (None, Some(exception)),
-        };
-        serde_json::json!({
-            "instance": call.instance,
-            "function": call.func,
-            "arguments": call.args,
-            "results": results,
-            "exception": exception,
-            "changes_bytes": call.changes.len(),
-        })
-    };
-    let store = |store: &StoreRecord| {
-        let hex = |note: &InstanceNote| note.sha256.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        serde_json::json!({
-            "modules": store.instances.iter().map(hex).collect::<Vec<_>>(),
-            "calls": store.calls.iter().map(call).collect::<Vec<_>>(),
-        })
-    };
-    Ok(serde_json::json!({
-        "observed": record.observed,
-        "in_progress_store": record.pending,
-        "stores": record.stores.iter().map(store).collect::<Vec<_>>(),
-    }))
 }
 
 #[cfg(test)]
@@ -369,9 +330,9 @@ mod tests {
     fn round_trip() {
         let record = InstanceRecord { heap: Some((8, 4096)), sequence: 3, in_progress: Some(vec![1]) };
         let bytes = record.encode().unwrap();
-        assert_eq!(InstanceRecord::decode(&bytes, VERSION).unwrap(), record);
-        assert!(InstanceRecord::decode(&bytes[..bytes.len() - 1], VERSION).is_err());
-        assert!(InstanceRecord::decode(&[&bytes[..], &[0]].concat(), VERSION).is_err());
+        assert_eq!(InstanceRecord::decode(&bytes, 2).unwrap(), record);
+        assert!(InstanceRecord::decode(&bytes[..bytes.len() - 1], 2).is_err());
+        assert!(InstanceRecord::decode(&[&bytes[..], &[0]].concat(), 2).is_err());
 
         let calls = vec![Call {
             instance: 0,
@@ -396,15 +357,19 @@ mod tests {
             ..HostRecord::default()
         };
         let bytes = record.encode().unwrap();
-        let version = HOST.1;
-        assert_eq!(HostRecord::decode(&bytes, version).unwrap(), record);
-        assert!(HostRecord::decode(&bytes[..bytes.len() - 1], version).is_err());
+        assert_eq!(HostRecord::decode(&bytes, 2).unwrap(), record);
+        assert!(HostRecord::decode(&bytes[..bytes.len() - 1], 2).is_err());
 
         let stores = vec![StoreRecord1 { instances, calls }];
         let old = HostRecord1 { observed: true, pending: 0, stores, streams: Vec::new() };
         record.process = Processes::default();
         record.stores[0].processes.clear();
-        assert_eq!(HostRecord::decode(&encode(&old).unwrap(), 1).unwrap(), record);
+        let bytes = encode(&old).unwrap();
+        assert_eq!(HostRecord::decode(&bytes, 1).unwrap(), record);
+        // The first builds that wrote version 1 ended before the streams.
+        assert_eq!(HostRecord::decode(&bytes[..bytes.len() - 1], 1).unwrap(), record);
+        assert!(HostRecord::decode(&bytes[..bytes.len() - 2], 1).is_err());
+        assert!(HostRecord::decode(&[&bytes[..], &[0]].concat(), 1).is_err());
     }
 
     #[test]
@@ -420,6 +385,26 @@ mod tests {
         assert_eq!(InstanceRecord::decode(&encode(&old).unwrap(), 1).unwrap(), record);
         old.calls.push(Call1::Malloc { size: 1, address: 8 });
         assert!(InstanceRecord::decode(&encode(&old).unwrap(), 1).is_err());
+    }
+
+    /// A text or list that says that it is longer than all memory is an error, not an allocation.
+    #[test]
+    fn hostile_lengths_cost_nothing() {
+        let huge = [253, 255, 255, 255, 255, 255, 255, 255, 63];
+        // Not observed, store 0, one store without instances, one call that failed.
+        let call = [&[0, 0, 1, 0, 1, 0, 7, 5, 0, 1], &huge[..]].concat();
+        let stores = [&[0, 0], &huge[..]].concat();
+        let hook = [&[0, 0, 1, 0, 1, 0, 7, 5, 0, 0, 0, 0, 0, 1], &huge[..]].concat();
+        for bytes in [call, stores, hook] {
+            let error = HostRecord::decode(&bytes, 1).unwrap_err().to_string();
+            assert!(error.contains("malformed"), "{error}");
+            let error = HostRecord::decode(&bytes, 2).unwrap_err().to_string();
+            assert!(error.contains("malformed"), "{error}");
+        }
+        // Version 1 of an instance: no heap, checkpoint 0, no call in progress, one call that failed.
+        let old = [&[0, 0, 0, 1, 2, 7, 0], &huge[..]].concat();
+        InstanceRecord::decode(&old, 1).unwrap_err();
+        InstanceRecord::decode(&[&[0, 0, 1], &huge[..]].concat(), 2).unwrap_err();
     }
 
     #[test]
