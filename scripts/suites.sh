@@ -65,12 +65,12 @@ print_times() {
     for line in "${times[@]}"; do
         read -r seconds name <<<"$line"
         printf '%6d %s\n' "$seconds" "$name"
-        [ ! -f "$logs/$name" ] || awk '
+        [ ! -f "$logs/$name.log" ] || awk '
             /^ +Running / { program = $2 == "unittests" ? $NF : $2 }
             /^test result: / && match($0, /finished in [0-9.]+s/) {
                 seconds = substr($0, RSTART + 12, RLENGTH - 13)
-                if (seconds >= 10) printf "       %7.0f %s\n", seconds, program
-            }' "$logs/$name"
+                if (seconds + 0 >= 10) printf "       %7.0f %s\n", seconds, program
+            }' "$logs/$name.log"
     done
 }
 
