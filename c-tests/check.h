@@ -176,7 +176,19 @@ CHECK_UNUSED int check_instantiate(struct check_guest_state *guest, uint32_t hea
     return guest->env != NULL;
 }
 
-/* Both. */
+/* Another instance of a loaded guest. Ends the program if there can be none. */
+CHECK_UNUSED wasm_module_inst_t check_another(struct check_guest_state *guest)
+{
+    wasm_module_inst_t inst = wasm_runtime_instantiate(guest->module, 16384, 0, guest->error, sizeof guest->error);
+    if (!inst) {
+        check_failed("instantiate", 0);
+        fprintf(stderr, "%s\n", guest->error);
+        exit(2);
+    }
+    return inst;
+}
+
+/* Loads and instantiates it. */
 CHECK_UNUSED int check_open(struct check_guest_state *guest, const char *name, uint32_t heap_size)
 {
     return check_load(guest, name) && check_instantiate(guest, heap_size);

@@ -119,17 +119,6 @@ static int64_t digest(wasm_module_inst_t inst)
     return hash;
 }
 
-static wasm_module_inst_t new_instance(void)
-{
-    wasm_module_inst_t inst = wasm_runtime_instantiate(guest.module, 16384, 0, guest.error, sizeof guest.error);
-    if (!inst) {
-        check_failed("instantiate", 0);
-        fprintf(stderr, "%s\n", guest.error);
-        exit(2);
-    }
-    return inst;
-}
-
 /* Goes on in a restored instance, and compares the end with that of the undisturbed run. */
 static void finish_restored(wasm_module_inst_t inst)
 {
@@ -166,7 +155,7 @@ static wasm_module_inst_t from_path(const char *path)
 
 TEST(undisturbed)
 {
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     CHECK(call_in(inst, "ticks", TICKS, &expected));
     expected_digest = digest(inst);
     CHECK_INT(wayfarer_checkpoint_count(inst), 0);
@@ -176,7 +165,7 @@ TEST(undisturbed)
 TEST(from_a_native_to_memory_and_on)
 {
     int64_t result;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     forget_done();
     memset(&ask_how, 0, sizeof ask_how);
     ask_at = 25;
@@ -211,7 +200,7 @@ TEST(from_a_native_to_memory_and_on)
 TEST(stop)
 {
     int64_t result;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     forget_done();
     memset(&ask_how, 0, sizeof ask_how);
     ask_how.then = WAYFARER_STOP;
@@ -229,7 +218,7 @@ TEST(to_a_path_compressed)
     int64_t result;
     uint64_t sizes[2];
     for (int i = 0; i < 2; i++) {
-        wasm_module_inst_t inst = new_instance();
+        wasm_module_inst_t inst = check_another(&guest);
         wasm_memory_inst_t memory = wasm_runtime_get_default_memory(inst);
         CHECK(wasm_memory_enlarge(memory, 4));
         memset((char *)wasm_memory_get_base_address(memory) + 65536, 'x', 4 * 65536);
@@ -257,7 +246,7 @@ TEST(to_a_path_compressed)
 TEST(permissions)
 {
     const uint32_t modes[] = { 0644, 0400, 0600 };
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     mode_t mask = umask(077);
     /* None that are no permissions, or that make the image useless. */
     CHECK(!wayfarer_set_image_mode(01644) && !wayfarer_set_image_mode(0244));
@@ -281,7 +270,7 @@ TEST(to_a_descriptor)
     REQUIRE(file != NULL);
     int fd = fileno(file);
     CHECK_INT(write(fd, "before", 6), 6);
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     forget_done();
     memset(&ask_how, 0, sizeof ask_how);
     ask_how.use_fd = true;
@@ -306,7 +295,7 @@ TEST(through_a_pipe)
     static char bytes[1 << 20];
     REQUIRE(pipe(fds) == 0);
     fcntl(fds[1], F_SETPIPE_SZ, 1 << 20);
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     forget_done();
     memset(&ask_how, 0, sizeof ask_how);
     ask_how.use_fd = true;
@@ -355,7 +344,7 @@ TEST(from_another_thread)
     pthread_t thread;
     struct order order;
     memset(&order, 0, sizeof order);
-    order.inst = new_instance();
+    order.inst = check_another(&guest);
     ticks = 0;
     slow = true;
     REQUIRE(pthread_create(&thread, NULL, order_checkpoint, &order) == 0);
@@ -377,7 +366,7 @@ TEST(between_two_calls)
 {
     int64_t result;
     wayfarer_report_t report;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     CHECK(call_in(inst, "mix", 500, &result));
     int64_t before = digest(inst);
     CHECK(wayfarer_checkpoint(inst, NULL, &report, guest.error, sizeof guest.error));
@@ -400,7 +389,7 @@ TEST(between_two_calls)
     wayfarer_image_free((void *)report.image, report.image_size);
 
     /* A request is served at once, too. */
-    inst = new_instance();
+    inst = check_another(&guest);
     forget_done();
     CHECK(wayfarer_checkpoint_request(inst, NULL, on_done, &done, NULL, 0));
     CHECK_INT(done.calls, 1);
@@ -421,7 +410,7 @@ TEST(from_a_signal_handler)
     int64_t result;
     struct sigaction action, before;
     struct itimerval timer = { { 0, 20000 }, { 0, 20000 } }, off = { { 0, 0 }, { 0, 0 } };
-    signalled = new_instance();
+    signalled = check_another(&guest);
     forget_done();
     memset(&ask_how, 0, sizeof ask_how);
     REQUIRE(wayfarer_checkpoint_prepare(signalled, &ask_how, on_done, &done, guest.error, sizeof guest.error));
@@ -450,7 +439,7 @@ static const char *program;
 TEST(in_a_new_process)
 {
     int64_t result, theirs, their_digest;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     forget_done();
     memset(&ask_how, 0, sizeof ask_how);
     ask_how.path = path;
@@ -527,20 +516,20 @@ TEST(what_cannot_be_captured)
     memset(&ask_how, 0, sizeof ask_how);
 
     /* A native function that called back is on the stack: an error, and the guest goes on. */
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     forget_done();
     CHECK(call_in(inst, "through_native", 1000, &result));
     CHECK_INT(done.calls, 1);
     CHECK(!done.ok);
     CHECK_HAS(done.error, "nested");
     wasm_runtime_deinstantiate(inst);
-    inst = new_instance();
+    inst = check_another(&guest);
     CHECK(call_in(inst, "mix", 1000, &plain));
     wasm_runtime_deinstantiate(inst);
     CHECK(result != 0 && plain != 0);
 
     /* An object of the host's. */
-    inst = new_instance();
+    inst = check_another(&guest);
     memcpy(argv, &p, sizeof p);
     CHECK(wasm_runtime_call_wasm(wasm_runtime_get_exec_env_singleton(inst),
                                  wasm_runtime_lookup_function(inst, "keep"), 2, argv));
@@ -615,7 +604,7 @@ TEST(two_threads_in_the_guest)
 TEST(bad_arguments)
 {
     char error[256];
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     wayfarer_checkpoint_args_t args;
     memset(&args, 0, sizeof args);
     args.compression_level = 99;
@@ -664,7 +653,7 @@ TEST(arguments_of_other_sizes)
 {
     char error[256] = "";
     wayfarer_report_t report;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     struct later_args later;
     memset(&later, 0, sizeof later);
     REQUIRE(wayfarer_checkpoint_sized(inst, &later.known, sizeof later, &report, error, sizeof error));
@@ -700,7 +689,7 @@ TEST(bad_images)
     char error[512];
     wayfarer_report_t report;
     struct check_guest_state other;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     REQUIRE(wayfarer_checkpoint(inst, NULL, &report, error, sizeof error));
     wasm_runtime_deinstantiate(inst);
 
@@ -744,7 +733,7 @@ TEST(many_hops)
 {
     int64_t result;
     uint32_t argv[2];
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     memset(&ask_how, 0, sizeof ask_how);
     ask_how.then = WAYFARER_STOP;
     forget_done();

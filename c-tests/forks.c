@@ -36,6 +36,23 @@ static void wait_for_it(void)
     }
 }
 
+/* Starts a thread, and lets it come to where it waits. */
+static bool start(pthread_t *thread, void *(*f)(void *), wasm_module_inst_t inst)
+{
+    waits = go_on = false;
+    if (pthread_create(thread, NULL, f, inst) != 0) {
+        return false;
+    }
+    wait_for_it();
+    return true;
+}
+
+static void finish(pthread_t thread)
+{
+    go_on = true;
+    pthread_join(thread, NULL);
+}
+
 static int32_t tick(wasm_exec_env_t env, int64_t n)
 {
     (void)env;
@@ -58,16 +75,6 @@ static int32_t tick(wasm_exec_env_t env, int64_t n)
 
 static NativeSymbol symbols[] = { { "tick", (void *)tick, "(I)i", NULL },
                                   { "nested", (void *)tick, "(I)I", NULL } };
-
-static wasm_module_inst_t new_instance(void)
-{
-    wasm_module_inst_t inst = wasm_runtime_instantiate(guest.module, 16384, 0, guest.error, sizeof guest.error);
-    if (!inst) {
-        fprintf(stderr, "%s\n", guest.error);
-        exit(2);
-    }
-    return inst;
-}
 
 static int64_t ticks(wasm_module_inst_t inst)
 {
@@ -140,15 +147,13 @@ static void end_child(void)
 
 TEST(another_thread_was_in_the_guest)
 {
-    wasm_module_inst_t busy = new_instance(), idle = new_instance(), fresh = new_instance();
+    wasm_module_inst_t busy = check_another(&guest), idle = check_another(&guest), fresh = check_another(&guest);
     int64_t expected = ticks(idle);
     pthread_t thread;
     wayfarer_report_t report;
     char error[256] = "";
-    waits = go_on = false;
     todo = WAIT;
-    REQUIRE(pthread_create(&thread, NULL, call_ticks, busy) == 0);
-    wait_for_it();
+    REQUIRE(start(&thread, call_ticks, busy));
     pid_t pid = fork_child();
     if (pid == 0) {
         CHECK(!wayfarer_checkpoint(busy, NULL, &report, error, sizeof error));
@@ -158,8 +163,7 @@ TEST(another_thread_was_in_the_guest)
         end_child();
     }
     check_child(pid);
-    go_on = true;
-    pthread_join(thread, NULL);
+    finish(thread);
     CHECK(wayfarer_checkpoint(busy, NULL, &report, error, sizeof error));
     wayfarer_image_free((void *)report.image, report.image_size);
     wasm_runtime_deinstantiate(busy);
@@ -169,21 +173,18 @@ TEST(another_thread_was_in_the_guest)
 
 TEST(another_thread_was_taking_a_checkpoint)
 {
-    wasm_module_inst_t inst = new_instance(), fresh = new_instance();
+    wasm_module_inst_t inst = check_another(&guest), fresh = check_another(&guest);
     int64_t expected = ticks(fresh);
     pthread_t thread;
-    waits = go_on = false;
     REQUIRE(wayfarer_register_state("waits", 1, save, load, NULL));
-    REQUIRE(pthread_create(&thread, NULL, take, inst) == 0);
-    wait_for_it();
+    REQUIRE(start(&thread, take, inst));
     pid_t pid = fork_child();
     if (pid == 0) {
         CHECK_INT(ticks(inst), expected);
         end_child();
     }
     check_child(pid);
-    go_on = true;
-    pthread_join(thread, NULL);
+    finish(thread);
     CHECK(wayfarer_unregister_state("waits"));
     CHECK_INT(ticks(inst), expected);
     wasm_runtime_deinstantiate(inst);
@@ -193,17 +194,15 @@ TEST(another_thread_was_taking_a_checkpoint)
 /* The thread that forks is in the guest in both processes: with each of them it goes on, and can be checkpointed. */
 TEST(the_thread_that_forked_is_in_the_guest)
 {
-    wasm_module_inst_t inst = new_instance(), busy = new_instance();
+    wasm_module_inst_t inst = check_another(&guest), busy = check_another(&guest);
     int64_t expected = ticks(inst);
     wasm_runtime_deinstantiate(inst);
-    inst = new_instance();
+    inst = check_another(&guest);
     pthread_t thread;
     wayfarer_report_t report;
     char error[256] = "";
-    waits = go_on = false;
     todo = WAIT;
-    REQUIRE(pthread_create(&thread, NULL, call_ticks, busy) == 0);
-    wait_for_it();
+    REQUIRE(start(&thread, call_ticks, busy));
     todo = FORK;
     CHECK_INT(ticks(inst), expected);
     CHECK(wayfarer_checkpoint(inst, NULL, &report, error, sizeof error));
@@ -215,8 +214,7 @@ TEST(the_thread_that_forked_is_in_the_guest)
     }
     wayfarer_image_free((void *)report.image, report.image_size);
     check_child(child);
-    go_on = true;
-    pthread_join(thread, NULL);
+    finish(thread);
     wasm_runtime_deinstantiate(inst);
     wasm_runtime_deinstantiate(busy);
 }
@@ -224,14 +222,12 @@ TEST(the_thread_that_forked_is_in_the_guest)
 /* As the environment orders it: what another thread was doing could not be repeated. In a process of its own. */
 static void ordered_by_the_environment(void)
 {
-    wasm_module_inst_t inst = new_instance(), fresh = new_instance(), counted = new_instance();
+    wasm_module_inst_t inst = check_another(&guest), fresh = check_another(&guest), counted = check_another(&guest);
     int64_t expected = ticks(fresh);
     pthread_t thread;
-    waits = go_on = false;
     REQUIRE(wayfarer_register_state("waits", 1, save, load, NULL));
     raise(SIGUSR2);
-    REQUIRE(pthread_create(&thread, NULL, call_ticks, inst) == 0);
-    wait_for_it();
+    REQUIRE(start(&thread, call_ticks, inst));
     pid_t pid = fork_child();
     if (pid == 0) {
         go_on = true;
@@ -248,8 +244,7 @@ static void ordered_by_the_environment(void)
         end_child();
     }
     check_child(pid);
-    go_on = true;
-    pthread_join(thread, NULL);
+    finish(thread);
     CHECK(wayfarer_unregister_state("waits"));
     CHECK_INT(ticks(counted), expected);
     wasm_runtime_deinstantiate(inst);

@@ -107,16 +107,6 @@ static NativeSymbol symbols[] = {
     { "read", (void *)read_byte, "(*~)i", NULL },
 };
 
-static wasm_module_inst_t new_instance(void)
-{
-    wasm_module_inst_t inst = wasm_runtime_instantiate(guest.module, 16384, 0, guest.error, sizeof guest.error);
-    if (!inst) {
-        fprintf(stderr, "%s\n", guest.error);
-        exit(2);
-    }
-    return inst;
-}
-
 static wasm_module_inst_t restored(void)
 {
     return wayfarer_restore_from_memory(guest.module, NULL, image, image_size, guest.error, sizeof guest.error);
@@ -135,13 +125,13 @@ static bool drain(wasm_module_inst_t inst, int64_t n, int64_t *sum)
 TEST(state_comes_back)
 {
     int64_t expected = 0, sum = 0;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     device.state = 42;
     CHECK(drain(inst, 50, &expected));
     wasm_runtime_deinstantiate(inst);
 
     CHECK(wayfarer_register_state("device", 1, save, restore, &device));
-    inst = new_instance();
+    inst = check_another(&guest);
     device.state = 42;
     served = 0;
     ask_at = 20;
@@ -190,12 +180,12 @@ TEST(state_that_does_not_fit)
 TEST(state_that_cannot_be_saved)
 {
     int64_t expected = 0, sum = 0;
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     device.state = 42;
     CHECK(drain(inst, 50, &expected));
     wasm_runtime_deinstantiate(inst);
 
-    inst = new_instance();
+    inst = check_another(&guest);
     device.state = 42;
     device.refuse_save = true;
     served = 0;
@@ -269,7 +259,7 @@ static bool wait_disturbed(wasm_module_inst_t inst, uint32_t then, bool send, ui
 TEST(a_wait_that_goes_on)
 {
     uint32_t argv[1] = { 0 };
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     CHECK(wait_disturbed(inst, WAYFARER_CONTINUE, true, argv));
     CHECK_INT(argv[0], 1000 + 'A');
     CHECK_INT(waits, 2);
@@ -279,7 +269,7 @@ TEST(a_wait_that_goes_on)
 TEST(a_wait_that_is_restored)
 {
     uint32_t argv[1] = { 0 };
-    wasm_module_inst_t inst = new_instance();
+    wasm_module_inst_t inst = check_another(&guest);
     CHECK(!wait_disturbed(inst, WAYFARER_STOP, false, argv));
     CHECK_STR(wasm_runtime_get_exception(inst), "Exception: stopped by checkpoint");
     CHECK_INT(waits, 1);

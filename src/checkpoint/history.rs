@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wayfarer_module::ValType;
-use wayfarer_runtime::fork::{self, Lineage};
+use wayfarer_runtime::fork::Lineage;
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
 use wayfarer_runtime::{ChangeWatch, Func, Instance, Store};
 use wayfarer_snapshot::view::{Entry, HostSection, Thread};
@@ -89,17 +89,6 @@ struct Pending {
     source: Option<Arc<Source>>,
 }
 
-impl Pending {
-    /// Whether it is a call of this function with these arguments.
-    fn is_of(&self, instance: u32, func: u32, args: &[u64]) -> bool {
-        self.thread
-            .frames
-            .first()
-            .is_some_and(|frame| (frame.func.instance, frame.func.func) == (instance, func))
-            && self.args.as_deref().is_none_or(|own| own == args)
-    }
-}
-
 /// What becomes of something that the host does.
 pub(crate) enum Replay {
     /// Do it.
@@ -174,7 +163,6 @@ fn map_functions(types: &[ValType], slots: &[u64], f: impl Fn(u64) -> Option<u64
 impl History {
     /// The history of a store in which nothing has happened.
     pub(crate) fn new(keep: Keep) -> History {
-        fork::notice();
         History { keep, state: Mutex::default(), caught_up: AtomicBool::new(true) }
     }
 
@@ -230,7 +218,7 @@ impl History {
         calls[..started].iter().for_each(|call| state.push(call.clone()));
         state.repeat = calls[started..].to_vec().into();
         let args = source.record.in_progress.clone();
-        let process = Processes { begun: Lineage::here(), ended: Lineage::here() };
+        let process = Processes::here();
         let pending = |thread: &Thread| Pending { thread: thread.clone(), args, process, source: None };
         state.pending = source.thread().map(pending);
         let caught_up = state.repeat.is_empty() && state.pending.is_none();
@@ -379,15 +367,15 @@ impl History {
             }
             return;
         }
-        if state.pending.as_ref().is_some_and(|pending| pending.is_of(instance, func, &kept)) {
+        if state.pending.is_some() {
             drop(state);
-            // What it had done when it was stopped; it ends here.
+            // If it is the call in progress: what that had done when it was stopped. It ends here.
             if let Replay::Continue(_) = self.call(made, args) {
                 self.end(made, Err(outcome()));
             }
             return;
         }
-        if self.keeps() && state.pending.is_none() && state.unrepeatable.is_none() {
+        if self.keeps() && state.unrepeatable.is_none() {
             let (changes, hooks) = (Packed::default(), Vec::new());
             let call = Call { instance, func, entry, args: kept, outcome: outcome(), changes, hooks };
             state.done(call, &Lineage::here());

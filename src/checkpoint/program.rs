@@ -114,14 +114,14 @@ pub(crate) fn obstacle(own: &Arc<History>) -> Option<String> {
 /// What cannot be saved, in words.
 pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
     let program = program();
-    let here = Lineage::here();
-    if here.is_too_deep() {
+    let process = Processes::here();
+    if process.ended.is_too_deep() {
         return Err("too many forks lie between this process and the first one".to_owned());
     }
     let mut record = HostRecord {
         observed: keep == Keep::Changes,
         streams: wayfarer_wasi::stream_positions(),
-        process: Processes { begun: here.clone(), ended: here },
+        process,
         ..HostRecord::default()
     };
     for (ordinal, member) in program.members.iter().enumerate() {

@@ -48,6 +48,13 @@ pub(crate) struct Processes {
     pub(crate) ended: Lineage,
 }
 
+impl Processes {
+    /// This process, from beginning to end.
+    pub(crate) fn here() -> Processes {
+        Processes { begun: Lineage::here(), ended: Lineage::here() }
+    }
+}
+
 /// A store's part of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct StoreRecord {

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use crate::support::{Folder, Ran, iwasm_command, run};
 
-const CHECKPOINTED: i32 = 86;
+pub(crate) const CHECKPOINTED: i32 = 86;
 
 /// Counts, and returns the count.
-const COUNTER: &str = r#"(module (memory (export "memory") 1)
+pub(crate) const COUNTER: &str = r#"(module (memory (export "memory") 1)
     (func (export "run") (param $n i32) (result i32) (local $i i32)
         (loop $next
             (local.set $i (i32.add (local.get $i) (i32.const 1)))

@@ -1,14 +1,8 @@
 //! Sections of images that this build does not know: skipped if they are marked as ancillary, refused by name if not.
 
 use crate::assemble::{Part, assemble, take_apart};
+use crate::images::{CHECKPOINTED, COUNTER};
 use crate::support::{Folder, iwasm, wayfarer};
-
-const COUNTER: &str = r#"(module (memory (export "memory") 1)
-    (func (export "run") (param $n i32) (result i32) (local $i i32)
-        (loop $next
-            (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $next (i32.lt_u (local.get $i) (local.get $n))))
-        (local.get $i)))"#;
 
 /// A host section: its version, its name, and what is in it.
 fn host(version: u32, name: &str, flags: u32) -> Part {
@@ -33,7 +27,7 @@ impl Setup {
         let options =
             [&checkpoint, "--checkpoint-at=50", "--checkpoint-then=exit", "-f", "run", &guest, "100"];
         let ran = iwasm(options);
-        assert_eq!(ran.status, Some(86), "{ran:?}");
+        assert_eq!(ran.status, Some(CHECKPOINTED), "{ran:?}");
         let parts = take_apart(&std::fs::read(image).expect("it was written"));
         Setup { folder, guest, parts }
     }

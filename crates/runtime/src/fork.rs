@@ -40,7 +40,7 @@ pub struct Lineage {
 impl Lineage {
     /// That of this process, counted since [`notice`].
     pub fn here() -> Lineage {
-        let depth = DEPTH.load(Ordering::SeqCst).min(DEEPEST - 1);
+        let depth = depth();
         let ancestors = LINEAGE[..depth].iter().map(|forks| forks.load(Ordering::SeqCst)).collect();
         Lineage { ancestors, forks: LINEAGE[depth].load(Ordering::SeqCst) }
     }
@@ -61,16 +61,20 @@ impl Lineage {
     }
 }
 
-/// Async-signal-safe.
+/// Where in [`LINEAGE`] this process is.
+fn depth() -> usize {
+    DEPTH.load(Ordering::SeqCst).min(DEEPEST - 1)
+}
+
+/// Counts the fork, as the child does. Async-signal-safe.
 unsafe extern "C" fn in_parent() {
-    LINEAGE[DEPTH.load(Ordering::SeqCst).min(DEEPEST - 1)].fetch_add(1, Ordering::SeqCst);
+    LINEAGE[depth()].fetch_add(1, Ordering::SeqCst);
 }
 
 /// Only what is async-signal-safe: other threads of the parent may have held any lock.
 unsafe extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::SeqCst);
-    let depth = DEPTH.load(Ordering::SeqCst).min(DEEPEST - 1);
-    // As the parent counts it.
+    let depth = depth();
     LINEAGE[depth].fetch_add(1, Ordering::SeqCst);
     if depth + 1 < DEEPEST {
         LINEAGE[depth + 1].store(0, Ordering::SeqCst);
