@@ -23,14 +23,16 @@ RELEASE := $(TARGET)/release
 # compilers link what they have of it anyway, and there is none to link statically.
 STATIC_LIBS := -lutil -lrt -lpthread -lm -ldl -lc
 
-.PHONY: help all build setup guests demo test test-cross bench fmt lint install uninstall
+.PHONY: help all build setup guests demo test test-all test-long test-cross bench fmt lint install uninstall
 
 help:
 	@echo 'make build      libraries and programs, optimized, in $(RELEASE)'
 	@echo 'make demo       checkpoint CPython in the middle of its work, and restore it in a new process'
-	@echo 'make test       all tests; ends with "N passed, N failed"'
-	@echo 'make test-cross tests for aarch64 and s390x, emulated; make test has them if WAYFARER_TEST_CROSS=1,'
-	@echo '                or those that CI runs if it is suites'
+	@echo 'make test       the tests, what takes long by samples; ends with "N passed, N failed"'
+	@echo 'make test-all   what continuous integration runs, with aarch64 and s390x, emulated'
+	@echo 'make test-long  for a night'
+	@echo 'make test-cross tests for aarch64 and s390x alone; all of them, or those that CI runs with'
+	@echo '                WAYFARER_TEST_CROSS=suites'
 	@echo 'make bench      comparison with native code and other engines; what checkpoints cost'
 	@echo 'make install    to PREFIX ($(PREFIX)), under DESTDIR if that is set'
 	@echo 'make uninstall  removes what install put there'
@@ -57,6 +59,14 @@ demo: setup build
 
 test: setup
 	scripts/test.sh
+
+# What continuous integration runs.
+test-all: setup
+	scripts/test.sh all
+
+# For a night.
+test-long: setup
+	scripts/test.sh long
 
 test-cross: setup
 	scripts/cross/test.sh

@@ -7,8 +7,9 @@ trap 'rm -rf "$scratch"' EXIT
 image=$scratch/image
 failed=0
 
-check() { # NAME COMMAND...: a test
+check() { # NAME COMMAND...: a test. CHECK_ONLY: the names of those that are run; all by default
     local name=$1 status
+    [[ -z ${CHECK_ONLY:-} || " $CHECK_ONLY " == *" $name "* ]] || return 0
     shift
     (set -e; "$@") >"$scratch/log" 2>&1
     status=$?
@@ -292,6 +293,17 @@ too_many_calls() {
     test ! -e "$image"
 }
 
+# Those that were terminated before they began are calls, too.
+too_many_terminated_calls() {
+    "$HOSTS/steps" "$GUESTS/records.wasm" 1048600 terminated >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=1 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/steps" "$GUESTS/records.wasm" 1048600 terminated >"$scratch/first" 2>"$scratch/err"
+    same "$scratch/expected" "$scratch/first"
+    grep -F 'no checkpoint taken: the host has made more than 1048576 calls' "$scratch/err"
+    test ! -e "$image"
+}
+
 # What a host sees between its calls is what it saw the first time. Through pipes: a file would be another subject.
 observed() { # WHAT ROUNDS POINT...
     local what=$1 rounds=$2 n guest=$GUESTS/scripted.wasm
@@ -337,6 +349,23 @@ a_thread_beside() {
     same "$scratch/expected" "$scratch/second"
 }
 
+# A call that a thread ended was in progress; in the restored host, the thread is quicker, and the call has not begun yet.
+ended_before_it_is_continued() {
+    "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/expected"
+    local n
+    for n in 50 1000; do
+        stopped $n "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100
+        EARLY=1 WAYFARER_RESTORE=$image "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/second"
+        same "$scratch/expected" "$scratch/second"
+    done
+    # Stopped once more, after that.
+    rm -f "$image.2"
+    EARLY=1 WAYFARER_RESTORE=$image WAYFARER_CHECKPOINT=$image.2 WAYFARER_CHECKPOINT_AT=50 WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/second" || test $? -eq 86
+    WAYFARER_RESTORE=$image.2 "$HOSTS/observing" "$GUESTS/scripted.wasm" ended 100 >"$scratch/third"
+    same "$scratch/expected" "$scratch/third"
+}
+
 # What native functions keep in the host's memory is in no image, which is said once, by name.
 natives_with_state() {
     rm -f "$image"
@@ -355,6 +384,7 @@ check references_to_functions references_to_functions
 check an_instance_for_each_job an_instance_for_each_job
 check overlapping_calls overlapping_calls
 check a_thread_beside a_thread_beside
+check ended_before_it_is_continued ended_before_it_is_continued
 check natives_with_state natives_with_state
 
 # A host on wasm_c_api.h: the restored program has its function and its globals.
@@ -371,6 +401,7 @@ standard_api() {
 
 check many_calls many_calls
 check too_many_calls too_many_calls
+check too_many_terminated_calls too_many_terminated_calls
 check one_call one_call
 check hops hops
 check going_on going_on

@@ -1,5 +1,8 @@
 /* Making instances: start functions, limits, the app heap, errors. Also running modes. */
+#include <sys/resource.h>
+
 #include "check.h"
+#include "wayfarer.h"
 
 static uint32_t call0(struct check_guest_state *guest, const char *name)
 {
@@ -157,6 +160,87 @@ TEST(heap_in_new_pages)
     check_close(&guest);
 }
 
+/* Lets this process have so much more memory than it has. Returns what it could have before. */
+static struct rlimit limit_memory(uint64_t more)
+{
+    struct rlimit before, now;
+    unsigned long long has = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    CHECK(file && fscanf(file, "%llu", &has) == 1);
+    fclose(file);
+    getrlimit(RLIMIT_AS, &before);
+    now = before;
+    now.rlim_cur = has * (uint64_t)sysconf(_SC_PAGESIZE) + more;
+    CHECK(setrlimit(RLIMIT_AS, &now) == 0);
+    return before;
+}
+
+TEST(a_table_that_there_is_no_memory_for)
+{
+    struct check_guest_state guest;
+    REQUIRE(check_open(&guest, "large_table.wasm", 0));
+    struct rlimit before = limit_memory(48 << 20);
+    uint32_t argv[1] = { 9999999 };
+    bool called = check_call(&guest, "grow", 1, argv);
+    wasm_module_inst_t other = wasm_runtime_instantiate(guest.module, 0, 0, guest.error, sizeof guest.error);
+    setrlimit(RLIMIT_AS, &before);
+    CHECK(called);
+    CHECK_INT((int32_t)argv[0], -1);
+    CHECK(other == NULL);
+    CHECK_HAS(guest.error, "instantiate failed: allocate memory failed");
+    argv[0] = 9999999;
+    CHECK(check_call(&guest, "grow", 1, argv));
+    CHECK_INT(argv[0], 1);
+    argv[0] = 1;
+    CHECK(check_call(&guest, "grow", 1, argv));
+    CHECK_INT((int32_t)argv[0], -1);
+    check_close(&guest);
+
+    CHECK_STR(instantiate_error("too_large_table.wasm"), "instantiate failed: allocate memory failed");
+}
+
+/* A memory that is imported, and that the runtime makes, has room for the heap, too. */
+TEST(heap_in_an_imported_memory)
+{
+    static const struct {
+        const char *name;
+        uint64_t size, pages, max_pages;
+    } cases[] = { { "imported_fixed.wasm", 65536 + 8192, 1, 1 }, { "imported_memory.wasm", 131072, 2, 3 } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct check_guest_state guest;
+        uint64_t end = 0;
+        REQUIRE(check_open(&guest, cases[i].name, 8192));
+        CHECK(wasm_runtime_get_app_addr_range(guest.inst, 0, NULL, &end));
+        CHECK_INT(end, cases[i].size);
+        CHECK_INT(pages(&guest), cases[i].pages);
+        CHECK_INT(max_pages(&guest), cases[i].max_pages);
+        void *native = NULL;
+        uint64_t block = wasm_runtime_module_malloc(guest.inst, 100, &native);
+        CHECK(block >= 65536 && block + 100 <= end && native != NULL);
+        uint32_t argv[2] = { (uint32_t)block, 7 };
+        CHECK(check_call(&guest, "store", 2, argv));
+        CHECK_INT(*(uint32_t *)native, 7);
+
+        /* And so it has when it is restored. */
+        wayfarer_report_t report;
+        REQUIRE(wayfarer_checkpoint(guest.inst, NULL, &report, guest.error, sizeof guest.error));
+        wasm_module_inst_t restored = wayfarer_restore_from_memory(guest.module, NULL, report.image, report.image_size,
+                                                                   guest.error, sizeof guest.error);
+        wayfarer_image_free((void *)report.image, report.image_size);
+        CHECK_STR(guest.error, "");
+        REQUIRE(restored != NULL);
+        wasm_runtime_destroy_exec_env(guest.env);
+        wasm_runtime_deinstantiate(guest.inst);
+        guest.inst = restored;
+        guest.env = wasm_runtime_create_exec_env(restored, 16384);
+        CHECK(check_call(&guest, "load", 1, argv));
+        CHECK_INT(argv[0], 7);
+        CHECK_INT(max_pages(&guest), cases[i].max_pages);
+        wasm_runtime_module_free(guest.inst, block);
+        check_close(&guest);
+    }
+}
+
 TEST(no_heap_beside_the_guests_own)
 {
     struct check_guest_state guest;
@@ -253,6 +337,8 @@ int main(void)
     RUN(heap_appended_to_a_fixed_memory);
     RUN(heap_before_heap_base);
     RUN(heap_in_new_pages);
+    RUN(a_table_that_there_is_no_memory_for);
+    RUN(heap_in_an_imported_memory);
     RUN(no_heap_beside_the_guests_own);
     RUN(a_heap_that_does_not_fit);
     RUN(arguments_as_an_object);

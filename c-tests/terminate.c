@@ -1,6 +1,7 @@
 /* Ending a guest from outside, also one that waits in a native function. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/select.h>
@@ -129,6 +130,44 @@ TEST(a_nap_that_was_ended_is_not_taken_up)
     check_close(&guest);
 }
 
+static atomic_int asked, done;
+
+static void *end_it_when_asked(void *times)
+{
+    for (int i = 1; i <= (int)(intptr_t)times; i++) {
+        while (asked < i) {
+        }
+        wasm_runtime_terminate(guest.inst);
+        done = i;
+    }
+    return NULL;
+}
+
+/* Whoever clears the exception of a call that was ended has a guest again, however early in the other thread's work. */
+TEST(what_ends_a_call_does_not_end_the_next)
+{
+    pthread_t thread;
+    int times = 5000, ended = 0;
+    REQUIRE(check_open(&guest, "spin.wasm", 0));
+    REQUIRE(pthread_create(&thread, NULL, end_it_when_asked, (void *)(intptr_t)times) == 0);
+    for (int i = 1; i <= times; i++) {
+        uint32_t argv[1] = { 0 };
+        asked = i;
+        for (volatile int moment = 0; moment < i % 500; moment++) {
+        }
+        CHECK(!check_call(&guest, "spin", 0, NULL));
+        wasm_runtime_clear_exception(guest.inst);
+        ended += !check_call(&guest, "one", 0, argv);
+        wasm_runtime_clear_exception(guest.inst);
+        while (done < i) {
+            sched_yield();
+        }
+    }
+    pthread_join(thread, NULL);
+    CHECK_INT(ended, 0);
+    check_close(&guest);
+}
+
 int main(void)
 {
     if (!wasm_runtime_init() || !wasm_runtime_register_natives("env", symbols, 1)) {
@@ -139,6 +178,7 @@ int main(void)
     RUN(a_native_that_waits);
     RUN(before_the_call);
     RUN(a_nap_that_was_ended_is_not_taken_up);
+    RUN(what_ends_a_call_does_not_end_the_next);
     wasm_runtime_destroy();
     return check_result();
 }

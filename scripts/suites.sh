@@ -5,6 +5,8 @@ mkdir -p "$logs"
 passed=0
 failed=0
 ignored=0
+# Seconds of each suite and step, "SECONDS NAME".
+times=()
 
 # suite NAME COMMAND...: counts what the command reports. That is cargo's lines "test result: ...", or, of our own
 # scripts, a last line "N passed, N failed". A suite that fails without a failed test counts as one: it did not
@@ -40,21 +42,41 @@ suite() {
     failed=$((failed + suite_failed))
     ignored=$((ignored + suite_ignored))
     echo "== $name: $suite_passed passed, $suite_failed failed ($((SECONDS - start)) s)"
+    times+=("$((SECONDS - start)) $name")
 }
 
 # step NAME COMMAND...: something the suites need; counted only if it fails.
 step() {
-    local name=$1
+    local name=$1 start=$SECONDS
     shift
     echo "== $name: $*"
     if ! "$@" </dev/null; then
         echo "== $name failed"
         failed=$((failed + 1))
     fi
+    times+=("$((SECONDS - start)) $name")
+}
+
+# What took longest: suites and steps in order, and within them the test programs that cargo ran for ten seconds or more.
+print_times() {
+    local line seconds name
+    echo
+    echo "Seconds:"
+    for line in "${times[@]}"; do
+        read -r seconds name <<<"$line"
+        printf '%6d %s\n' "$seconds" "$name"
+        [ ! -f "$logs/$name" ] || awk '
+            /^ +Running / { program = $2 == "unittests" ? $NF : $2 }
+            /^test result: / && match($0, /finished in [0-9.]+s/) {
+                seconds = substr($0, RSTART + 12, RLENGTH - 13)
+                if (seconds >= 10) printf "       %7.0f %s\n", seconds, program
+            }' "$logs/$name"
+    done
 }
 
 # Prints the line that counts all of it. Fails if anything did.
 summary() {
+    print_times
     if [ "$ignored" -gt 0 ]; then
         echo "$ignored ignored (not run by default)"
     fi

@@ -1,10 +1,25 @@
 #!/usr/bin/env bash
-# Runs all tests, in release mode, and ends with one line: "N passed, N failed". Exit status 0 only if none failed.
-# Each suite's output is kept in target/test-logs. With WAYFARER_TEST_CROSS=1 (or =suites, for
-# the most important of them) those for other architectures, too; with WAYFARER_TEST_SANITIZE=1, what reads hostile files
-# under a sanitizer, where there is a nightly Rust.
+# Runs tests, in release mode, and ends with one line: "N passed, N failed". Exit status 0 only if none failed. Each suite's
+# output is kept in target/test-logs; what took how long is printed at the end.
+# usage: test.sh [all|long]
+#   nothing  samples of what takes long
+#   all      what continuous integration runs: everything stopped at a thousand points, CPython compiled and stopped, 2,000
+#            hosts that do random things, and the most important suites on other architectures, emulated
+#   long     for a night: more of all of it, sanitizers, and all suites on other architectures
+# WAYFARER_TEST_SANITIZE=1, or =quick for a part of it that takes minutes: our own code under sanitizers, where there is a
+# nightly Rust.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+case ${1:-} in
+'') ;;
+all) export WAYFARER_TEST_FULL=1 WAYFARER_TEST_CROSS=suites ;;
+long) export WAYFARER_TEST_FULL=1 WAYFARER_TEST_LONG=1 WAYFARER_TEST_CROSS=full WAYFARER_TEST_SANITIZE=1 \
+    WAYFARER_TEST_BURSTS=1000000 SCRIPTED_COUNT=20000 WAYFARER_TEST_SECONDS=20000 ;;
+*)
+    echo "test.sh: there is no tier \"$1\": all, long" >&2
+    exit 2
+    ;;
+esac
 . scripts/suites.sh
 target=${CARGO_TARGET_DIR:-target}
 
@@ -16,12 +31,12 @@ if [ "${WAYFARER_TEST_FULL:-0}" != 0 ]; then
 fi
 # With debug assertions, which no other suite has.
 suite checked cargo test --profile checked --no-fail-fast -p wayfarer-interp -p wayfarer-module -p wayfarer-runtime
-if [ -x c-tests/run ]; then
-    suite c c-tests/run
-fi
+suite c c-tests/run
 suite install tests/install/run
 if [ "${WAYFARER_TEST_SANITIZE:-0}" != 0 ]; then
-    step sanitize scripts/sanitize.sh
+    parts=()
+    [ "$WAYFARER_TEST_SANITIZE" = quick ] && parts=(quick)
+    step sanitize scripts/sanitize.sh "${parts[@]}"
 fi
 if [ "${WAYFARER_TEST_CROSS:-0}" != 0 ]; then
     . scripts/cross/suites.sh

@@ -6,6 +6,8 @@
   (import "env" "counted" (func $counted (param i32) (result i32)))
   (import "env" "log" (func $log (param i32)))
   (import "env" "end" (func $end))
+  (import "env" "wait" (func $wait (param i32) (result i32)))
+  (import "env" "beside" (func $beside (param i32) (result i32)))
   (memory (export "memory") 2 12)
   (global $sum (export "sum") (mut i64) (i64.const 1))
   (global $seed (export "seed") (mut i32) (i32.const 7))
@@ -116,6 +118,15 @@
       (call $log (call $next))
       (br_if $again (i32.gt_s (local.tee $n (i32.sub (local.get $n) (i32.const 1))) (i32.const 0)))))
 
+  (func (export "waits") (param $n i32) (result i32)
+    (local $s i32)
+    (loop $again
+      (local.set $s (i32.add (i32.mul (local.get $s) (i32.const 3)) (call $wait (local.get $n))))
+      (br_if $again (i32.gt_s (local.tee $n (i32.sub (local.get $n) (i32.const 1))) (i32.const 0))))
+    (local.get $s))
+
+  (func (export "overlaps") (param $n i32) (result i32) (call $beside (local.get $n)))
+
   ;; Ends.
   (func (export "trap") (param $n i32) (result i32)
     (loop $again
@@ -128,5 +139,9 @@
     (call $end)
     (loop $ever (br $ever)))
   (func (export "spin") (loop $ever (global.set $seed (i32.add (global.get $seed) (i32.const 0))) (br $ever)))
+  (func (export "marks_and_spins")
+    (i32.store (i32.const 500) (i32.const 4711))
+    (global.set $seed (i32.const 12))
+    (loop $ever (br $ever)))
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
   (func (export "later") (memory.init $later (i32.const 400) (i32.const 0) (i32.const 44)) (data.drop $later)))

@@ -24,16 +24,24 @@ static void forget(Ran *ran)
     free(ran->said);
 }
 
-/* Runs the script of a seed; `image`: where it is restored from, `at`: the stable point at which it is stopped. */
+/* When a script is stopped. */
+typedef struct {
+    /* At this stable point; 0: by a signal. */
+    uint64_t at;
+    /* After so many microseconds. */
+    uint32_t after;
+} Moment;
+
+/* Runs the script of a seed; `image`: where it is restored from, `to`: where to when it is stopped. */
 static Ran run_script(char **argv, uint64_t seed, const char *suffix, const char *log, const char *image,
-                      const char *to, uint64_t at)
+                      const char *to, Moment moment)
 {
     char out[4096], err[4096], input[4096], number[32], point[32], setting[4096];
     snprintf(out, sizeof out, "%s/out", argv[5]);
     snprintf(err, sizeof err, "%s/err", argv[5]);
     snprintf(input, sizeof input, "%s/input", argv[5]);
     snprintf(number, sizeof number, "%llu", (unsigned long long)seed);
-    snprintf(point, sizeof point, "%llu", (unsigned long long)at);
+    snprintf(point, sizeof point, "%llu", (unsigned long long)moment.at);
     /* Or each child would print it, too. */
     fflush(NULL);
     pid_t child = fork();
@@ -59,6 +67,8 @@ static Ran run_script(char **argv, uint64_t seed, const char *suffix, const char
             }
             _exit(0);
         }
+        /* Until the library handles it. */
+        signal(SIGUSR2, SIG_IGN);
         pid_t host = fork();
         if (host == 0) {
             dup2(pipe_fds[1], 1);
@@ -70,7 +80,9 @@ static Ran run_script(char **argv, uint64_t seed, const char *suffix, const char
             if (to) {
                 snprintf(setting, sizeof setting, "%s", to);
                 setenv("WAYFARER_CHECKPOINT", setting, 1);
-                setenv("WAYFARER_CHECKPOINT_AT", point, 1);
+                if (moment.at) {
+                    setenv("WAYFARER_CHECKPOINT_AT", point, 1);
+                }
                 setenv("WAYFARER_CHECKPOINT_THEN", "exit", 1);
             }
             execl("/proc/self/exe", argv[0], "run", number, argv[4], suffix, log, input, NULL);
@@ -79,6 +91,10 @@ static Ran run_script(char **argv, uint64_t seed, const char *suffix, const char
         close(pipe_fds[0]);
         close(pipe_fds[1]);
         int status = 0;
+        if (to && !moment.at) {
+            usleep(moment.after);
+            kill(host, SIGUSR2);
+        }
         waitpid(host, &status, 0);
         waitpid(reader, NULL, 0);
         _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
@@ -121,6 +137,13 @@ static bool access_aot(const char *guests)
     return access(path, R_OK) == 0;
 }
 
+static uint64_t microseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 /* Stable points that are counted at most, the further the fewer: the natural logarithm. */
 static double log_of_most(int hop)
 {
@@ -145,7 +168,10 @@ static int drive(char **argv)
         const char *suffixes[2] = { "wasm", "aot" };
         bool aot = access_aot(argv[4]);
         write_file(log, "");
-        Ran undisturbed = run_script(argv, seed, aot ? suffixes[below(&random, 2)] : "wasm", log, NULL, NULL, 0);
+        uint64_t begun = microseconds();
+        Ran undisturbed =
+            run_script(argv, seed, aot ? suffixes[below(&random, 2)] : "wasm", log, NULL, NULL, (Moment){ 0 });
+        uint32_t lasts = (uint32_t)(microseconds() - begun);
         char *logged = content(log);
         if (undisturbed.status != 0) {
             printf("FAIL seed %llu: ends with status %d: %.200s\n", (unsigned long long)seed, undisturbed.status,
@@ -157,11 +183,18 @@ static int drive(char **argv)
         const char *from = NULL;
         Ran last = { 0 };
         for (int hop = 0;; hop++) {
-            /* From the first stable point to the last, each order of magnitude alike. */
-            uint64_t at = (uint64_t)exp((double)below(&random, 1000000) / 1e6 * log_of_most(hop));
+            Moment moment = { .after = below(&random, lasts + 1) };
+            if (below(&random, 4)) {
+                /* From the first stable point to the last, each order of magnitude alike. */
+                moment.at = (uint64_t)exp((double)below(&random, 1000000) / 1e6 * log_of_most(hop));
+            }
             const char *suffix = aot ? suffixes[below(&random, 2)] : "wasm";
             bool stop = hop < 3;
-            last = run_script(argv, seed, suffix, log, from, stop ? image : NULL, at);
+            last = run_script(argv, seed, suffix, log, from, stop ? image : NULL, moment);
+            if (getenv("SCRIPTED_VERBOSE") && stop) {
+                printf("     | seed %llu, %s: to be stopped at %llu or after %u us: status %d\n", (unsigned long long)seed,
+                       suffix, (unsigned long long)moment.at, moment.after, last.status);
+            }
             if (refusal(last.said)) {
                 refused++;
                 if (getenv("SCRIPTED_VERBOSE")) {

@@ -34,7 +34,9 @@ static NativeSymbol symbols[] = { { "pure", (void *)same, "(i)i", NULL },
                                   { "back", (void *)second, "(ii)i", NULL },
                                   { "counted", (void *)same, "(i)i", NULL },
                                   { "log", (void *)nothing, "(i)", NULL },
-                                  { "end", (void *)nothing, "()", NULL } };
+                                  { "end", (void *)nothing, "()", NULL },
+                                  { "wait", (void *)same, "(i)i", NULL },
+                                  { "beside", (void *)same, "(i)i", NULL } };
 
 static void make(void)
 {
@@ -94,11 +96,18 @@ static void *in_a_thread(void *e)
     return NULL;
 }
 
+static void *end_later(void *ended)
+{
+    usleep(300000);
+    wasm_runtime_terminate(ended);
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     char error[256];
     FILE *file = argc == 4 ? fopen(argv[1], "rb") : NULL;
-    if (!file || !wasm_runtime_init() || !wasm_runtime_register_natives("env", symbols, 5)) {
+    if (!file || !wasm_runtime_init() || !wasm_runtime_register_natives("env", symbols, sizeof symbols / sizeof *symbols)) {
         return 2;
     }
     uint32_t rounds = (uint32_t)atoi(argv[3]), cells[8] = { 0 };
@@ -173,6 +182,24 @@ int main(int argc, char **argv)
             cells[0] = function, cells[1] = 5, cells[2] = rounds;
             printf("%x\n", call("apply", 3, cells));
         }
+    } else if (!strcmp(what, "ended")) {
+        /* A thread ends a call. With EARLY, which stands for a busy machine, it does so before the call begins. */
+        pthread_t thread;
+        printf("%x\n", work(env, 10));
+        if (getenv("EARLY")) {
+            wasm_runtime_terminate(inst);
+        } else {
+            pthread_create(&thread, NULL, end_later, inst);
+        }
+        wasm_function_inst_t spin = wasm_runtime_lookup_function(inst, "marks_and_spins");
+        bool ok = wasm_runtime_call_wasm(env, spin, 0, NULL);
+        printf("%d %s\n", ok, wasm_runtime_get_exception(inst));
+        wasm_runtime_clear_exception(inst);
+        if (!getenv("EARLY")) {
+            pthread_join(thread, NULL);
+        }
+        printf("%d\n", *(int *)wasm_runtime_addr_app_to_native(inst, 500));
+        printf("%x\n", work(env, rounds));
     } else if (!strcmp(what, "overlap")) {
         /* Two threads in one instance, and then a long call. */
         wasm_exec_env_t other = wasm_runtime_create_exec_env(inst, 65536);

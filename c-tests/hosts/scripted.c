@@ -7,13 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "wasm_export.h"
@@ -70,6 +73,9 @@ static wasm_module_t modules[MODULES];
 static int log_fd;
 static void *context_key;
 static uint32_t counter;
+/* A script that forks has guests that leave nothing outside: what a child did, or its parent, is done again when the other
+ * one is restored. */
+static bool forks;
 
 typedef struct {
     wasm_module_inst_t inst;
@@ -116,6 +122,45 @@ static void log_number(wasm_exec_env_t env, int32_t n)
     }
 }
 
+/* Waits for a while, or until the runtime wants the thread. */
+static int32_t wait_a_little(wasm_exec_env_t env, int32_t n)
+{
+    wasm_module_inst_t inst = wasm_runtime_get_module_inst(env);
+    struct pollfd wake = { wayfarer_wake_fd(inst), POLLIN, 0 };
+    poll(&wake, wake.fd >= 0, 2);
+    if (wayfarer_interrupted(inst)) {
+        wayfarer_call_again(env);
+        return -1;
+    }
+    return n * 7;
+}
+
+typedef struct {
+    wasm_module_inst_t inst;
+    uint32_t cells[1];
+} Beside;
+
+static void *call_beside(void *argument)
+{
+    Beside *beside = argument;
+    wasm_runtime_init_thread_env();
+    wasm_exec_env_t env = wasm_runtime_create_exec_env(beside->inst, 65536);
+    wasm_runtime_call_wasm(env, wasm_runtime_lookup_function(beside->inst, "double"), 1, beside->cells);
+    wasm_runtime_destroy_exec_env(env);
+    wasm_runtime_destroy_thread_env();
+    return NULL;
+}
+
+/* While it waits, another thread calls the same instance. */
+static int32_t beside(wasm_exec_env_t env, int32_t n)
+{
+    Beside other = { wasm_runtime_get_module_inst(env), { (uint32_t)n } };
+    pthread_t thread;
+    pthread_create(&thread, NULL, call_beside, &other);
+    pthread_join(thread, NULL);
+    return (int32_t)other.cells[0];
+}
+
 static void end(wasm_exec_env_t env)
 {
     wasm_runtime_terminate(wasm_runtime_get_module_inst(env));
@@ -124,7 +169,8 @@ static void end(wasm_exec_env_t env)
 static NativeSymbol symbols[] = {
     { "pure", (void *)pure, "(i)i", NULL },       { "back", (void *)back, "(ii)i", NULL },
     { "counted", (void *)counted, "(i)i", NULL }, { "log", (void *)log_number, "(i)", NULL },
-    { "end", (void *)end, "()", NULL },
+    { "end", (void *)end, "()", NULL },           { "wait", (void *)wait_a_little, "(i)i", NULL },
+    { "beside", (void *)beside, "(i)i", NULL },
 };
 
 static bool save_counter(wasm_module_inst_t inst, wayfarer_writer_t *writer, void *data)
@@ -245,9 +291,9 @@ static void *end_soon(void *inst)
 static void use_general(Script *script, Guest *guest)
 {
     Random *random = &script->random;
-    uint32_t cells[8] = { 0 }, n = 1 + below(random, 200), what = below(random, 24);
+    uint32_t cells[8] = { 0 }, n = 1 + below(random, 200), what = below(random, 26);
     /* Not in threads: the counter and numbers of objects are the process's, and who comes first is not certain. */
-    if (script->text && (what == 9 || what == 12 || what == 13)) {
+    if ((script->text && (what == 9 || what == 12)) || ((script->text || forks) && what == 13)) {
         what = 0;
     }
     switch (what) {
@@ -369,6 +415,17 @@ static void use_general(Script *script, Guest *guest)
         wasm_runtime_set_exception(guest->inst, "set by the host");
         call(script, guest, "double", 1, cells, 1);
         break;
+    case 25:
+        /* From then on there are no checkpoints. */
+        if (below(random, 6) == 0) {
+            cells[0] = n;
+            call(script, guest, "overlaps", 1, cells, 1);
+        }
+        break;
+    case 24:
+        cells[0] = n % 4;
+        call(script, guest, "waits", 1, cells, 1);
+        break;
     case 23:
         if (below(random, 2)) {
             wasm_runtime_terminate(guest->inst);
@@ -468,7 +525,7 @@ static bool make(Script *script, Guest *guest)
 {
     char error[256];
     memset(guest, 0, sizeof *guest);
-    guest->module = below(&script->random, 4) ? GENERAL : WASI;
+    guest->module = forks || below(&script->random, 4) ? GENERAL : WASI;
     uint32_t heap = below(&script->random, 3) ? 8192 : 0;
     guest->inst = wasm_runtime_instantiate(modules[guest->module], 65536, heap, error, sizeof error);
     if (!guest->inst) {
@@ -542,6 +599,44 @@ static void two_threads(Script *script)
     }
 }
 
+/* A child that has its own way with a guest, and tells what it saw. One that was stopped leaves, and its parent with it. */
+static void in_a_child(Script *script, Guest *guest)
+{
+    Script own = { .random = { next(&script->random) }, .text = calloc(1, 1), .room = 1 };
+    int turns = 1 + (int)below(&script->random, 6), pipe_fds[2], status = 0;
+    char text[256];
+    ssize_t n;
+    fflush(NULL);
+    if (pipe(pipe_fds)) {
+        abort();
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        close(pipe_fds[0]);
+        for (int i = 0; i < turns; i++) {
+            use(&own, guest);
+        }
+        look_at_memory(&own, guest);
+        if (write(pipe_fds[1], own.text, own.length) != (ssize_t)own.length) {
+            _exit(9);
+        }
+        _exit(0);
+    }
+    close(pipe_fds[1]);
+    while ((n = read(pipe_fds[0], text, sizeof text - 1)) > 0) {
+        text[n] = 0;
+        see(script, "%s", text);
+    }
+    close(pipe_fds[0]);
+    waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 86) {
+        fflush(stdout);
+        _exit(86);
+    }
+    see(script, "child: %x\n", status);
+    free(own.text);
+}
+
 static int run(char **argv)
 {
     static Guest guests[4];
@@ -550,6 +645,7 @@ static int run(char **argv)
     uint8_t *binaries[MODULES];
     log_fd = open(argv[5], O_WRONLY | O_APPEND);
     int input = open(argv[6], O_RDONLY), turns = 20 + (int)below(&script.random, 60);
+    forks = below(&script.random, 4) == 0;
     if (log_fd < 0 || input < 0 || !wasm_runtime_init() ||
         !wasm_runtime_register_natives("env", symbols, sizeof symbols / sizeof *symbols)) {
         return 2;
@@ -581,6 +677,9 @@ static int run(char **argv)
         } else if (below(&script.random, 40) == 0) {
             see(&script, "threads\n");
             two_threads(&script);
+        } else if (forks && below(&script.random, 15) == 0) {
+            see(&script, "forks\n");
+            in_a_child(&script, guest);
         } else {
             use(&script, guest);
         }

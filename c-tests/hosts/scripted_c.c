@@ -1,10 +1,12 @@
 /* A host that does random things through wasm_c_api.h, as scripted.c does through wasm_export.h: several instances in one
  * store share a memory, a table and a global, which the host looks at and changes between its calls. Arguments as there. */
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "wasm_c_api.h"

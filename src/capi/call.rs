@@ -60,10 +60,11 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
             && can_run(instance, func)
             && env.inspect(|exec_env| exec_env.depth == 0)
         {
-            with_call(instance, func, |made| {
-                let args = &slots[..func.param_slots as usize];
+            let args = &slots[..func.param_slots as usize];
+            let note = |made: Made<'_>| {
                 instance.driver.history().ended_before(made, entry, args, || failed(instance));
-            });
+            };
+            instance.driver.pass(|| with_call(instance, func, note));
         }
         return Err(Failed);
     }
@@ -98,7 +99,7 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
     let result = env.run(|exec_env| {
         if outermost {
             exec_env.entry = entry;
-            instance.driver.begin_call();
+            begin_call(env, instance);
         }
         if remembered {
             begin(instance, func, entry, &slots[..func.param_slots as usize]);
@@ -118,10 +119,22 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
         if remembered {
             remember(instance, func, ended.map(|()| &slots[..func.result_slots as usize]));
         }
-        wayfarer_wasi::call_ended();
-        instance.driver.end_call(instance.store());
+        end_call(env, instance);
     }
     ended
+}
+
+/// A call of the host's begins.
+fn begin_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
+    instance.driver.begin_call();
+    env.called.set(std::sync::Arc::as_ptr(&instance.driver));
+}
+
+/// It ended.
+fn end_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
+    env.called.set(std::ptr::null());
+    wayfarer_wasi::call_ended();
+    instance.driver.end_call(instance.store());
 }
 
 /// A call of the host's, for its history.
@@ -200,7 +213,7 @@ fn go_on(
 ) -> Result<Vec<u64>, Failed> {
     let engine = &instance.store().runtime().engine;
     let func = thread.frames.first().and_then(|frame| instance.engine_instance().func(frame.func.func));
-    instance.driver.begin_call();
+    begin_call(env, instance);
     let result = env.run(|exec_env| {
         exec_env.instance = instance.engine_instance();
         let resumed = engine.resume(exec_env, thread).map_err(|error| match error {
@@ -216,8 +229,7 @@ fn go_on(
     if let Some(func) = func {
         remember(instance, func, ended.as_deref().map_err(|&failed| failed));
     }
-    wayfarer_wasi::call_ended();
-    instance.driver.end_call(instance.store());
+    end_call(env, instance);
     ended
 }
 

@@ -43,6 +43,8 @@ pub struct WASMModuleInstanceCommon {
     /// Whether there is an exception: looked at after every call of a native function.
     raised: AtomicBool,
     terminated: AtomicBool,
+    /// Threads that are in the middle of telling it to stop.
+    terminating: AtomicU32,
     /// Not by a native function that the guest called.
     terminated_outside: AtomicBool,
     /// The functions that the last trap ended, innermost first.
@@ -101,6 +103,7 @@ impl WASMModuleInstanceCommon {
                 text: Box::new(UnsafeCell::new([0; EXCEPTION_LEN])),
             }),
             terminated: AtomicBool::new(false),
+            terminating: AtomicU32::new(0),
             terminated_outside: AtomicBool::new(false),
             trace: Mutex::default(),
             exit_code: AtomicU32::new(0),
@@ -169,6 +172,11 @@ impl WASMModuleInstanceCommon {
 
     /// Removes the exception, and with it a request to terminate.
     pub(crate) fn clear_exception(&self) {
+        // Another thread may have set the exception, but not asked for the end yet: that would come to the next call. A signal
+        // handler that tells this thread's instance to stop is done before this goes on.
+        while self.terminating.load(Ordering::Acquire) > 0 {
+            std::thread::yield_now();
+        }
         let mut exception = self.exception.lock().unwrap_or_else(PoisonError::into_inner);
         exception.set = false;
         self.raised.store(false, Ordering::Release);
@@ -242,11 +250,13 @@ impl WASMModuleInstanceCommon {
 
     /// Stops the guest, from any thread: it traps at its next stable point, and later calls fail.
     pub(crate) fn terminate(&self) {
+        self.terminating.fetch_add(1, Ordering::AcqRel);
         self.terminated_outside.store(!super::exec_env::native_runs_here(), Ordering::Release);
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
         self.store.control().request_terminate();
         super::blocking::wake(self);
+        self.terminating.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Whether the host has told it to stop, and not a native function that the guest called.

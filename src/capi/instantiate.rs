@@ -1,10 +1,11 @@
 //! Instantiation.
 
+use std::borrow::Cow;
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::sync::{Arc, PoisonError};
 
-use wayfarer_module::{ExternKind, Module, ValType};
+use wayfarer_module::{ExternKind, ImportType, Module, ValType};
 use wayfarer_runtime::{
     Extern, Instance, InstantiateError, InstantiateOptions, LoadedModule, MemoryPlan, Store,
 };
@@ -26,8 +27,12 @@ use crate::checkpoint::history::Keep;
 use crate::checkpoint::policy::Resolved;
 use crate::checkpoint::program::{self, Start};
 use crate::checkpoint::progress::Shown;
+use crate::checkpoint::resources::Resource;
+use crate::checkpoint::resources::host::Host;
+use crate::checkpoint::resources::instance::InstanceState;
+use crate::checkpoint::resources::wasi::Wasi;
 use crate::checkpoint::source::Source;
-use crate::checkpoint::{self, hooks};
+use crate::checkpoint::{self, resources::native_state};
 
 /// Prefix of messages about a module.
 fn prefix(module: &WASMModuleCommon) -> &'static str {
@@ -140,7 +145,7 @@ fn drive(
     if let Start::Repeated(source, ordinal) = &start
         && source.host.as_ref().map_or(0, |host| host.pending as usize) == *ordinal
     {
-        source.check_mode(module)?;
+        source.verify(module)?;
     }
     let source = match &start {
         Start::Anew => None,
@@ -159,7 +164,11 @@ fn drive(
             (driver, Origin::Image(source))
         }
         Start::Repeated(source, ordinal) => {
-            driver.history().repeat(source, ordinal);
+            match &source.host {
+                Some(host) => Host::restore(host, (&**driver.history(), source.clone(), ordinal))?,
+                // An image of one instance, whose first call was in progress.
+                None => driver.history().repeat(source, ordinal),
+            }
             (driver, Origin::New)
         }
     })
@@ -182,14 +191,13 @@ fn instantiate_from(
     let place = store.instance_count();
     let history = driver.history();
     history.instance_made(place, module.module().sha256).map_err(|why| fail(&why))?;
-    let restore_wasi = |record: &[u8]| {
-        let policy = RestorePolicy { accept_changed_files: settings.changed_files };
-        wasi.restore_with(record, &policy).map_err(|why| fail(&why.to_string()))
-    };
+    let policy = RestorePolicy { accept_changed_files: settings.changed_files };
+    let restore_wasi =
+        |record: Cow<'_, [u8]>| Wasi::restore(&record, (&wasi, &policy)).map_err(|why| fail(&why));
     let (instance, heap) = match &origin {
         Origin::New => {
             if let Some(record) = history.wasi_of(place).map_err(|why| fail(&why))? {
-                restore_wasi(&record)?;
+                restore_wasi(record.into())?;
             }
             fresh(module, loaded, store, args, given).map_err(|why| fail(&why))?
         }
@@ -210,7 +218,7 @@ fn instantiate_from(
         driver: driver.clone(),
     });
     if let Origin::Image(source) = &origin {
-        hooks::restore(&new, &source.image.program().host).map_err(|why| fail(&why))?;
+        native_state::restore(&new, &source.image.program().host).map_err(|why| fail(&why))?;
     }
     Ok(new)
 }
@@ -227,7 +235,8 @@ fn fresh<'a>(
     let imports = link::imports(module, store, layout.map(|l| l.memory), given)?;
     let mut options = InstantiateOptions::default();
     options.globals.extend(layout.and_then(|l| l.heap_base));
-    options.memory = layout.map(|l| l.memory);
+    // What the host gives is as the module says.
+    options.memory = layout.map(|l| l.memory).filter(|_| !is_memory_given(module.module(), given));
     // SAFETY: the imports are objects of this store.
     let instance = unsafe { store.instantiate(loaded, &imports, &options) }
         .map_err(|error| describe(module.module(), &error))?;
@@ -259,8 +268,7 @@ fn from_image<'a>(
     drop(shown);
     loaded.map_err(|e| e.to_string())?;
     let instance = store.instance(0).ok_or("the image has no instance")?;
-    let heap = source.record.heap.and_then(|(start, end)| AppHeap::new(start..end));
-    Ok((instance, heap))
+    Ok((instance, InstanceState::restore(&source.record, ())?))
 }
 
 fn describe(module: &Module, error: &InstantiateError) -> String {
@@ -323,6 +331,12 @@ fn run_start_functions(instance: &WASMModuleInstanceCommon, in_place: bool) -> R
         }
     }
     Ok(())
+}
+
+/// Whether memory 0 is an import that the host gives.
+fn is_memory_given(module: &Module, given: &dyn Fn(usize) -> Option<Extern>) -> bool {
+    let place = module.imports.iter().position(|import| matches!(import.ty, ImportType::Memory(_)));
+    place.is_some_and(|index| given(index).is_some())
 }
 
 /// The limits of memory 0, imported or not.

@@ -18,8 +18,8 @@ use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::{Report, Request, Target};
-use crate::checkpoint::hooks::{self, Hook, Writer};
 use crate::checkpoint::policy::is_image_mode;
+use crate::checkpoint::resources::native_state::{self, Hook, Writer};
 use crate::checkpoint::set_image_mode;
 use crate::checkpoint::source::Source;
 
@@ -607,7 +607,7 @@ pub unsafe extern "C" fn wayfarer_register_state(
         let (Some(save), Some(restore), false) = (save, restore, name.is_null()) else { return false };
         // SAFETY: as the caller promises.
         let name = unsafe { text(name) };
-        hooks::register(Hook { name, version, save, restore, user_data });
+        native_state::register(Hook { name, version, save, restore, user_data });
         true
     })
 }
@@ -616,7 +616,7 @@ pub unsafe extern "C" fn wayfarer_register_state(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_unregister_state(name: *const c_char) -> bool {
     // SAFETY: as the caller promises.
-    guard(false, || hooks::unregister(&unsafe { text(name) }))
+    guard(false, || native_state::unregister(&unsafe { text(name) }))
 }
 
 /// Adds bytes to a native module's state; only in a save hook.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store};
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store, fork};
 use wayfarer_snapshot::view::{HostSection, Thread};
 use wayfarer_snapshot::{
     Compression, Info, Progress, Reason, SaveError, Stats, WriteOptions, save_to_fd, save_to_path,
@@ -19,9 +19,11 @@ use super::gate::Gate;
 use super::history::{History, Keep};
 use super::policy::{Policy, Then};
 use super::progress::Shown;
-use super::record::{self, HostRecord, InstanceRecord};
+use super::record::HostRecord;
+use super::resources::{self, Saving};
 use super::watcher::{self, Watch};
-use super::{config, hooks, leave, mode, program};
+use super::{config, leave, program};
+use crate::capi::exec_env;
 use crate::capi::instance::WASMModuleInstanceCommon;
 
 /// Where an image goes.
@@ -63,6 +65,28 @@ pub(crate) struct Request {
 
 /// Why there are no checkpoints of some code.
 pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-checkpoint, it cannot be stopped";
+
+/// Why there are none of a guest that a child's parent was running in another thread.
+const LEFT_BEHIND: &str = "another thread of the host was running the guest when this process was forked";
+
+/// Has children know where the thread is that forked them.
+fn notice_forks() {
+    static NOTICED: AtomicBool = AtomicBool::new(false);
+    if !NOTICED.swap(true, Ordering::SeqCst) {
+        fork::notice();
+        // SAFETY: the function is as fork(2) wants it, and goes with this library, as its registration does.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
+}
+
+/// In a process that was just forked. Only what is async-signal-safe.
+unsafe extern "C" fn in_child() {
+    // SAFETY: a thread in a call of a driver's store keeps it.
+    let driver = unsafe { exec_env::called_here().as_ref() };
+    let inside = driver.map(|driver| &raw const driver.gate).unwrap_or(std::ptr::null());
+    let by_policy = driver.is_some_and(|driver| driver.policy.is_some());
+    super::gate::forked([inside, if by_policy { &raw const program::GATE } else { std::ptr::null() }]);
+}
 
 /// The checkpoints of one store.
 pub(crate) struct Driver {
@@ -106,6 +130,7 @@ impl Driver {
         keep: Keep,
         sequence: u64,
     ) -> Result<Arc<Driver>, String> {
+        notice_forks();
         let control = store.control().clone();
         let failed = |e| format!("checkpoints cannot be prepared: {e}");
         let watch = match &policy {
@@ -248,7 +273,7 @@ impl Driver {
         let Some(_closed) = self.gate.close(0) else { return };
         if self.ordered.swap(false, Ordering::SeqCst) {
             self.control.take_checkpoint_request();
-            self.serve_orders(store, &Ok(None));
+            self.serve_orders(store, &self.unless_left_behind(Ok(None)));
             // The one request there is may have been the policy's, too, or a trigger's.
             if self.triggered.load(Ordering::SeqCst) || self.watch.as_ref().is_some_and(Watch::is_asked) {
                 self.control.request_checkpoint();
@@ -271,7 +296,7 @@ impl Driver {
         let mut closed = self.gate.close(1);
         let alone = closed.is_some();
         let several = || Err("several threads of the host are running the guest".to_owned());
-        let thread = if alone { thread } else { several() };
+        let thread = self.unless_left_behind(if alone { thread } else { several() });
         if self.triggered.swap(false, Ordering::SeqCst) {
             let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             let order = prepared.as_ref().and_then(|prepared| prepared());
@@ -282,6 +307,7 @@ impl Driver {
             let all = program::GATE.close(1);
             let others = "another thread of the host is running a guest".to_owned();
             let taken = match &all {
+                Some(_) if program::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
                 Some(_) => thread.and_then(|thread| self.take_by_policy(store, &thread, policy, reason)),
                 None => Err(others),
             };
@@ -294,6 +320,11 @@ impl Driver {
         }
         closed.take();
         after
+    }
+
+    /// The state of the guest's thread. A guest that another thread has left in the middle of a call has none.
+    fn unless_left_behind(&self, thread: Result<Option<Thread>, String>) -> Result<Option<Thread>, String> {
+        if self.gate.left_behind() { Err(LEFT_BEHIND.to_owned()) } else { thread }
     }
 
     /// Why the policy wants a checkpoint now, if it does.
@@ -445,24 +476,7 @@ impl Driver {
         let Some(instance) = store.instance(0).and_then(WASMModuleInstanceCommon::of) else {
             return Err("the store's first instance is gone".to_owned());
         };
-        let wasi = instance.wasi.ctx.save().map_err(|e| e.to_string())?;
-        let record = InstanceRecord {
-            heap: instance.heap.as_ref().map(|heap| heap.range()),
-            sequence,
-            in_progress: self.history.in_progress(),
-        };
-        let section =
-            |(name, version): (&str, u32), bytes| HostSection { name: name.to_owned(), version, bytes };
-        let mut sections = vec![
-            section(record::WASI, wasi),
-            section((record::NAME, record::VERSION), record.encode().map_err(|e| e.to_string())?),
-        ];
-        if let Some(host) = host {
-            sections.push(section(record::HOST, host.encode().map_err(|e| e.to_string())?));
-        }
-        sections.extend(mode::section(instance.module().module()));
-        sections.extend(hooks::save(instance)?);
-        Ok(sections)
+        resources::save(Saving { instance, history: &self.history, sequence, host })
     }
 }
 

@@ -1,34 +1,71 @@
 //! Who may be in the guest while an image is written: nobody.
+//!
+//! A child of this process has none of its other threads: neither those that were inside, nor one that had closed the gate.
+//! Each gate is set right when the child first uses it.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Set while the gate is closed; the other bits count who is inside.
+use wayfarer_runtime::fork;
+
+use super::futex;
+
+/// Set while the gate is closed.
 const CLOSED: u64 = 1 << 63;
+
+/// The bits that count who is inside.
+const COUNT: u64 = u32::MAX as u64;
 
 /// Someone who has come in, and finds the gate closed, goes back. That takes no longer than this.
 const GOING_BACK: Duration = Duration::from_millis(20);
 
-thread_local! {
-    /// How many gates this thread holds closed. What it does meanwhile, it does for the image.
-    static CLOSING: Cell<u32> = const { Cell::new(0) };
-}
-
 /// Calls of the host go through it. Whoever takes an image closes it.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
+    /// How many are inside, in which process, and whether it is closed.
     state: AtomicU64,
-    closing: Mutex<()>,
-    lock: Mutex<()>,
-    opened: Condvar,
+    /// The thread that has closed it; 0 for none. What it does meanwhile, it does for the image.
+    closer: AtomicUsize,
+    /// How often it was opened: a futex.
+    openings: AtomicU32,
+    /// Whether somebody was inside whom this process does not have.
+    left_behind: AtomicBool,
 }
 
 /// A closed gate; it opens when this is dropped.
-pub(crate) struct Closed<'a> {
-    gate: &'a Gate,
-    _closing: MutexGuard<'a, ()>,
+pub(crate) struct Closed<'a>(&'a Gate);
+
+/// The thread that forked this process, and what it was inside of.
+static SURVIVOR: Survivor =
+    Survivor { thread: AtomicUsize::new(0), inside: [const { AtomicPtr::new(null_mut()) }; 2] };
+
+struct Survivor {
+    thread: AtomicUsize,
+    inside: [AtomicPtr<Gate>; 2],
+}
+
+/// Tells the threads of a process apart.
+fn this_thread() -> usize {
+    thread_local! {
+        static HERE: u8 = const { 0 };
+    }
+    HERE.with(|here| std::ptr::from_ref(here) as usize)
+}
+
+/// The process, as a gate's state has it.
+#[inline]
+fn this_process() -> u64 {
+    u64::from(fork::generation()) << 32 & !CLOSED
+}
+
+/// To be called in a process that was just forked: this thread, which forked it, is inside of these gates.
+/// Async-signal-safe.
+pub(crate) fn forked(inside: [*const Gate; 2]) {
+    SURVIVOR.thread.store(this_thread(), Ordering::SeqCst);
+    for (place, gate) in SURVIVOR.inside.iter().zip(inside) {
+        place.store(gate.cast_mut(), Ordering::SeqCst);
+    }
 }
 
 impl Gate {
@@ -36,42 +73,82 @@ impl Gate {
     pub(crate) const fn new() -> Gate {
         Gate {
             state: AtomicU64::new(0),
-            closing: Mutex::new(()),
-            lock: Mutex::new(()),
-            opened: Condvar::new(),
+            closer: AtomicUsize::new(0),
+            openings: AtomicU32::new(0),
+            left_behind: AtomicBool::new(false),
         }
+    }
+
+    /// The state, of this process. No other can become of it while this thread is here.
+    #[inline]
+    fn state(&self) -> &AtomicU64 {
+        if self.state.load(Ordering::Relaxed) & !COUNT & !CLOSED != this_process() {
+            self.set_right();
+        }
+        &self.state
+    }
+
+    /// Takes over the state of the process that this one was forked from: only the thread that did so is left.
+    #[cold]
+    fn set_right(&self) {
+        let own = SURVIVOR.inside.iter().filter(|gate| std::ptr::eq(gate.load(Ordering::SeqCst), self));
+        let own = own.count() as u64;
+        let closer = self.closer.load(Ordering::SeqCst);
+        let kept = closer != 0 && closer == SURVIVOR.thread.load(Ordering::SeqCst);
+        let right = this_process() | own | if kept { CLOSED } else { 0 };
+        let take_over = |now: u64| (now & !COUNT & !CLOSED != this_process()).then_some(right);
+        if let Ok(before) = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_over) {
+            if before & COUNT > own {
+                self.left_behind.store(true, Ordering::SeqCst);
+            }
+            if !kept {
+                let _ = self.closer.compare_exchange(closer, 0, Ordering::SeqCst, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Whether the process was forked while another thread was inside: what that was doing is neither done nor in progress.
+    pub(crate) fn left_behind(&self) -> bool {
+        self.state();
+        self.left_behind.load(Ordering::SeqCst)
     }
 
     /// Comes in; waits while the gate is closed, unless this thread closed it.
     #[inline]
     pub(crate) fn enter(&self) {
-        if self.state.fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
+        if self.state().fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
             self.wait_outside();
         }
     }
 
     #[cold]
     fn wait_outside(&self) {
-        if CLOSING.get() > 0 {
+        if self.closer.load(Ordering::SeqCst) == this_thread() {
             return;
         }
         loop {
             self.state.fetch_sub(1, Ordering::SeqCst);
-            let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            while self.state.load(Ordering::SeqCst) & CLOSED != 0 {
-                lock = self.opened.wait(lock).unwrap_or_else(PoisonError::into_inner);
-            }
-            drop(lock);
+            self.wait_until_open();
             if self.state.fetch_add(1, Ordering::SeqCst) & CLOSED == 0 {
                 return;
             }
         }
     }
 
+    fn wait_until_open(&self) {
+        loop {
+            let seen = self.openings.load(Ordering::SeqCst);
+            if self.state.load(Ordering::SeqCst) & CLOSED == 0 {
+                return;
+            }
+            futex::wait(&self.openings, seen, None);
+        }
+    }
+
     /// Goes out.
     #[inline]
     pub(crate) fn leave(&self) {
-        self.state.fetch_sub(1, Ordering::SeqCst);
+        self.state().fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Comes in for as long as `f` runs.
@@ -89,12 +166,13 @@ impl Gate {
 
     /// Closes the gate, if nobody is inside but the caller, who came in `own` times. `None`: somebody is.
     pub(crate) fn close(&self, own: u64) -> Option<Closed<'_>> {
-        let closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.state.fetch_or(CLOSED, Ordering::SeqCst);
-        CLOSING.set(CLOSING.get() + 1);
-        let closed = Closed { gate: self, _closing: closing };
+        while self.state().fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
+            self.wait_until_open();
+        }
+        self.closer.store(this_thread(), Ordering::SeqCst);
+        let closed = Closed(self);
         let started = Instant::now();
-        while self.state.load(Ordering::SeqCst) != CLOSED | own {
+        while self.state.load(Ordering::SeqCst) & (CLOSED | COUNT) != CLOSED | own {
             if started.elapsed() > GOING_BACK {
                 return None;
             }
@@ -106,10 +184,10 @@ impl Gate {
 
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
-        let _lock = self.gate.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.gate.state.fetch_and(!CLOSED, Ordering::SeqCst);
-        CLOSING.set(CLOSING.get() - 1);
-        self.gate.opened.notify_all();
+        self.0.closer.store(0, Ordering::SeqCst);
+        self.0.state().fetch_and(!CLOSED, Ordering::SeqCst);
+        self.0.openings.fetch_add(1, Ordering::SeqCst);
+        futex::wake_all(&self.0.openings);
     }
 }
 

@@ -6,17 +6,18 @@
 //! its calls what it saw. Everything else that it does (writing to memory, growing it, allocating) it just does again.
 //! The call that was in progress is continued: the image's state is laid out, whatever is there by then.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wayfarer_module::ValType;
+use wayfarer_runtime::fork::{self, Lineage};
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
 use wayfarer_runtime::{ChangeWatch, Func, Instance, Store};
 use wayfarer_snapshot::view::{Entry, HostSection, Thread};
 
-use super::hooks;
-use super::record::{Call, FuncName, InstanceNote, Outcome, Packed};
+use super::record::{Call, FuncName, InstanceNote, Outcome, Packed, Processes, StoreRecord};
+use super::resources::native_state;
 use super::source::Source;
 use crate::capi::instance::WASMModuleInstanceCommon;
 
@@ -49,6 +50,10 @@ pub(crate) struct History {
 struct State {
     instances: Vec<[u8; 32]>,
     calls: Vec<Call>,
+    /// In which processes, as [`StoreRecord::processes`].
+    processes: BTreeMap<u64, Processes>,
+    /// Where the last call ended.
+    last: Lineage,
     /// Bytes that the calls take.
     bytes: usize,
     /// Calls that the restored host has not made again yet.
@@ -68,6 +73,8 @@ struct State {
 }
 
 struct Running {
+    /// The process that made it.
+    process: Lineage,
     instance: u32,
     entry: Entry,
     args: Vec<u64>,
@@ -77,8 +84,20 @@ struct Running {
 struct Pending {
     thread: Thread,
     args: Option<Vec<u64>>,
+    process: Processes,
     /// Where the program's state comes from when it is continued; `None`: it is in place already.
     source: Option<Arc<Source>>,
+}
+
+impl Pending {
+    /// Whether it is a call of this function with these arguments.
+    fn is_of(&self, instance: u32, func: u32, args: &[u64]) -> bool {
+        self.thread
+            .frames
+            .first()
+            .is_some_and(|frame| (frame.func.instance, frame.func.func) == (instance, func))
+            && self.args.as_deref().is_none_or(|own| own == args)
+    }
 }
 
 /// What becomes of something that the host does.
@@ -155,6 +174,7 @@ fn map_functions(types: &[ValType], slots: &[u64], f: impl Fn(u64) -> Option<u64
 impl History {
     /// The history of a store in which nothing has happened.
     pub(crate) fn new(keep: Keep) -> History {
+        fork::notice();
         History { keep, state: Mutex::default(), caught_up: AtomicBool::new(true) }
     }
 
@@ -182,6 +202,7 @@ impl History {
             Some(store) => {
                 state.expected = store.instances.iter().map(|note| note.sha256).collect();
                 state.repeat = store.calls.clone().into();
+                state.processes = store.processes.clone();
             }
             // An image of one instance, whose first call was in progress.
             None => state.expected = source.modules(),
@@ -189,7 +210,9 @@ impl History {
         if ordinal == pending {
             let args = source.record.in_progress.clone();
             let thread = source.thread().cloned();
-            state.pending = thread.map(|thread| Pending { thread, args, source: Some(source.clone()) });
+            let process = host.map(|host| host.process.clone()).unwrap_or_default();
+            state.pending =
+                thread.map(|thread| Pending { thread, args, process, source: Some(source.clone()) });
         }
         state.origin = Some((source, ordinal));
         let caught_up = state.repeat.is_empty() && state.pending.is_none();
@@ -207,7 +230,9 @@ impl History {
         calls[..started].iter().for_each(|call| state.push(call.clone()));
         state.repeat = calls[started..].to_vec().into();
         let args = source.record.in_progress.clone();
-        state.pending = source.thread().map(|t| Pending { thread: t.clone(), args, source: None });
+        let process = Processes { begun: Lineage::here(), ended: Lineage::here() };
+        let pending = |thread: &Thread| Pending { thread: thread.clone(), args, process, source: None };
+        state.pending = source.thread().map(pending);
         let caught_up = state.repeat.is_empty() && state.pending.is_none();
         self.caught_up.store(caught_up, Ordering::Release);
     }
@@ -238,8 +263,7 @@ impl History {
         let state = self.state();
         let Some((source, ordinal)) = &state.origin else { return Ok(None) };
         if source.host.as_ref().map_or(0, |host| host.pending as usize) == *ordinal && place == 0 {
-            hooks::check(&source.image.program().host)?;
-            return source.wasi().map(|wasi| Some(wasi.to_vec()));
+            return source.wasi().map(|wasi| Some(wasi.into_owned()));
         }
         let store = source.host.as_ref().and_then(|host| host.stores.get(*ordinal));
         Ok(store.and_then(|store| store.instances.get(place)?.wasi.clone()))
@@ -278,13 +302,19 @@ impl History {
         !self.state().running.is_empty()
     }
 
-    /// Instances and calls, for an image. What is still to be repeated belongs to it.
-    pub(crate) fn record(&self) -> (Vec<InstanceNote>, Vec<Call>) {
+    /// Instances and calls, for an image, and where a call that is being made began. What is still to be repeated belongs to
+    /// it.
+    pub(crate) fn record(&self) -> (StoreRecord, Option<Lineage>) {
         let state = self.state();
         let expected = state.expected.iter().skip(state.instances.len());
         let notes = state.instances.iter().chain(expected);
-        let notes = notes.map(|&sha256| InstanceNote { sha256, wasi: None }).collect();
-        (notes, state.calls.iter().chain(&state.repeat).cloned().collect())
+        let notes = notes.map(|&sha256| InstanceNote { sha256, wasi: None });
+        let record = StoreRecord {
+            instances: notes.collect(),
+            calls: state.calls.iter().chain(&state.repeat).cloned().collect(),
+            processes: state.processes.clone(),
+        };
+        (record, state.running.first().map(|running| running.process.clone()))
     }
 
     /// Notes that a call of the host's begins.
@@ -295,7 +325,7 @@ impl History {
         }
         let mut state = self.state();
         if !state.running.is_empty() && state.unrepeatable.is_none() {
-            state.unrepeatable = Some(
+            state.forget(
                 "two threads of the host have called the guest at the same time: in which order, \
                  a restored host could not repeat"
                     .to_owned(),
@@ -306,8 +336,10 @@ impl History {
             state.unrepeatable.get_or_insert_with(|| unnamed(made.index()));
         }
         let args = kept.unwrap_or_default();
-        state.running.push(Running { instance: made.instance.index(), entry, args });
-        if self.keep == Keep::Changes {
+        let process = Lineage::here();
+        state.running.push(Running { process, instance: made.instance.index(), entry, args });
+        // Otherwise it is of no use, and another thread may be changing what would be looked at.
+        if self.keep == Keep::Changes && state.unrepeatable.is_none() {
             state.watch.sync(made.store);
         }
     }
@@ -316,7 +348,8 @@ impl History {
     fn begin_again(&self, state: &mut State, store: &Store, pending: &Pending) {
         let instance = pending.thread.frames.first().map_or(0, |f| f.func.instance);
         let args = pending.args.clone().unwrap_or_default();
-        state.running.push(Running { instance, entry: pending.thread.entry, args });
+        let process = pending.process.begun.clone();
+        state.running.push(Running { process, instance, entry: pending.thread.entry, args });
         if self.keep == Keep::Changes {
             state.watch.sync(store);
         }
@@ -346,9 +379,18 @@ impl History {
             }
             return;
         }
+        if state.pending.as_ref().is_some_and(|pending| pending.is_of(instance, func, &kept)) {
+            drop(state);
+            // What it had done when it was stopped; it ends here.
+            if let Replay::Continue(_) = self.call(made, args) {
+                self.end(made, Err(outcome()));
+            }
+            return;
+        }
         if self.keeps() && state.pending.is_none() && state.unrepeatable.is_none() {
             let (changes, hooks) = (Packed::default(), Vec::new());
-            state.push(Call { instance, func, entry, args: kept, outcome: outcome(), changes, hooks });
+            let call = Call { instance, func, entry, args: kept, outcome: outcome(), changes, hooks };
+            state.done(call, &Lineage::here());
         }
     }
 
@@ -361,13 +403,9 @@ impl History {
         if !self.keeps() || state.unrepeatable.is_some() {
             return;
         }
+        let begun = running.process.clone();
         match self.call_done(&mut state, made, running, result) {
-            Ok(call) => {
-                state.push(call);
-                if let Some(why) = too_much() {
-                    state.forget(why);
-                }
-            }
+            Ok(call) => state.done(call, &begun),
             Err(why) => state.forget(why),
         }
     }
@@ -404,9 +442,9 @@ impl History {
             Err(failed) => failed,
         };
         let mut changed = Vec::new();
-        if self.keep == Keep::Changes && hooks::any() {
+        if self.keep == Keep::Changes && native_state::any() {
             let instance = WASMModuleInstanceCommon::of(made.instance);
-            let saved = instance.map(hooks::save).transpose()?.unwrap_or_default();
+            let saved = instance.map(native_state::save).transpose()?.unwrap_or_default();
             changed = saved.iter().filter(|s| !state.hooks.contains(s)).cloned().collect();
             state.hooks = saved;
         }
@@ -454,7 +492,7 @@ impl History {
     pub(crate) fn take_pending(&self, store: &Store) -> Result<Option<Thread>, String> {
         let mut state = self.state();
         while let Some(call) = state.repeat.pop_front() {
-            state.push(call);
+            state.repeated(call);
         }
         self.finish(&mut state, store)
     }
@@ -465,6 +503,9 @@ impl History {
             return Replay::Run;
         }
         let mut state = self.state();
+        if !state.is_where_it_was_made() {
+            return self.go_another_way(&mut state, made.store);
+        }
         let (instance, index) = (made.instance.index(), made.index());
         let kept = made.keep(made.params, args);
         if let Some(call) = state.repeat.front() {
@@ -501,6 +542,27 @@ impl History {
         }
     }
 
+    /// A process of the restored host that is not the one the image is of, but its parent, or another child, or a child of
+    /// its: it does what it did the first time, from here.
+    fn go_another_way(&self, state: &mut State, store: &Store) -> Replay {
+        let uses_wasi =
+            |instance| WASMModuleInstanceCommon::of(instance).is_some_and(|i| i.module().imports_wasi());
+        if store.instances().any(uses_wasi) {
+            // What the image has of WASI is of another moment.
+            return Replay::Astray(
+                "the image is of another process that the host has forked; this one's files are not in it"
+                    .to_owned(),
+            );
+        }
+        state.repeat.clear();
+        state.pending = None;
+        state.origin = None;
+        let done = state.calls.len() as u64;
+        state.processes.split_off(&done);
+        self.caught_up.store(true, Ordering::Release);
+        Replay::Run
+    }
+
     /// Lets a call that was done happen once more.
     fn repeat_call(&self, state: &mut State, made: Made<'_>) -> Result<Replay, String> {
         let Some(call) = state.repeat.front() else { return Ok(Replay::Run) };
@@ -519,10 +581,10 @@ impl History {
         made.store.apply(&changes).map_err(|e| e.to_string())?;
         if let (Some(instance), false) = (WASMModuleInstanceCommon::of(made.instance), call.hooks.is_empty())
         {
-            hooks::restore(instance, &call.hooks)?;
+            native_state::restore(instance, &call.hooks)?;
         }
         if let Some(call) = state.repeat.pop_front() {
-            state.push(call);
+            state.repeated(call);
         }
         if state.repeat.is_empty() && state.pending.is_none() {
             self.caught_up.store(true, Ordering::Release);
@@ -544,6 +606,9 @@ impl History {
             state.running.clear();
             state.pending = Some(pending);
             return Err(why);
+        }
+        if pending.source.is_some() {
+            pending.process.ended.assume();
         }
         self.caught_up.store(true, Ordering::Release);
         Ok(Some(pending.thread))
@@ -570,6 +635,40 @@ fn too_much() -> Option<String> {
 }
 
 impl State {
+    /// Whether the next call that is to be repeated, or continued, was made in this process.
+    fn is_where_it_was_made(&self) -> bool {
+        let next = self.processes.get(&(self.calls.len() as u64)).map(|next| &next.begun);
+        let pending = self.pending.as_ref().map(|pending| &pending.process.begun);
+        let made = if self.repeat.is_empty() { pending } else { next };
+        made.unwrap_or(&self.last).ancestors == Lineage::here().ancestors
+    }
+
+    /// A call was repeated. Forks of native functions were not.
+    fn repeated(&mut self, call: Call) {
+        match self.processes.get(&(self.calls.len() as u64)) {
+            Some(processes) => {
+                processes.ended.assume();
+                self.last = processes.ended.clone();
+            }
+            None => self.last = Lineage { forks: self.last.forks, ..Lineage::here() },
+        }
+        self.push(call);
+    }
+
+    /// A call that began in this process is done.
+    fn done(&mut self, call: Call, begun: &Lineage) {
+        let ended = Lineage::here();
+        if begun.ancestors != self.last.ancestors || *begun != ended {
+            let processes = Processes { begun: begun.clone(), ended: ended.clone() };
+            self.processes.insert(self.calls.len() as u64, processes);
+        }
+        self.last = ended;
+        self.push(call);
+        if let Some(why) = too_much() {
+            self.forget(why);
+        }
+    }
+
     fn push(&mut self, call: Call) {
         CALLS.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(call.size(), Ordering::Relaxed);
@@ -582,6 +681,7 @@ impl State {
         CALLS.fetch_sub(self.calls.len(), Ordering::Relaxed);
         BYTES.fetch_sub(self.bytes, Ordering::Relaxed);
         self.calls = Vec::new();
+        self.processes = BTreeMap::new();
         self.bytes = 0;
         self.watch = ChangeWatch::default();
         self.unrepeatable.get_or_insert(why);

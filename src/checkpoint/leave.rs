@@ -2,12 +2,15 @@
 //! reads: C's own `fflush(NULL)` takes the lock of every stream, which a thread that waits for input holds.
 
 use std::ffi::{CStr, c_int, c_void};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use libc::FILE;
 
 use super::driver::complain;
+use super::futex;
+use super::pace::nanoseconds;
 use super::policy::EXIT_CHECKPOINTED;
 
 /// How long to wait for a stream with output that another thread holds.
@@ -25,26 +28,20 @@ unsafe extern "C" {
     fn __fpending(stream: *mut FILE) -> usize;
 }
 
-/// How far the thread is that writes out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    /// It waits for a lock.
-    Locked,
-    /// It writes: that takes as long as the reader of a pipe wants.
-    Writing,
-    Done,
-}
-
+/// How far the thread is that writes out: a futex.
 #[derive(Debug)]
-struct Shared {
-    stage: Mutex<Stage>,
-    changed: Condvar,
-}
+struct Stage(AtomicU32);
 
-impl Shared {
-    fn set(&self, stage: Stage) {
-        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
-        self.changed.notify_all();
+/// It waits for a lock.
+const LOCKED: u32 = 0;
+/// It writes: that takes as long as the reader of a pipe wants.
+const WRITING: u32 = 1;
+const DONE: u32 = 2;
+
+impl Stage {
+    fn set(&self, stage: u32) {
+        self.0.store(stage, Ordering::SeqCst);
+        futex::wake_all(&self.0);
     }
 }
 
@@ -86,8 +83,8 @@ unsafe fn flush_if_free(stream: *mut FILE) -> bool {
 
 /// Writes out all other streams, in a thread of its own as their list cannot be tried for. Whether that was done.
 fn flush_others() -> bool {
-    let shared = Arc::new(Shared { stage: Mutex::new(Stage::Locked), changed: Condvar::new() });
-    let theirs = shared.clone();
+    let stage = Arc::new(Stage(AtomicU32::new(LOCKED)));
+    let theirs = stage.clone();
     let spawned = std::thread::Builder::new().name("wayfarer-flush".into()).spawn(move || {
         match Streams::find() {
             // SAFETY: these are the C library's own functions.
@@ -95,22 +92,21 @@ fn flush_others() -> bool {
             // SAFETY: flushes all streams there are.
             None => drop(unsafe { libc::fflush(std::ptr::null_mut()) }),
         }
-        theirs.set(Stage::Done);
+        theirs.set(DONE);
     });
     if spawned.is_err() {
         return false;
     }
-    let mut stage = shared.stage.lock().unwrap_or_else(PoisonError::into_inner);
     let mut since = Instant::now();
     loop {
-        match *stage {
-            Stage::Done => return true,
-            Stage::Writing => since = Instant::now(),
-            Stage::Locked if since.elapsed() >= PATIENCE => return false,
-            Stage::Locked => {}
+        let now = stage.0.load(Ordering::SeqCst);
+        match now {
+            DONE => return true,
+            WRITING => since = Instant::now(),
+            _ if since.elapsed() >= PATIENCE => return false,
+            _ => {}
         }
-        let waited = shared.changed.wait_timeout(stage, PATIENCE / 10);
-        stage = waited.unwrap_or_else(PoisonError::into_inner).0;
+        futex::wait(&stage.0, now, Some(nanoseconds(PATIENCE / 10)));
     }
 }
 
@@ -157,16 +153,16 @@ impl Streams {
     ///
     /// # Safety
     /// The functions must be the C library's.
-    unsafe fn flush(&self, shared: &Shared) {
+    unsafe fn flush(&self, stage: &Stage) {
         // SAFETY: streams stay open while their list is locked, which it is in between.
         unsafe {
             (self.lock)();
             loop {
                 let (mut at, mut all) = ((self.begin)(), true);
                 while at != (self.end)() {
-                    shared.set(Stage::Writing);
+                    stage.set(WRITING);
                     all &= flush_if_free((self.file)(at));
-                    shared.set(Stage::Locked);
+                    stage.set(LOCKED);
                     at = (self.next)(at);
                 }
                 if all {

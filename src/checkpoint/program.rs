@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wayfarer_runtime::Store;
+use wayfarer_runtime::fork::Lineage;
 
 use super::driver::Driver;
 use super::gate::Gate;
 use super::history::{History, Keep};
 use super::policy::Resolved;
-use super::record::HostRecord;
+use super::record::{HostRecord, Processes};
 use super::source::Source;
 use crate::capi::instance::WASMModuleInstanceCommon;
 
@@ -71,6 +72,11 @@ pub(crate) fn start(settings: &Resolved) -> Result<Start, String> {
             source.image.origin()
         ));
     }
+    let image_of = source.host.as_ref().map(|host| &host.process.ended.ancestors[..]).unwrap_or_default();
+    if !image_of.starts_with(&Lineage::here().ancestors) {
+        // A child of the restored host, whose parent, or one of its other children, the image is of.
+        return Ok(Start::Anew);
+    }
     program.source = Some(source.clone());
     let known = source.host.as_ref().map_or(1, |host| host.stores.len());
     Ok(if ordinal < known { Start::Repeated(source, ordinal) } else { Start::Anew })
@@ -108,17 +114,28 @@ pub(crate) fn obstacle(own: &Arc<History>) -> Option<String> {
 /// What cannot be saved, in words.
 pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
     let program = program();
-    let streams = wayfarer_wasi::stream_positions();
-    let mut record = HostRecord { observed: keep == Keep::Changes, streams, ..HostRecord::default() };
+    let here = Lineage::here();
+    if here.is_too_deep() {
+        return Err("too many forks lie between this process and the first one".to_owned());
+    }
+    let mut record = HostRecord {
+        observed: keep == Keep::Changes,
+        streams: wayfarer_wasi::stream_positions(),
+        process: Processes { begun: here.clone(), ended: here },
+        ..HostRecord::default()
+    };
     for (ordinal, member) in program.members.iter().enumerate() {
         let alive = member.store.upgrade();
         let in_progress = alive.as_ref().is_some_and(|alive| std::ptr::eq(&**alive, store));
         if in_progress {
             record.pending = ordinal as u32;
         }
-        let (mut instances, calls) = member.history.record();
+        let (mut stored, begun) = member.history.record();
+        if let (true, Some(begun)) = (in_progress, begun) {
+            record.process.begun = begun;
+        }
         if let Some(alive) = &alive {
-            for (index, (note, instance)) in instances.iter_mut().zip(alive.instances()).enumerate() {
+            for (index, (note, instance)) in stored.instances.iter_mut().zip(alive.instances()).enumerate() {
                 // That of the first instance of the image's store is in a section of its own.
                 if let Some(instance) = WASMModuleInstanceCommon::of(instance)
                     && !(in_progress && index == 0)
@@ -127,7 +144,7 @@ pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
                 }
             }
         }
-        record.stores.push(super::record::StoreRecord { instances, calls });
+        record.stores.push(stored);
     }
     Ok(record)
 }

@@ -1,22 +1,14 @@
 //! What an image holds beside the Wasm view and WASI's state: of an instance as the C API has it, and of what the host has
 //! done with all its instances.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wayfarer_runtime::Changes;
+use wayfarer_runtime::fork::Lineage;
 use wayfarer_snapshot::view::{Entry, HostSection};
-
-/// Name and version of the host section with an [`InstanceRecord`].
-pub(crate) const NAME: &str = "instance";
-pub(crate) const VERSION: u32 = 2;
-
-/// Name and version of the host section with a [`HostRecord`].
-pub(crate) const HOST: (&str, u32) = ("host", 1);
-
-/// Name and version of WASI's host section.
-pub(crate) const WASI: (&str, u32) = ("wasi", 1);
 
 /// Longest record that is decoded (bytes).
 const LIMIT: usize = 512 << 20;
@@ -43,6 +35,17 @@ pub(crate) struct HostRecord {
     pub(crate) stores: Vec<StoreRecord>,
     /// Where guests, also those that are gone, have left files that they read as the host's standard streams.
     pub(crate) streams: Vec<wayfarer_wasi::StreamPosition>,
+    /// The process of the call in progress.
+    pub(crate) process: Processes,
+}
+
+/// In which process, of a host that has forked, a call was made.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Processes {
+    /// Where it began.
+    pub(crate) begun: Lineage,
+    /// Where it ended, or was stopped: in a child, if a native function has forked.
+    pub(crate) ended: Lineage,
 }
 
 /// A store's part of it.
@@ -52,6 +55,8 @@ pub(crate) struct StoreRecord {
     pub(crate) instances: Vec<InstanceNote>,
     /// Calls that are done, in order.
     pub(crate) calls: Vec<Call>,
+    /// The processes of those, by their place among the calls, that were not made where the one before them ended.
+    pub(crate) processes: BTreeMap<u64, Processes>,
 }
 
 /// An instance that the host made.
@@ -102,6 +107,7 @@ pub(crate) enum Outcome {
     /// With an exception.
     Failed {
         /// Its text.
+        #[serde(deserialize_with = "wayfarer_snapshot::record::string")]
         exception: String,
         /// The status given to `proc_exit`.
         exit_code: u32,
@@ -202,17 +208,11 @@ impl fmt::Display for Malformed {
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Malformed> {
-    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|e| Malformed(e.to_string()))
+    wayfarer_snapshot::record::encode(value).map_err(|e| Malformed(e.to_string()))
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
-    let config = bincode::config::standard();
-    let (value, read): (T, usize) =
-        bincode::serde::decode_from_slice(bytes, config).map_err(|e| Malformed(e.to_string()))?;
-    if read != bytes.len() {
-        return Err(Malformed(format!("{} bytes too many", bytes.len() - read)));
-    }
-    Ok(value)
+    wayfarer_snapshot::record::decode(bytes).map_err(Malformed)
 }
 
 /// An [`InstanceRecord`] of version 1, which also held the calls that were done, without what they changed.
@@ -227,9 +227,46 @@ struct Version1 {
 
 #[derive(Serialize, Deserialize)]
 enum Call1 {
-    Call { func: u32, args: Vec<u64>, results: Vec<u64> },
-    Malloc { size: u32, address: u32 },
-    Failed { func: u32, args: Vec<u64>, exception: String },
+    Call {
+        func: u32,
+        args: Vec<u64>,
+        results: Vec<u64>,
+    },
+    Malloc {
+        size: u32,
+        address: u32,
+    },
+    Failed {
+        func: u32,
+        args: Vec<u64>,
+        #[serde(deserialize_with = "wayfarer_snapshot::record::string")]
+        exception: String,
+    },
+}
+
+/// A [`HostRecord`] of version 1, which knew nothing of forks.
+#[cfg_attr(test, derive(Serialize))]
+struct HostRecord1 {
+    observed: bool,
+    pending: u32,
+    stores: Vec<StoreRecord1>,
+    streams: Vec<wayfarer_wasi::StreamPosition>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoreRecord1 {
+    instances: Vec<InstanceNote>,
+    calls: Vec<Call>,
+}
+
+impl HostRecord1 {
+    fn now(self) -> HostRecord {
+        let HostRecord1 { observed, pending, stores, streams } = self;
+        let store =
+            |StoreRecord1 { instances, calls }| StoreRecord { instances, calls, ..StoreRecord::default() };
+        let stores = stores.into_iter().map(store).collect();
+        HostRecord { observed, pending, stores, streams, process: Processes::default() }
+    }
 }
 
 impl InstanceRecord {
@@ -265,55 +302,23 @@ impl HostRecord {
         encode(self)
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<HostRecord, Malformed> {
+    /// Reads a record of this version or an older one.
+    pub(crate) fn decode(bytes: &[u8], version: u32) -> Result<HostRecord, Malformed> {
         if bytes.len() > LIMIT {
             return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }
-        decode(bytes)
+        match version {
+            1 => {
+                type Head = (bool, u32, Vec<StoreRecord1>);
+                let ((observed, pending, stores), rest): (Head, _) =
+                    wayfarer_snapshot::record::decode_first(bytes).map_err(Malformed)?;
+                // The first builds that wrote this version ended here.
+                let streams = if rest.is_empty() { Vec::new() } else { decode(rest)? };
+                Ok(HostRecord1 { observed, pending, stores, streams }.now())
+            }
+            _ => decode(bytes),
+        }
     }
-}
-
-/// An instance's record, for people.
-///
-/// # Errors
-/// What is wrong with the bytes.
-pub fn describe(bytes: &[u8], version: u32) -> Result<serde_json::Value, String> {
-    let record = InstanceRecord::decode(bytes, version).map_err(|e| e.to_string())?;
-    serde_json::to_value(&record).map_err(|e| e.to_string())
-}
-
-/// A host's record, for people: its calls, without the bytes that they changed.
-///
-/// # Errors
-/// What is wrong with the bytes.
-pub fn describe_host(bytes: &[u8]) -> Result<serde_json::Value, String> {
-    let record = HostRecord::decode(bytes).map_err(|e| e.to_string())?;
-    let call = |call: &Call| {
-        let (results, exception) = match &call.outcome {
-            Outcome::Returned(results) => (Some(results), None),
-            Outcome::Failed { exception, .. } => (None, Some(exception)),
-        };
-        serde_json::json!({
-            "instance": call.instance,
-            "function": call.func,
-            "arguments": call.args,
-            "results": results,
-            "exception": exception,
-            "changes_bytes": call.changes.len(),
-        })
-    };
-    let store = |store: &StoreRecord| {
-        let hex = |note: &InstanceNote| note.sha256.iter().map(|b| format!("{b:02x}")).collect::<String>();
-        serde_json::json!({
-            "modules": store.instances.iter().map(hex).collect::<Vec<_>>(),
-            "calls": store.calls.iter().map(call).collect::<Vec<_>>(),
-        })
-    };
-    Ok(serde_json::json!({
-        "observed": record.observed,
-        "in_progress_store": record.pending,
-        "stores": record.stores.iter().map(store).collect::<Vec<_>>(),
-    }))
 }
 
 #[cfg(test)]
@@ -325,9 +330,9 @@ mod tests {
     fn round_trip() {
         let record = InstanceRecord { heap: Some((8, 4096)), sequence: 3, in_progress: Some(vec![1]) };
         let bytes = record.encode().unwrap();
-        assert_eq!(InstanceRecord::decode(&bytes, VERSION).unwrap(), record);
-        assert!(InstanceRecord::decode(&bytes[..bytes.len() - 1], VERSION).is_err());
-        assert!(InstanceRecord::decode(&[&bytes[..], &[0]].concat(), VERSION).is_err());
+        assert_eq!(InstanceRecord::decode(&bytes, 2).unwrap(), record);
+        assert!(InstanceRecord::decode(&bytes[..bytes.len() - 1], 2).is_err());
+        assert!(InstanceRecord::decode(&[&bytes[..], &[0]].concat(), 2).is_err());
 
         let calls = vec![Call {
             instance: 0,
@@ -339,14 +344,32 @@ mod tests {
             hooks: Vec::new(),
         }];
         let instances = vec![InstanceNote { sha256: [1; 32], wasi: Some(vec![1]) }];
-        let record = HostRecord {
+        let child = Lineage { ancestors: vec![2], forks: 1 };
+        let process = Processes { begun: Lineage::default(), ended: child };
+        let mut record = HostRecord {
             observed: true,
-            stores: vec![StoreRecord { instances, calls }],
+            stores: vec![StoreRecord {
+                instances: instances.clone(),
+                calls: calls.clone(),
+                processes: BTreeMap::from([(0, process.clone())]),
+            }],
+            process,
             ..HostRecord::default()
         };
         let bytes = record.encode().unwrap();
-        assert_eq!(HostRecord::decode(&bytes).unwrap(), record);
-        assert!(HostRecord::decode(&bytes[..bytes.len() - 1]).is_err());
+        assert_eq!(HostRecord::decode(&bytes, 2).unwrap(), record);
+        assert!(HostRecord::decode(&bytes[..bytes.len() - 1], 2).is_err());
+
+        let stores = vec![StoreRecord1 { instances, calls }];
+        let old = HostRecord1 { observed: true, pending: 0, stores, streams: Vec::new() };
+        record.process = Processes::default();
+        record.stores[0].processes.clear();
+        let bytes = encode(&old).unwrap();
+        assert_eq!(HostRecord::decode(&bytes, 1).unwrap(), record);
+        // The first builds that wrote version 1 ended before the streams.
+        assert_eq!(HostRecord::decode(&bytes[..bytes.len() - 1], 1).unwrap(), record);
+        assert!(HostRecord::decode(&bytes[..bytes.len() - 2], 1).is_err());
+        assert!(HostRecord::decode(&[&bytes[..], &[0]].concat(), 1).is_err());
     }
 
     #[test]
@@ -362,6 +385,26 @@ mod tests {
         assert_eq!(InstanceRecord::decode(&encode(&old).unwrap(), 1).unwrap(), record);
         old.calls.push(Call1::Malloc { size: 1, address: 8 });
         assert!(InstanceRecord::decode(&encode(&old).unwrap(), 1).is_err());
+    }
+
+    /// A text or list that says that it is longer than all memory is an error, not an allocation.
+    #[test]
+    fn hostile_lengths_cost_nothing() {
+        let huge = [253, 255, 255, 255, 255, 255, 255, 255, 63];
+        // Not observed, store 0, one store without instances, one call that failed.
+        let call = [&[0, 0, 1, 0, 1, 0, 7, 5, 0, 1], &huge[..]].concat();
+        let stores = [&[0, 0], &huge[..]].concat();
+        let hook = [&[0, 0, 1, 0, 1, 0, 7, 5, 0, 0, 0, 0, 0, 1], &huge[..]].concat();
+        for bytes in [call, stores, hook] {
+            let error = HostRecord::decode(&bytes, 1).unwrap_err().to_string();
+            assert!(error.contains("malformed"), "{error}");
+            let error = HostRecord::decode(&bytes, 2).unwrap_err().to_string();
+            assert!(error.contains("malformed"), "{error}");
+        }
+        // Version 1 of an instance: no heap, checkpoint 0, no call in progress, one call that failed.
+        let old = [&[0, 0, 0, 1, 2, 7, 0], &huge[..]].concat();
+        InstanceRecord::decode(&old, 1).unwrap_err();
+        InstanceRecord::decode(&[&[0, 0, 1], &huge[..]].concat(), 2).unwrap_err();
     }
 
     #[test]

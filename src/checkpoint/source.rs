@@ -1,15 +1,19 @@
 //! An image that a host's instances come from.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use wayfarer_runtime::Store;
 use wayfarer_snapshot::Image;
-use wayfarer_snapshot::view::{HostSection, Thread};
+use wayfarer_snapshot::view::Thread;
 
 use super::history::another_module;
-use super::hooks;
-use super::mode;
-use super::record::{self, HostRecord, InstanceRecord};
+use super::record::{HostRecord, InstanceRecord};
+use super::resources::host::Host;
+use super::resources::instance::InstanceState;
+use super::resources::mode::Mode;
+use super::resources::wasi::Wasi;
+use super::resources::{Resource, missing, native_state, read};
 use crate::capi::instance::WASMModuleInstanceCommon;
 use crate::capi::load::WASMModuleCommon;
 
@@ -37,19 +41,11 @@ impl Source {
                 "{place} holds a reference to an object of the host, which is not in the image"
             )));
         }
-        let section = find(&image, record::NAME)
-            .ok_or_else(|| fail(format!("the image has no section '{}'", record::NAME)))?;
-        check_version(section, 1, record::VERSION).map_err(fail)?;
-        let instance = InstanceRecord::decode(&section.bytes, section.version);
-        let instance = instance.map_err(|e| fail(e.to_string()))?;
-        let host = match find(&image, record::HOST.0) {
-            Some(section) => {
-                check_version(section, record::HOST.1, record::HOST.1).map_err(fail)?;
-                Some(HostRecord::decode(&section.bytes).map_err(|e| fail(e.to_string()))?)
-            }
-            None => None,
-        };
-        Ok(Source { image, record: instance, host })
+        let sections = &image.program().host;
+        let record = read::<InstanceState>(sections).map_err(fail)?;
+        let record = record.ok_or_else(|| fail(missing::<InstanceState>()))?;
+        let host = read::<Host>(sections).map_err(fail)?;
+        Ok(Source { image, record, host })
     }
 
     /// Opens an image file.
@@ -75,7 +71,7 @@ impl Source {
             let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
             return Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes));
         }
-        self.check_mode(module)?;
+        self.verify(module)?;
         if store.instances.len() != 1 {
             return Err(self.fail("the image has several instances".to_owned()));
         }
@@ -85,12 +81,19 @@ impl Source {
         Ok(())
     }
 
-    /// Checks that the image was taken in the mode that this module runs in, which is that of its first instance.
+    /// Checks what the image's sections say, as far as that is possible before anything is made. The module is that of its
+    /// first instance.
     ///
     /// # Errors
-    /// It was taken in the other one.
-    pub(crate) fn check_mode(&self, module: &WASMModuleCommon) -> Result<(), String> {
-        mode::check(&self.image.program().host, module.module()).map_err(|why| self.fail(why))
+    /// What is unknown here, contradicts itself, or is not of this module's mode.
+    pub(crate) fn verify(&self, module: &WASMModuleCommon) -> Result<(), String> {
+        let (sections, module) = (&self.image.program().host, module.module());
+        InstanceState::verify(Some(&self.record), module)
+            .and_then(|()| Host::verify(self.host.as_ref(), module))
+            .and_then(|()| Mode::verify(read::<Mode>(sections)?.as_ref(), module))
+            .and_then(|()| Wasi::verify(read::<Wasi>(sections)?.as_ref(), module))
+            .and_then(|()| native_state::verify(sections))
+            .map_err(|why| self.fail(why))
     }
 
     /// The stack of the call in progress, if there is one.
@@ -111,11 +114,9 @@ impl Source {
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) fn wasi(&self) -> Result<&[u8], String> {
-        let section = find(&self.image, record::WASI.0)
-            .ok_or_else(|| self.fail(format!("the image has no section '{}'", record::WASI.0)))?;
-        check_version(section, record::WASI.1, record::WASI.1).map_err(|why| self.fail(why))?;
-        Ok(&section.bytes)
+    pub(crate) fn wasi(&self) -> Result<Cow<'_, [u8]>, String> {
+        let record = read::<Wasi>(&self.image.program().host).map_err(|why| self.fail(why))?;
+        record.ok_or_else(|| self.fail(missing::<Wasi>()))
     }
 
     /// Puts the image's state into the store that the host made again, for the call in progress of an instance there.
@@ -128,21 +129,10 @@ impl Source {
             .load_memories(&self.image, &store.loaded_modules(), false, None)
             .map_err(|e| self.fail(e.to_string()))?;
         let instance = store.instance(instance as usize).and_then(WASMModuleInstanceCommon::of);
-        instance.map_or(Ok(()), |instance| hooks::restore(instance, &self.image.program().host))
+        instance.map_or(Ok(()), |instance| native_state::restore(instance, &self.image.program().host))
     }
 
     fn fail(&self, why: String) -> String {
         format!("{}: {why}", self.image.origin())
     }
-}
-
-fn find<'a>(image: &'a Image<'_>, name: &str) -> Option<&'a HostSection> {
-    image.program().host.iter().find(|s| s.name == name)
-}
-
-fn check_version(section: &HostSection, first: u32, last: u32) -> Result<(), String> {
-    if (first..=last).contains(&section.version) {
-        return Ok(());
-    }
-    Err(format!("section '{}' is of version {}, known is {last}", section.name, section.version))
 }

@@ -8,7 +8,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use wayfarer_runtime::{Control, fork};
 use wayfarer_snapshot::Reason;
 
 use super::driver::complain;
+use super::futex;
 use super::pace::{Pace, nanoseconds};
 use super::policy::Policy;
 
@@ -270,29 +271,7 @@ fn start_thread() -> io::Result<()> {
 /// Has the thread look again. Async-signal-safe, but for errno.
 fn tell_thread() {
     NEWS.fetch_add(1, Ordering::SeqCst);
-    // SAFETY: a futex's address and plain numbers.
-    unsafe {
-        libc::syscall(libc::SYS_futex, NEWS.as_ptr(), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, i32::MAX)
-    };
-}
-
-/// Waits until there is other news than `seen`, or for so many nanoseconds.
-fn wait(seen: u32, nanoseconds: Option<u64>) {
-    let timeout = nanoseconds.map(|n| libc::timespec {
-        tv_sec: (n / 1_000_000_000) as libc::time_t,
-        tv_nsec: (n % 1_000_000_000) as _,
-    });
-    let timeout = timeout.as_ref().map_or(null(), std::ptr::from_ref);
-    // SAFETY: a futex's address, plain numbers, and a time span or NULL.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            NEWS.as_ptr(),
-            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
-            seen,
-            timeout,
-        )
-    };
+    futex::wake_all(&NEWS);
 }
 
 /// Asks all, those that were asked and have not begun once more.
@@ -319,6 +298,6 @@ fn run() {
             }
             due => due.map(|due| due - now),
         };
-        wait(seen, left);
+        futex::wait(&NEWS, seen, left);
     }
 }

@@ -78,7 +78,8 @@ fn changed_and_sealed_again() {
         for _ in 0..TIMES {
             let mut parts = parts.clone();
             // Most often one that says what the program is.
-            let telling = [SectionKind::Store, SectionKind::Threads, SectionKind::Host].map(|k| k as u32);
+            let telling =
+                [SectionKind::Store, SectionKind::Threads, SectionKind::Host].map(SectionKind::number);
             let nth = match random.below(4) {
                 0 => None,
                 _ => {
@@ -359,9 +360,10 @@ fn lie_about_store(program: &mut ProgramView, r: &mut Random) {
 
 fn lie_about_host(program: &mut ProgramView, r: &mut Random) {
     let Some(section) = any(&mut program.host, r) else { return };
-    match r.below(6) {
+    match r.below(7) {
         0 => section.name.push('x'),
         1 => section.version += 1,
+        3 => section.ancillary = !section.ancillary,
         2 => section.bytes.truncate(r.below(section.bytes.len() as u64 + 1) as usize),
         _ => {
             if let Some(byte) = any(&mut section.bytes, r) {

@@ -81,9 +81,10 @@ fn the_next_run_has_the_code_already() {
     let [entry] = &entries(&folder)[..] else { panic!("one entry") };
     assert_eq!(fs::metadata(entry).unwrap().permissions().mode() & 0o777, 0o600);
     // Functions that are wanted at the same time are in one part.
-    let second = load(&[]);
     let all = [2, 3].map(|parts| format!(".parts: {parts} parts used"));
-    assert!(all.iter().any(|used| second.contains(used)), "{second}");
+    // On a busy machine the first run may have ended before all of it was compiled.
+    let has_all = |ran: &String| all.iter().any(|used| ran.contains(used));
+    assert!((0..5).map(|_| load(&[])).any(|ran| has_all(&ran)));
     // Other options, another entry.
     assert!(!load(&["--llvm-jit-opt-level=1"]).contains("parts used"));
     assert_eq!(entries(&folder).len(), 2);

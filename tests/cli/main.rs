@@ -1,5 +1,8 @@
 //! The programs, run as users run them: every option, message and exit status.
 
+#[allow(dead_code, reason = "shared with the image format's own tests")]
+#[path = "../../crates/snapshot/tests/common/assemble.rs"]
+mod assemble;
 mod blocks;
 mod cache;
 mod checkpoint;
@@ -14,6 +17,7 @@ mod options;
 mod progress;
 mod readme;
 mod requests;
+mod sections;
 mod sparse;
 mod start;
 mod support;

@@ -218,3 +218,23 @@ fn output_that_was_buffered_is_there_after_the_exit() {
     let second: Ran = iwasm([&*format!("--restore={image}"), &*guest]);
     assert_eq!(first + &second.stdout, "0123456789abcdef".repeat(6000));
 }
+
+/// What asks while nothing runs is served by the function that is called next. The shell goes on.
+#[test]
+fn a_request_at_the_prompt_is_served_by_the_next_call() {
+    let folder = Folder::new();
+    let guest = folder.module("guest.wasm", r#"(module (func (export "five") (result i32) (i32.const 5)))"#);
+    let image = folder.text("the.image");
+    let mut child = start_waiting(iwasm_command([&*format!("--checkpoint={image}"), "--repl", &*guest]));
+    let mut prompt = [0; "webassembly> ".len()];
+    child.stdout.as_mut().unwrap().read_exact(&mut prompt).unwrap();
+    assert_eq!(&prompt, b"webassembly> ");
+    let asked = wayfarer(["request", &child.id().to_string()]);
+    assert_eq!((asked.status, &*asked.stderr), (Some(0), ""));
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"five\n").unwrap();
+    until(|| std::fs::exists(&image).unwrap());
+    input.write_all(b"five\n__exit__\n").unwrap();
+    wait(child).expect("0x5:i32\nwebassembly> 0x5:i32\nwebassembly> exit repl mode\n", 0);
+    assert_eq!(wayfarer(["verify", &image]).status, Some(0));
+}

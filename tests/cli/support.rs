@@ -7,8 +7,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Longest time any of these programs may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time any of these programs may take; `WAYFARER_TEST_SECONDS` if that is set, for those that are slow.
+fn patience() -> Duration {
+    let seconds = std::env::var("WAYFARER_TEST_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
+}
 
 /// What a program left.
 #[derive(Debug)]
@@ -64,11 +67,20 @@ pub(crate) fn command<S: AsRef<OsStr>>(words: &[&str], args: impl IntoIterator<I
 }
 
 /// The folder that programs and libraries are built to. The first call builds those of other packages: cargo does that
-/// only for its own package's.
+/// only for its own package's. Those in the folder that `WAYFARER_TEST_COMPILERS` names are put there instead: a sanitizer is
+/// not for them.
 pub(crate) fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let folder = Path::new(env!("CARGO_BIN_EXE_iwasm")).parent().expect("it is in a folder");
+        if let Some(compilers) = std::env::var_os("WAYFARER_TEST_COMPILERS") {
+            for name in ["wamrc", "libwayfarer_compiler.so"] {
+                let place = folder.join(name);
+                let _ = std::fs::remove_file(&place);
+                std::fs::copy(Path::new(&compilers).join(name), &place).expect("it was built");
+            }
+            return folder.to_owned();
+        }
         let profile = match folder.file_name().and_then(OsStr::to_str).expect("named by its profile") {
             "debug" => "dev",
             name => name,
@@ -117,7 +129,7 @@ pub(crate) fn wait(child: Child) -> Ran {
     let waiting = std::thread::spawn(move || child.wait_with_output());
     let start = Instant::now();
     while !waiting.is_finished() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience() {
             // SAFETY: a child that was not waited for yet, so the number is still its own.
             unsafe { libc::kill(pid, libc::SIGKILL) };
             panic!("process {pid} did not end");
@@ -132,7 +144,7 @@ pub(crate) fn wait(child: Child) -> Ran {
 pub(crate) fn until(mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain");
+        assert!(start.elapsed() < patience(), "waited in vain");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -17,7 +17,7 @@ use crate::support::{Ran, command, run};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Guests that travel in every combination of engines, one of each kind of state: loops, calls, vectors, memory, files.
 const THOROUGH: &[&str] = &["loops", "recursion", "v128_locals", "heap", "files"];
@@ -186,53 +186,32 @@ fn combinations(forms: &[Form], legs: usize) -> Vec<Vec<Form>> {
     })
 }
 
+/// Journeys made, and how many of them went there and back: with the same stable points everywhere, and with others.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    journeys: usize,
+    complete: usize,
+    others: usize,
+    others_complete: usize,
+}
+
 #[test]
 #[ignore = "needs the programs of other architectures: make test-cross"]
 fn from_architecture_to_architecture() {
-    let (mut journeys, mut complete, mut others, mut others_complete) = (0, 0, 0, 0);
-    for name in guests::names() {
-        let guest = guests::guest(&name);
-        // `iwasm` has no functions that call back.
-        if guest.callback {
-            continue;
+    let guests = Mutex::new(guests::names().into_iter());
+    let count = Mutex::new(Count::default());
+    let next = || guests.lock().expect("nobody panics with it").next();
+    // Emulators work on one processor each.
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, Into::into) {
+            scope.spawn(|| {
+                while let Some(name) = next() {
+                    travel(&name, &count);
+                }
+            });
         }
-        let (_, polls) = reference(Engine::Interp, &guest, Kind::Files);
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let mut input = tempfile::tempfile().expect("a temporary file");
-        std::io::Write::write_all(&mut input, &guest.stdin).expect("it can be written to");
-        let expected = String::from_utf8_lossy(&guest.expected);
-        let mut random = Random::named(&format!("across {name}"));
-        let legs = Station::round_trip(0).len();
-        let ways = match THOROUGH.contains(&&*name) {
-            true => combinations(&Form::ALIKE, legs),
-            false => (0..JOURNEYS).map(|_| (0..legs).map(|_| *random.pick(&Form::ALIKE)).collect()).collect(),
-        };
-        for (round, way) in ways.into_iter().enumerate() {
-            let stations = Station::round_trip(round);
-            // With few stable points the journey is shorter.
-            let strides = strides(polls, legs - 1, &mut random);
-            let legs: Vec<(&Station, Form)> = stations.iter().zip(way).collect();
-            let luggage = Luggage::new(&guest, home.path(), &input);
-            let stops = journey(&luggage, &legs, &strides, &expected);
-            assert_eq!(stops, strides.len(), "{name}: {legs:?}");
-            journeys += 1;
-            complete += usize::from(stops + 1 == stations.len());
-        }
-        // Others have other stable points, and may end before all strides are done.
-        let (_, polls) = reference(Engine::Compiled(Code::Default), &guest, Kind::Files);
-        for round in 0..OTHERS {
-            let stations = Station::round_trip(round);
-            let way: Vec<Form> = stations.iter().map(|_| *random.pick(&Form::ALL)).collect();
-            let way = if round == 0 { vec![Form::Compiled; legs] } else { way };
-            let longest = (2 * polls / legs as u64).max(1);
-            let strides: Vec<u64> = (1..legs).map(|_| 1 + random.below(longest)).collect();
-            let legs: Vec<(&Station, Form)> = stations.iter().zip(way).collect();
-            let luggage = Luggage::new(&guest, home.path(), &input);
-            let stops = journey(&luggage, &legs, &strides, &expected);
-            others += 1;
-            others_complete += usize::from(stops + 1 == stations.len());
-        }
-    }
+    });
+    let Count { journeys, complete, others, others_complete } = count.into_inner().expect("nobody panicked");
     println!(
         "{journeys} journeys, {complete} of them there and back; {others} in engines with other stable points, \
          {others_complete} there and back"
@@ -240,6 +219,53 @@ fn from_architecture_to_architecture() {
     // Guests of fewer stable points than stations are the exception.
     assert!(complete * 2 > journeys, "{complete} of {journeys}");
     assert!(others_complete * 3 > others, "{others_complete} of {others}");
+}
+
+/// All journeys of a guest.
+fn travel(name: &str, count: &Mutex<Count>) {
+    let guest = guests::guest(name);
+    // `iwasm` has no functions that call back.
+    if guest.callback {
+        return;
+    }
+    let (_, polls) = reference(Engine::Interp, &guest, Kind::Files);
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut input = tempfile::tempfile().expect("a temporary file");
+    std::io::Write::write_all(&mut input, &guest.stdin).expect("it can be written to");
+    let expected = String::from_utf8_lossy(&guest.expected);
+    let mut random = Random::named(&format!("across {name}"));
+    let legs = Station::round_trip(0).len();
+    let ways = match THOROUGH.contains(&name) {
+        true => combinations(&Form::ALIKE, legs),
+        false => (0..JOURNEYS).map(|_| (0..legs).map(|_| *random.pick(&Form::ALIKE)).collect()).collect(),
+    };
+    for (round, way) in ways.into_iter().enumerate() {
+        let stations = Station::round_trip(round);
+        // With few stable points the journey is shorter.
+        let strides = strides(polls, legs - 1, &mut random);
+        let legs: Vec<(&Station, Form)> = stations.iter().zip(way).collect();
+        let luggage = Luggage::new(&guest, home.path(), &input);
+        let stops = journey(&luggage, &legs, &strides, &expected);
+        assert_eq!(stops, strides.len(), "{name}: {legs:?}");
+        let mut count = count.lock().expect("nobody panics with it");
+        count.journeys += 1;
+        count.complete += usize::from(stops + 1 == stations.len());
+    }
+    // Others have other stable points, and may end before all strides are done.
+    let (_, polls) = reference(Engine::Compiled(Code::Default), &guest, Kind::Files);
+    for round in 0..OTHERS {
+        let stations = Station::round_trip(round);
+        let way: Vec<Form> = stations.iter().map(|_| *random.pick(&Form::ALL)).collect();
+        let way = if round == 0 { vec![Form::Compiled; legs] } else { way };
+        let longest = (2 * polls / legs as u64).max(1);
+        let strides: Vec<u64> = (1..legs).map(|_| 1 + random.below(longest)).collect();
+        let legs: Vec<(&Station, Form)> = stations.iter().zip(way).collect();
+        let luggage = Luggage::new(&guest, home.path(), &input);
+        let stops = journey(&luggage, &legs, &strides, &expected);
+        let mut count = count.lock().expect("nobody panics with it");
+        count.others += 1;
+        count.others_complete += usize::from(stops + 1 == stations.len());
+    }
 }
 
 /// What CPython does on its way.

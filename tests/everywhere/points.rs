@@ -45,9 +45,13 @@ pub(crate) fn effort() -> Effort {
     if std::env::var_os("WAYFARER_TEST_EMULATOR").is_some() {
         return Effort { first: 25, later: 10, pair: (10, 5), cpython: 1 };
     }
-    match std::env::var_os("WAYFARER_TEST_FULL") {
-        Some(value) if value != "0" => Effort { first: 2000, later: 500, pair: (500, 200), cpython: 100 },
-        _ => Effort { first: 150, later: 50, pair: (30, 20), cpython: 5 },
+    let asked = |name| std::env::var_os(name).is_some_and(|value| value != "0");
+    if asked("WAYFARER_TEST_LONG") {
+        Effort { first: 2000, later: 500, pair: (500, 200), cpython: 100 }
+    } else if asked("WAYFARER_TEST_FULL") {
+        Effort { first: 1000, later: 250, pair: (200, 100), cpython: 100 }
+    } else {
+        Effort { first: 150, later: 50, pair: (30, 20), cpython: 5 }
     }
 }
 

@@ -49,7 +49,7 @@ impl std::error::Error for InstantiateError {}
 /// What the embedder wants different from what the module says.
 #[derive(Clone, Debug, Default)]
 pub struct InstantiateOptions {
-    /// Sizes of local memory 0.
+    /// Sizes of memory 0: a local one, or one that the embedder made for this import alone.
     pub memory: Option<MemoryPlan>,
     /// Values of local i32 globals, by global index (`__heap_base` moves when an app heap is inserted).
     pub globals: Vec<(u32, u32)>,
@@ -96,8 +96,9 @@ impl Store {
         for (index, import) in module.imports.iter().enumerate() {
             let given =
                 imports.get(index).ok_or(InstantiateError::Import { index, reason: "unknown import" })?;
+            let plan = options.memory.filter(|_| memories.is_empty());
             // SAFETY: the caller vouches for the pointers.
-            if !unsafe { self.matches(given, &import.ty, loaded) } {
+            if !unsafe { self.matches(given, &import.ty, plan, loaded) } {
                 return Err(InstantiateError::Import { index, reason: "incompatible import type" });
             }
             match *given {
@@ -191,8 +192,15 @@ impl Store {
         Ok(unsafe { &*instance })
     }
 
-    /// Import matching (WebAssembly 2.0, section 4.5.1 "External Typing" and 3.4.8 "Import Subtyping").
-    unsafe fn matches(&self, given: &Extern, wanted: &ImportType, loaded: &LoadedModule) -> bool {
+    /// Import matching (WebAssembly 2.0, section 4.5.1 "External Typing" and 3.4.8 "Import Subtyping"). `plan`: what a
+    /// memory has to be instead of what the module says.
+    unsafe fn matches(
+        &self,
+        given: &Extern,
+        wanted: &ImportType,
+        plan: Option<MemoryPlan>,
+        loaded: &LoadedModule,
+    ) -> bool {
         // SAFETY: the caller vouches for the pointers.
         unsafe {
             match (given, wanted) {
@@ -203,7 +211,7 @@ impl Store {
                         && limits_match(u64::from(t.len()), t.max(), ty.limits.min, ty.limits.max)
                 }
                 (Extern::Memory(m), ImportType::Memory(ty)) => {
-                    let (have, want) = ((**m).plan(), MemoryPlan::of(ty));
+                    let (have, want) = ((**m).plan(), plan.unwrap_or_else(|| MemoryPlan::of(ty)));
                     // 4 GiB stands for "no maximum" in a plan; a declared maximum must not be exceeded.
                     have.shared == want.shared && have.len >= want.len && have.max <= want.max
                 }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use wayfarer_module::{GlobalType, ImportType, Limits, Module, TableType, ValType};
-use wayfarer_snapshot::view::{FuncId, StoreView, Value};
+use wayfarer_snapshot::view::{FuncId, MemoryView, StoreView, Value};
 
 /// Why a view could not become a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,8 +86,7 @@ impl Store {
         }
         let mut memories = Vec::new();
         for m in &view.memories {
-            let plan = MemoryPlan { len: m.len, max: m.max, page_size: m.page_size, shared: m.shared };
-            memories.push(self.add_memory(plan).map_err(|_| RestoreError::OutOfMemory)?);
+            memories.push(self.add_memory(plan(m)).map_err(|_| RestoreError::OutOfMemory)?);
         }
         let mut tables = Vec::new();
         for t in &view.tables {
@@ -138,7 +137,9 @@ impl Store {
                 memories: inst.memories.iter().map(|&i| pick(&memories, i)).collect::<Result<_, _>>()?,
                 globals: inst.globals.iter().map(|&i| pick(&globals, i)).collect::<Result<_, _>>()?,
             };
-            let options = InstantiateOptions { restored: Some(objects), ..Default::default() };
+            // It fits its module, as was checked, though an app heap may have made it larger than it is declared.
+            let memory = inst.memories.first().map(|&index| plan(&view.memories[index as usize]));
+            let options = InstantiateOptions { memory, restored: Some(objects), ..Default::default() };
             // SAFETY: every pointer is to an object that was just added to this store.
             let made: &Instance = unsafe { self.allocate(loaded, &imports, &options) }
                 .map_err(|error| RestoreError::Link { instance: nth, error })?;
@@ -166,6 +167,10 @@ pub struct RestoredObjects {
     pub(crate) tables: Vec<*const crate::Table>,
     pub(crate) memories: Vec<*const crate::Memory>,
     pub(crate) globals: Vec<*const crate::Global>,
+}
+
+fn plan(m: &MemoryView) -> MemoryPlan {
+    MemoryPlan { len: m.len, max: m.max, page_size: m.page_size, shared: m.shared }
 }
 
 fn pick<T>(list: &[*const T], index: u32) -> Result<*const T, RestoreError> {

@@ -21,7 +21,7 @@ const CONFIG: Configuration<LittleEndian, Varint, Limit<DECODE_LIMIT>> =
     bincode::config::standard().with_limit::<DECODE_LIMIT>();
 
 /// Encodes a metadata structure.
-pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, bincode::error::EncodeError> {
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, bincode::error::EncodeError> {
     bincode::serde::encode_to_vec(value, CONFIG)
 }
 
@@ -29,10 +29,17 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, bincode::error:
 ///
 /// Allocation is bounded by the input: lists grow as their elements are read (serde reserves at most 1 MiB ahead) and
 /// strings are copied out of the input.
-pub(crate) fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
+pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
+    match decode_first(bytes)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(format!("ends after {} of {} bytes", bytes.len() - rest.len(), bytes.len())),
+    }
+}
+
+/// The same for a structure at the beginning of `bytes`, with what is behind it.
+pub fn decode_first<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<(T, &'de [u8]), String> {
     match bincode::serde::borrow_decode_from_slice::<T, _>(bytes, CONFIG) {
-        Ok((value, read)) if read == bytes.len() => Ok(value),
-        Ok((_, read)) => Err(format!("ends after {read} of {} bytes", bytes.len())),
+        Ok((value, read)) => Ok((value, &bytes[read..])),
         Err(e) => Err(explain(&e, bytes.len())),
     }
 }
@@ -50,7 +57,7 @@ fn explain(e: &DecodeError, len: usize) -> String {
 
 /// Deserializes a string by borrowing it from the input first. serde's own `String` would have bincode allocate
 /// whatever length the input claims before it looks whether that many bytes follow.
-pub(crate) fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct Owned;
     impl serde::de::Visitor<'_> for Owned {
         type Value = String;

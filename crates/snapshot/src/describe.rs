@@ -1,6 +1,6 @@
 //! An image as data for people and tools: what `wayfarer inspect --json` prints.
 
-use crate::format::{FORMAT_VERSION, SectionKind};
+use crate::format::SectionKind;
 use crate::items::{Items, Shown};
 use crate::pages::PageKind;
 use crate::read::Image;
@@ -182,6 +182,9 @@ pub struct HostDescription {
     pub len: u64,
     /// What the caller's decoder made of it.
     pub content: Option<Json>,
+    /// Who does not know it can do without it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ancillary: bool,
     /// It was not decoded, because it expands too far.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub expands: bool,
@@ -204,6 +207,12 @@ pub struct SectionDescription {
     pub crc32: String,
     /// Whether it is compressed.
     pub zstd: bool,
+    /// Who does not know it can do without it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ancillary: bool,
+    /// It is not known here, and skipped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
 }
 
 /// Turns the bytes of a host section, given its name and version, into something to show, if it knows how.
@@ -238,6 +247,7 @@ pub fn describe<'a>(image: &'a Image<'_>, host: &HostDecoder<'_>) -> Description
             version: h.version,
             len: h.bytes.len() as u64,
             content: if expands { None } else { host(&h.name, h.version, &h.bytes) },
+            ancillary: h.ancillary,
             expands,
         }
     });
@@ -249,10 +259,12 @@ pub fn describe<'a>(image: &'a Image<'_>, host: &HostDecoder<'_>) -> Description
         raw_len: s.raw_len,
         crc32: format!("{:08x}", s.crc32),
         zstd: s.zstd,
+        ancillary: s.ancillary,
+        skipped: matches!(s.kind, SectionKind::Unknown(_)),
     });
     Description {
         origin: image.origin().to_owned(),
-        format_version: FORMAT_VERSION,
+        format_version: image.version(),
         image_len: image.len(),
         info: info(image),
         modules: Items::new(store, &store.modules, module),

@@ -2,6 +2,7 @@
 
 use crate::validate::InvalidView;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// Why an image could not be read.
 #[derive(Debug)]
@@ -34,8 +35,15 @@ pub enum ReadErrorKind {
     Version {
         /// The image's version.
         found: u32,
-        /// The version this crate reads.
-        supported: u32,
+        /// The versions this crate reads.
+        supported: RangeInclusive<u32>,
+    },
+    /// It has a section of a kind that this crate does not know, and that it cannot do without.
+    UnknownSection {
+        /// Which entry of the section table.
+        nth: usize,
+        /// The kind.
+        number: u32,
     },
     /// Bytes and checksum differ.
     Checksum {
@@ -102,8 +110,13 @@ impl fmt::Display for ReadErrorKind {
                 write!(f, "image is truncated or something follows it: its {len} bytes lack the trailer")
             }
             Self::Version { found, supported } => {
-                write!(f, "image has format version {found}, this runtime reads version {supported}")
+                let (first, last) = (supported.start(), supported.end());
+                write!(f, "image has format version {found}, this runtime reads versions {first} to {last}")
             }
+            Self::UnknownSection { nth, number } => write!(
+                f,
+                "section {nth} is of kind {number}, which this runtime does not know and the program needs"
+            ),
             Self::Checksum { what, offset } => write!(f, "{what} at offset {offset:#x}: checksum mismatch"),
             Self::Table(why) => write!(f, "section table: {why}"),
             Self::Malformed { what, offset, why } => write!(f, "{what} at offset {offset:#x}: {why}"),
@@ -165,7 +178,7 @@ pub enum WriteError {
         /// The encoder's reason.
         why: String,
     },
-    /// The info names a parent, but version 1 of the format has no images relative to another one.
+    /// The info names a parent, but the format has no images relative to another one.
     Parent,
 }
 

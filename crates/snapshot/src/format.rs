@@ -9,9 +9,15 @@
 
 use crate::error::ReadErrorKind;
 use crate::pages::PAGE_SIZE;
+use serde::{Serialize, Serializer};
+use std::ops::RangeInclusive;
 
-/// Format version this crate writes, and the only one it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// Format versions this crate reads. It writes the lowest one that has all that is in an image, so that older readers take
+/// what they can.
+pub const FORMAT_VERSIONS: RangeInclusive<u32> = 1..=2;
+
+/// The first version in which sections may be ancillary.
+pub(crate) const ANCILLARY_SINCE: u32 = 2;
 
 /// First bytes of every image. The high bit, CR LF and control-Z reveal transfers that mangle text.
 pub const HEADER_MAGIC: [u8; 8] = *b"\x89WFY\r\n\x1a\n";
@@ -30,29 +36,56 @@ pub(crate) const MAX_SECTIONS: u32 = 1 << 20;
 
 /// Flag of a section entry: its stored bytes are compressed with Zstandard.
 const FLAG_ZSTD: u32 = 1;
+/// Flag of a section entry: a reader that does not know the section can do without it.
+const FLAG_ANCILLARY: u32 = 2;
 
 /// What a section holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum SectionKind {
     /// [`Info`](crate::Info), encoded with bincode.
-    Info = 1,
+    Info,
     /// [`StoreView`](crate::view::StoreView), encoded with bincode.
-    Store = 2,
+    Store,
     /// The list of [`Thread`](crate::view::Thread)s, encoded with bincode.
-    Threads = 3,
+    Threads,
     /// One [`HostSection`](crate::view::HostSection).
-    Host = 4,
+    Host,
     /// The stored pages of one memory.
-    MemoryData = 5,
+    MemoryData,
     /// Which pages of one memory are where, encoded with bincode.
-    MemoryMap = 6,
+    MemoryMap,
+    /// Something that this crate does not know, and that is skipped: by its number.
+    Unknown(u32),
 }
 
 impl SectionKind {
-    fn from_u32(n: u32) -> Option<Self> {
-        use SectionKind::*;
-        [Info, Store, Threads, Host, MemoryData, MemoryMap].into_iter().find(|&k| k as u32 == n)
+    /// The kinds that this crate knows, with their numbers and names.
+    const KNOWN: [(SectionKind, u32, &str); 6] = [
+        (SectionKind::Info, 1, "info"),
+        (SectionKind::Store, 2, "store"),
+        (SectionKind::Threads, 3, "threads"),
+        (SectionKind::Host, 4, "host"),
+        (SectionKind::MemoryData, 5, "memory data"),
+        (SectionKind::MemoryMap, 6, "memory map"),
+    ];
+
+    /// The kind with this number in the section table.
+    pub fn of(number: u32) -> Self {
+        let known = Self::KNOWN.iter().find(|(_, n, _)| *n == number);
+        known.map_or(SectionKind::Unknown(number), |(kind, ..)| *kind)
+    }
+
+    /// Its number in the section table.
+    pub fn number(self) -> u32 {
+        match self {
+            SectionKind::Unknown(number) => number,
+            known => Self::KNOWN.iter().find(|(kind, ..)| *kind == known).map_or(0, |(_, n, _)| *n),
+        }
+    }
+
+    /// Whether a reader may come across one that it can do without: not what every program consists of.
+    const fn can_be_ancillary(self) -> bool {
+        matches!(self, SectionKind::Host | SectionKind::Unknown(_))
     }
 
     /// Sections of this kind start at a multiple of this. Pages of memory are aligned so that they can be mapped.
@@ -66,14 +99,17 @@ impl SectionKind {
 
 impl std::fmt::Display for SectionKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            SectionKind::Info => "info",
-            SectionKind::Store => "store",
-            SectionKind::Threads => "threads",
-            SectionKind::Host => "host",
-            SectionKind::MemoryData => "memory data",
-            SectionKind::MemoryMap => "memory map",
-        })
+        match (self, Self::KNOWN.iter().find(|(kind, ..)| kind == self)) {
+            (_, Some((.., name))) => f.write_str(name),
+            (kind, None) => write!(f, "unknown {}", kind.number()),
+        }
+    }
+}
+
+/// `memory_data`; `unknown_9`.
+impl Serialize for SectionKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_string().replace(' ', "_"))
     }
 }
 
@@ -84,6 +120,8 @@ pub struct SectionEntry {
     pub kind: SectionKind,
     /// Whether Zstandard is used: for the whole section, or for each chunk in case of [`SectionKind::MemoryData`].
     pub zstd: bool,
+    /// Whether a reader that does not know the section can do without it.
+    pub ancillary: bool,
     /// Which host section or memory; 0 for the kinds an image has one of.
     pub index: u32,
     /// CRC-32 of the stored bytes.
@@ -99,8 +137,10 @@ pub struct SectionEntry {
 impl SectionEntry {
     /// Appends the entry's 40 bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(self.kind as u32).to_le_bytes());
-        out.extend_from_slice(&(if self.zstd { FLAG_ZSTD } else { 0 }).to_le_bytes());
+        let flag = |is_set, flag| if is_set { flag } else { 0 };
+        let flags = flag(self.zstd, FLAG_ZSTD) | flag(self.ancillary, FLAG_ANCILLARY);
+        out.extend_from_slice(&self.kind.number().to_le_bytes());
+        out.extend_from_slice(&flags.to_le_bytes());
         out.extend_from_slice(&self.index.to_le_bytes());
         out.extend_from_slice(&self.crc32.to_le_bytes());
         out.extend_from_slice(&self.offset.to_le_bytes());
@@ -108,18 +148,32 @@ impl SectionEntry {
         out.extend_from_slice(&self.raw_len.to_le_bytes());
     }
 
-    /// Decodes entry `nth` of the table.
-    pub(crate) fn decode(bytes: &[u8; SECTION_ENTRY_LEN], nth: usize) -> Result<Self, ReadErrorKind> {
-        let kind = u32_at(bytes, 0);
+    /// Decodes entry `nth` of the table of an image of this version.
+    pub(crate) fn decode(
+        bytes: &[u8; SECTION_ENTRY_LEN],
+        nth: usize,
+        version: u32,
+    ) -> Result<Self, ReadErrorKind> {
+        let kind = SectionKind::of(u32_at(bytes, 0));
         let flags = u32_at(bytes, 4);
-        let kind = SectionKind::from_u32(kind)
-            .ok_or_else(|| ReadErrorKind::Table(format!("entry {nth} has unknown kind {kind}")))?;
-        if flags & !FLAG_ZSTD != 0 {
+        let known = FLAG_ZSTD | if version < ANCILLARY_SINCE { 0 } else { FLAG_ANCILLARY };
+        if flags & !known != 0 {
             return Err(ReadErrorKind::Table(format!("entry {nth} ({kind}) has unknown flags {flags:#x}")));
+        }
+        let ancillary = flags & FLAG_ANCILLARY != 0;
+        match kind {
+            SectionKind::Unknown(number) if !ancillary => {
+                return Err(ReadErrorKind::UnknownSection { nth, number });
+            }
+            _ if ancillary && !kind.can_be_ancillary() => {
+                return Err(ReadErrorKind::Table(format!("entry {nth} ({kind}) says that it is ancillary")));
+            }
+            _ => {}
         }
         let entry = SectionEntry {
             kind,
             zstd: flags & FLAG_ZSTD != 0,
+            ancillary,
             index: u32_at(bytes, 8),
             crc32: u32_at(bytes, 12),
             offset: u64_at(bytes, 16),
@@ -137,10 +191,10 @@ impl SectionEntry {
 }
 
 /// The header's 32 bytes.
-pub(crate) fn encode_header() -> [u8; HEADER_LEN] {
+pub(crate) fn encode_header(version: u32) -> [u8; HEADER_LEN] {
     let mut h = [0; HEADER_LEN];
     h[..8].copy_from_slice(&HEADER_MAGIC);
-    h[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    h[8..12].copy_from_slice(&version.to_le_bytes());
     h[12..16].copy_from_slice(&(HEADER_LEN as u32).to_le_bytes());
     // Bytes 16..28 are reserved and zero.
     let crc = crc32fast::hash(&h[..28]);
@@ -148,8 +202,9 @@ pub(crate) fn encode_header() -> [u8; HEADER_LEN] {
     h
 }
 
-/// Verifies the header. The checksum comes first, so that a damaged version is not mistaken for a future one.
-pub(crate) fn check_header(h: &[u8; HEADER_LEN]) -> Result<(), ReadErrorKind> {
+/// Verifies the header, and gives the version. The checksum comes first, so that a damaged version is not mistaken for a
+/// future one.
+pub(crate) fn check_header(h: &[u8; HEADER_LEN]) -> Result<u32, ReadErrorKind> {
     if h[..8] != HEADER_MAGIC {
         return Err(ReadErrorKind::NotAnImage);
     }
@@ -157,8 +212,8 @@ pub(crate) fn check_header(h: &[u8; HEADER_LEN]) -> Result<(), ReadErrorKind> {
         return Err(ReadErrorKind::Checksum { what: "header".into(), offset: 0 });
     }
     let version = u32_at(h, 8);
-    if version != FORMAT_VERSION {
-        return Err(ReadErrorKind::Version { found: version, supported: FORMAT_VERSION });
+    if !FORMAT_VERSIONS.contains(&version) {
+        return Err(ReadErrorKind::Version { found: version, supported: FORMAT_VERSIONS });
     }
     if u32_at(h, 12) as usize != HEADER_LEN || h[16..28].iter().any(|&b| b != 0) {
         return Err(ReadErrorKind::Malformed {
@@ -167,7 +222,7 @@ pub(crate) fn check_header(h: &[u8; HEADER_LEN]) -> Result<(), ReadErrorKind> {
             why: "header length or reserved bytes differ from what this version defines".into(),
         });
     }
-    Ok(())
+    Ok(version)
 }
 
 /// The image's last bytes: where the section table is.
@@ -256,8 +311,8 @@ mod tests {
 
     #[test]
     fn header_round_trips_and_every_flip_is_caught() {
-        let good = encode_header();
-        check_header(&good).unwrap();
+        let good = encode_header(2);
+        assert_eq!(check_header(&good).unwrap(), 2);
         for bit in 0..HEADER_LEN * 8 {
             let mut bad = good;
             bad[bit / 8] ^= 1 << (bit % 8);
@@ -266,13 +321,15 @@ mod tests {
     }
 
     #[test]
-    fn future_version_is_named() {
-        let mut h = encode_header();
-        h[8..12].copy_from_slice(&7u32.to_le_bytes());
-        let crc = crc32fast::hash(&h[..28]);
-        h[28..].copy_from_slice(&crc.to_le_bytes());
-        let message = check_header(&h).unwrap_err().to_string();
-        assert!(message.contains("version 7") && message.contains("version 1"), "{message}");
+    fn versions_outside_of_the_range_are_named() {
+        for version in FORMAT_VERSIONS {
+            assert_eq!(check_header(&encode_header(version)).unwrap(), version);
+        }
+        for version in [0, 7] {
+            let message = check_header(&encode_header(version)).unwrap_err().to_string();
+            let expected = format!("image has format version {version}, this runtime reads versions 1 to 2");
+            assert_eq!(message, expected);
+        }
     }
 
     #[test]
@@ -294,6 +351,7 @@ mod tests {
         let entry = SectionEntry {
             kind: SectionKind::MemoryData,
             zstd: true,
+            ancillary: false,
             index: 3,
             crc32: 0x0102_0304,
             offset: 4096,
@@ -303,12 +361,44 @@ mod tests {
         let mut bytes = Vec::new();
         entry.encode(&mut bytes);
         let good: [u8; SECTION_ENTRY_LEN] = bytes.try_into().unwrap();
-        assert_eq!(SectionEntry::decode(&good, 0).unwrap(), entry);
-        for (at, value) in [(0, 0), (0, 7), (4, 3), (4, 0)] {
-            let mut bad = good;
-            bad[at] = value;
-            assert!(SectionEntry::decode(&bad, 0).is_err(), "byte {at} = {value}");
+        let decode = |at: usize, value: u8, version| {
+            let mut bytes = good;
+            bytes[at] = value;
+            SectionEntry::decode(&bytes, 0, version).map_err(|e| e.to_string())
+        };
+        for version in FORMAT_VERSIONS {
+            assert_eq!(decode(0, 5, version), Ok(entry));
+            for (at, value) in [(0, 0), (0, 7), (4, 3), (4, 4), (4, 0)] {
+                decode(at, value, version).expect_err("it is refused");
+            }
         }
+    }
+
+    #[test]
+    fn ancillary_sections_are_those_of_hosts_and_unknown_ones_since_version_2() {
+        for kind in (0..9).map(SectionKind::of) {
+            let entry = SectionEntry {
+                kind,
+                zstd: false,
+                ancillary: true,
+                index: 0,
+                crc32: 0,
+                offset: 32,
+                stored_len: 1,
+                raw_len: 1,
+            };
+            let mut bytes = Vec::new();
+            entry.encode(&mut bytes);
+            let bytes: [u8; SECTION_ENTRY_LEN] = bytes.try_into().unwrap();
+            SectionEntry::decode(&bytes, 0, 1).expect_err("version 1 has no such thing");
+            let decoded = SectionEntry::decode(&bytes, 0, 2);
+            match kind {
+                SectionKind::Host | SectionKind::Unknown(0 | 7 | 8) => assert_eq!(decoded.unwrap(), entry),
+                _ => assert!(decoded.unwrap_err().to_string().contains("says that it is ancillary")),
+            }
+        }
+        let names = [SectionKind::MemoryMap, SectionKind::Unknown(9)].map(|kind| kind.to_string());
+        assert_eq!(names, ["memory map", "unknown 9"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl std::fmt::Display for Reason {
 pub struct Info {
     /// Identifies the image; random.
     pub id: [u8; 16],
-    /// The image this one is relative to. Reserved: version 1 of the format has no relative images.
+    /// The image this one is relative to. Reserved: the format has no relative images.
     pub parent: Option<[u8; 16]>,
     /// Which checkpoint of its program this is, counted from 1 and on across restores.
     pub sequence: u64,

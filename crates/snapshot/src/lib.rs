@@ -22,6 +22,12 @@ mod validate;
 pub mod view;
 mod write;
 
+/// The encoding of metadata, for who keeps records in host sections: whatever bytes are decoded, they cost no more memory
+/// than follows from their number.
+pub mod record {
+    pub use crate::codec::{decode, decode_first, encode, string};
+}
+
 pub use codec::{HOST_LIMIT, METADATA_LIMIT};
 pub use describe::{
     Description, FrameDescription, GlobalDescription, HostDecoder, HostDescription, InfoDescription,
@@ -30,7 +36,7 @@ pub use describe::{
 };
 pub use error::{ReadError, ReadErrorKind, SaveError, SaveStep, WriteError};
 pub use format::{
-    FORMAT_VERSION, HEADER_LEN, HEADER_MAGIC, SECTION_ENTRY_LEN, SectionEntry, SectionKind, TRAILER_LEN,
+    FORMAT_VERSIONS, HEADER_LEN, HEADER_MAGIC, SECTION_ENTRY_LEN, SectionEntry, SectionKind, TRAILER_LEN,
     TRAILER_MAGIC,
 };
 pub use info::{Info, Reason};

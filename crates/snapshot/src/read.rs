@@ -60,6 +60,7 @@ impl Source<'_> {
 pub struct Image<'a> {
     pub(crate) origin: String,
     pub(crate) source: Source<'a>,
+    version: u32,
     len: u64,
     info: Info,
     program: ProgramView,
@@ -175,8 +176,8 @@ impl<'a> Image<'a> {
 
     fn parse(origin: String, source: Source<'a>, len: u64) -> Result<Self, ReadError> {
         match Parts::parse(&source, len) {
-            Ok(Parts { info, program, sections, memories }) => {
-                Ok(Image { origin, source, len, info, program, sections, memories })
+            Ok(Parts { version, info, program, sections, memories }) => {
+                Ok(Image { origin, source, version, len, info, program, sections, memories })
             }
             Err(kind) => Err(kind.at(&origin)),
         }
@@ -197,7 +198,12 @@ impl<'a> Image<'a> {
         std::mem::take(&mut self.program)
     }
 
-    /// The section table, in file order.
+    /// Version of the format it is in: one of [`FORMAT_VERSIONS`](crate::FORMAT_VERSIONS).
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The section table, in file order; sections that are not known here among them.
     pub fn sections(&self) -> &[SectionEntry] {
         &self.sections
     }
@@ -235,6 +241,7 @@ fn io(doing: &str, source: std::io::Error) -> ReadErrorKind {
 
 /// What parsing finds.
 struct Parts {
+    version: u32,
     info: Info,
     program: ProgramView,
     sections: Vec<SectionEntry>,
@@ -243,14 +250,18 @@ struct Parts {
 
 impl Parts {
     fn parse(source: &Source<'_>, len: u64) -> Result<Self, ReadErrorKind> {
-        let sections = table(source, len)?;
-        let layout = Layout::new(&sections)?;
+        let (version, sections) = table(source, len)?;
+        // What is unknown is ancillary, or the table would have been refused, and may be anywhere.
+        let known: Vec<SectionEntry> =
+            sections.iter().filter(|s| !matches!(s.kind, SectionKind::Unknown(_))).copied().collect();
+        expansion(&sections)?;
+        let layout = Layout::new(&known)?;
         let info: Info = metadata(source, layout.info)?;
         if info.parent.is_some() {
             return Err(malformed(
                 "info",
                 layout.info.offset,
-                "it names a parent, which version 1 has no use for",
+                "it names a parent, which its version has no use for",
             ));
         }
         let store: StoreView = metadata(source, layout.store)?;
@@ -271,12 +282,13 @@ impl Parts {
         }
         let program = ProgramView { store, threads, host };
         validate(&program).map_err(ReadErrorKind::Invalid)?;
-        Ok(Parts { info, program, sections, memories })
+        Ok(Parts { version, info, program, sections, memories })
     }
 }
 
-/// Verifies header, trailer and table, and that sections lie one behind the other with nothing but zeros between.
-fn table(source: &Source<'_>, len: u64) -> Result<Vec<SectionEntry>, ReadErrorKind> {
+/// Verifies header, trailer and table, and that sections lie one behind the other with nothing but zeros between. The
+/// version, and the table.
+fn table(source: &Source<'_>, len: u64) -> Result<(u32, Vec<SectionEntry>), ReadErrorKind> {
     let mut header = [0; HEADER_LEN];
     if len < (HEADER_LEN + TRAILER_LEN) as u64 {
         // Too short for an image, but what is there tells a cut-off image from another kind of file.
@@ -286,7 +298,7 @@ fn table(source: &Source<'_>, len: u64) -> Result<Vec<SectionEntry>, ReadErrorKi
         return Err(if begins_right { ReadErrorKind::Truncated { len } } else { ReadErrorKind::NotAnImage });
     }
     source.read(0, &mut header)?;
-    check_header(&header)?;
+    let version = check_header(&header)?;
     let mut trailer = [0; TRAILER_LEN];
     source.read(len - TRAILER_LEN as u64, &mut trailer)?;
     let trailer = Trailer::decode(&trailer, len)?;
@@ -298,8 +310,8 @@ fn table(source: &Source<'_>, len: u64) -> Result<Vec<SectionEntry>, ReadErrorKi
         return Err(ReadErrorKind::Checksum { what: "section table".into(), offset: trailer.table_offset });
     }
     let (entries, _) = bytes.as_chunks::<SECTION_ENTRY_LEN>();
-    let sections =
-        entries.iter().enumerate().map(|(n, e)| SectionEntry::decode(e, n)).collect::<Result<Vec<_>, _>>()?;
+    let decoded = entries.iter().enumerate().map(|(n, e)| SectionEntry::decode(e, n, version));
+    let sections = decoded.collect::<Result<Vec<_>, _>>()?;
 
     let mut end = HEADER_LEN as u64;
     for (n, s) in sections.iter().enumerate() {
@@ -312,7 +324,19 @@ fn table(source: &Source<'_>, len: u64) -> Result<Vec<SectionEntry>, ReadErrorKi
         })?;
     }
     gap(source, end, 8, trailer.table_offset, "the table")?;
-    Ok(sections)
+    Ok((version, sections))
+}
+
+/// Checks what all compressed sections together expand to, also those that are skipped here: a reader that knows them
+/// comes to the same result.
+fn expansion(sections: &[SectionEntry]) -> Result<(), ReadErrorKind> {
+    let mut packed = sections.iter().filter(|s| s.zstd && s.kind != SectionKind::MemoryData);
+    match packed.try_fold(codec::Expansion::default(), |sum, s| sum.with(s.stored_len, s.raw_len)) {
+        Some(_) => Ok(()),
+        None => {
+            Err(ReadErrorKind::Table("compressed sections expand further than the format allows".to_owned()))
+        }
+    }
 }
 
 /// Checks that `next` is the first aligned offset behind `end` and that there are only zeros between. Returns `next`.
@@ -371,11 +395,6 @@ impl<'s> Layout<'s> {
         {
             return fail("host sections have more bytes than the format allows");
         }
-        let mut packed = sections.iter().filter(|s| s.zstd && s.kind != MemoryData);
-        if packed.try_fold(codec::Expansion::default(), |sum, s| sum.with(s.stored_len, s.raw_len)).is_none()
-        {
-            return fail("compressed sections expand further than the format allows");
-        }
         Ok(Layout { info, store, threads, host, memories })
     }
 }
@@ -416,7 +435,24 @@ fn host(source: &Source<'_>, entry: &SectionEntry) -> Result<HostSection, ReadEr
     let (version, name, at) =
         codec::split_host(&bytes).map_err(|why| malformed(section_name(entry), entry.offset, why))?;
     bytes.drain(..at);
-    Ok(HostSection { name, version, bytes })
+    Ok(HostSection { name, version, bytes, ancillary: entry.ancillary })
+}
+
+/// Checks the bytes of a section that nobody looks into.
+fn checksum(source: &Source<'_>, entry: &SectionEntry, buffer: &mut [u8]) -> Result<(), ReadErrorKind> {
+    let mut crc = crc32fast::Hasher::new();
+    let end = entry.offset + entry.stored_len;
+    let mut at = entry.offset;
+    while at < end {
+        let len = (end - at).min(buffer.len() as u64) as usize;
+        source.read(at, &mut buffer[..len])?;
+        crc.update(&buffer[..len]);
+        at += len as u64;
+    }
+    if crc.finalize() == entry.crc32 {
+        return Ok(());
+    }
+    Err(ReadErrorKind::Checksum { what: section_name(entry), offset: entry.offset })
 }
 
 /// `store`, `host 2`.
@@ -440,17 +476,21 @@ pub struct VerifyReport {
     pub stored_len: u64,
 }
 
-/// Checks every byte of the image at `path`, those of memories included.
+/// Checks every byte of the image at `path`, those of memories included, and of sections that are not known here.
 pub fn verify(path: impl AsRef<Path>) -> Result<VerifyReport, ReadError> {
     Image::open(path)?.verify_data()
 }
 
 impl Image<'_> {
-    /// Checks the bytes of all memories; the rest of the image has been checked when it was opened.
+    /// Checks the bytes of all memories, and of sections that are not known here; the rest of the image has been checked when
+    /// it was opened.
     pub fn verify_data(&self) -> Result<VerifyReport, ReadError> {
         let mut report =
             VerifyReport { image_len: self.len, sections: self.sections.len(), chunks: 0, stored_len: 0 };
         let mut page_buffer = vec![0; CHUNK_SIZE];
+        for section in self.sections.iter().filter(|s| matches!(s.kind, SectionKind::Unknown(_))) {
+            checksum(&self.source, section, &mut page_buffer).map_err(|k| k.at(&self.origin))?;
+        }
         for memory in &self.memories {
             let mut reader = memory.chunks().map_err(|k| k.at(&self.origin))?;
             for i in 0..memory.map.chunks.len() {

@@ -98,7 +98,8 @@ fn text(out: &mut String, d: &Description<'_>, options: &RenderOptions) -> fmt::
         writeln!(out, "no threads: between two calls from the host")?;
     }
     for h in &d.host {
-        writeln!(out, "host section {:?}: version {}, {}", h.name, h.version, size(h.len))?;
+        let ancillary = if h.ancillary { ", ancillary: skipped where nobody knows it" } else { "" };
+        writeln!(out, "host section {:?}: version {}, {}{ancillary}", h.name, h.version, size(h.len))?;
         if h.expands {
             writeln!(out, "  (not shown: it takes far less in the image)")?;
         }
@@ -111,9 +112,10 @@ fn text(out: &mut String, d: &Description<'_>, options: &RenderOptions) -> fmt::
         let zstd = if s.zstd { format!(", zstd of {}", size(s.raw_len)) } else { String::new() };
         let kind = serde_json::to_value(s.kind).map_err(|_| fmt::Error)?;
         let kind = kind.as_str().unwrap_or_default();
+        let skipped = if s.skipped { ", ancillary, not known here: skipped" } else { "" };
         writeln!(
             out,
-            "  {:#010x} {kind} {}: {}{zstd}, crc {}",
+            "  {:#010x} {kind} {}: {}{zstd}, crc {}{skipped}",
             s.offset,
             s.index,
             size(s.stored_len),

@@ -231,7 +231,7 @@ mod tests {
                 frames: vec![frame(PointKind::Call), frame(PointKind::Loop)],
                 tid: 0,
             }],
-            host: vec![HostSection { name: "wasi".into(), version: 1, bytes: vec![] }],
+            host: vec![HostSection::new("wasi", 1, vec![])],
         }
     }
 

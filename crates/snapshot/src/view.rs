@@ -228,6 +228,16 @@ pub struct HostSection {
     pub version: u32,
     /// The writer's bytes.
     pub bytes: Vec<u8>,
+    /// Whether a reader that knows no section of this name or version can do without it. Said by the section table.
+    #[serde(skip)]
+    pub ancillary: bool,
+}
+
+impl HostSection {
+    /// A section that nobody can do without.
+    pub fn new(name: impl Into<String>, version: u32, bytes: Vec<u8>) -> Self {
+        HostSection { name: name.into(), version, bytes, ancillary: false }
+    }
 }
 
 /// A whole stopped program except the bytes of its memories.

@@ -2,7 +2,9 @@
 
 use crate::codec;
 use crate::error::WriteError;
-use crate::format::{SectionEntry, SectionKind, Trailer, align_up, encode_header};
+use crate::format::{
+    ANCILLARY_SINCE, FORMAT_VERSIONS, SectionEntry, SectionKind, Trailer, align_up, encode_header,
+};
 use crate::info::Info;
 use crate::pages::{Baseline, CHUNK_SIZE, Chunk, MemoryMap, PAGE_SIZE, PageKind};
 use crate::validate::validate;
@@ -118,7 +120,9 @@ pub fn write_image<W: Write + ?Sized>(
         progress: options.progress,
         done: 0,
     };
-    w.put("header", &[&encode_header()])?;
+    let has_ancillary = program.host.iter().any(|section| section.ancillary);
+    let version = if has_ancillary { ANCILLARY_SINCE } else { *FORMAT_VERSIONS.start() };
+    w.put("header", &[&encode_header(version)])?;
     w.metadata(SectionKind::Info, 0, info)?;
     w.metadata(SectionKind::Store, 0, &program.store)?;
     w.metadata(SectionKind::Threads, 0, &program.threads)?;
@@ -218,7 +222,13 @@ impl<W: Write + ?Sized> Writer<'_, W> {
     }
 
     /// Writes a section of which all bytes are there, compressed if that helps.
-    fn section(&mut self, kind: SectionKind, index: u32, parts: &[&[u8]]) -> Result<(), WriteError> {
+    fn section(
+        &mut self,
+        kind: SectionKind,
+        ancillary: bool,
+        index: u32,
+        parts: &[&[u8]],
+    ) -> Result<(), WriteError> {
         let name = kind.to_string();
         let raw_len: usize = parts.iter().map(|p| p.len()).sum();
         let compressed = match (self.level, parts) {
@@ -236,6 +246,7 @@ impl<W: Write + ?Sized> Writer<'_, W> {
         let mut entry = SectionEntry {
             kind,
             zstd: compressed.is_some(),
+            ancillary,
             index,
             crc32: 0,
             offset: self.at,
@@ -264,7 +275,7 @@ impl<W: Write + ?Sized> Writer<'_, W> {
         if len > max {
             return Err(WriteError::TooLarge { section: section(), len, max });
         }
-        self.section(kind, index, &[&bytes])
+        self.section(kind, false, index, &[&bytes])
     }
 
     fn host(&mut self, program: &ProgramView) -> Result<(), WriteError> {
@@ -278,7 +289,7 @@ impl<W: Write + ?Sized> Writer<'_, W> {
             if total > codec::HOST_LIMIT {
                 return Err(too_large(total, codec::HOST_LIMIT));
             }
-            self.section(SectionKind::Host, i as u32, &[&prefix, &host.bytes])?;
+            self.section(SectionKind::Host, host.ancillary, i as u32, &[&prefix, &host.bytes])?;
         }
         Ok(())
     }
@@ -317,6 +328,7 @@ impl<W: Write + ?Sized> Writer<'_, W> {
         let entry = SectionEntry {
             kind: SectionKind::MemoryData,
             zstd: data.packer.is_some(),
+            ancillary: false,
             index,
             crc32: data.section_crc.finalize(),
             offset: data.offset,

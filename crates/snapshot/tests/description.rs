@@ -48,8 +48,8 @@ fn sample() -> Sample {
             },
             threads: vec![Thread { entry: Entry::Main, frames, tid: 0 }],
             host: vec![
-                HostSection { name: "wasi".into(), version: 2, bytes: b"xyz".to_vec() },
-                HostSection { name: "other".into(), version: 1, bytes: vec![0; 10] },
+                HostSection::new("wasi", 2, b"xyz".to_vec()),
+                HostSection::new("other", 1, vec![0; 10]),
             ],
         },
         info,

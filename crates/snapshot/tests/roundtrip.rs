@@ -242,7 +242,7 @@ fn what_compresses_beyond_the_bound_is_stored_plain() {
     // Each may expand by 16 MiB, both together may not.
     let mut program = ProgramView::default();
     for name in ["a", "b"] {
-        program.host.push(HostSection { name: name.into(), version: 1, bytes: vec![0; 9 << 20] });
+        program.host.push(HostSection::new(name, 1, vec![0; 9 << 20]));
     }
     let sample = Sample { program, info: common::info(&mut Random(1)), memories: vec![] };
     let bytes = sample.write(Compression::Zstd(1));
@@ -256,7 +256,7 @@ fn what_compresses_beyond_the_bound_is_stored_plain() {
 #[test]
 fn too_much_host_state_is_refused() {
     let mut program = ProgramView::default();
-    program.host.push(HostSection { name: "big".into(), version: 1, bytes: vec![0; HOST_LIMIT as usize] });
+    program.host.push(HostSection::new("big", 1, vec![0; HOST_LIMIT as usize]));
     let info = common::info(&mut Random(1));
     let e = write_image(&mut Vec::new(), &program, &info, &[], &WriteOptions::default()).unwrap_err();
     assert!(e.to_string().contains("host (big) section has 1073741835 bytes"), "{e}");
@@ -353,6 +353,7 @@ fn what_is_known_of_touched_pages_changes_no_byte() {
         }
     }
     let sample = rich_sample();
+    #[expect(clippy::single_range_in_vec_init, reason = "a list of one range is meant")]
     let wrong: [&[std::ops::Range<usize>]; 4] =
         [&[0..100], &[1..4096], &[4096..8192, 0..4096], &[0..4096, 4096..8192]];
     for wrong in wrong {

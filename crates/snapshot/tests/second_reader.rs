@@ -1,6 +1,8 @@
 //! A second reader, written from `docs/image-format.md` alone: its own checksum, its own decoder, none of the crate's.
 //! It holds the document to the code. Section numbers are the document's.
 
+#[path = "common/assemble.rs"]
+mod assemble;
 mod common;
 
 use common::{Sample, rich_sample, sample};
@@ -31,6 +33,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 struct Section<'a> {
     kind: u32,
     zstd: bool,
+    ancillary: bool,
     stored: &'a [u8],
     raw_len: usize,
 }
@@ -46,11 +49,13 @@ impl Section<'_> {
     }
 }
 
-/// Section 2.
+/// Section 2, without what this reader does not know.
 fn sections(image: &[u8]) -> Vec<Section<'_>> {
     assert_eq!(image[..8], [0x89, 0x57, 0x46, 0x59, 0x0d, 0x0a, 0x1a, 0x0a]);
     assert_eq!(u32_at(image, 28), crc32(&image[..28]));
-    assert_eq!((u32_at(image, 8), u32_at(image, 12), &image[16..28]), (1, 32, &[0; 12][..]));
+    let version = u32_at(image, 8);
+    assert!(version == 1 || version == 2);
+    assert_eq!((u32_at(image, 12), &image[16..28]), (32, &[0; 12][..]));
 
     let trailer = &image[image.len() - 32..];
     assert_eq!(trailer[28..], [0x57, 0x46, 0x59, 0x45]);
@@ -75,10 +80,18 @@ fn sections(image: &[u8]) -> Vec<Section<'_>> {
         let stored = &image[offset..end];
         assert_eq!(u32_at(entry, 12), crc32(stored));
         let flags = u32_at(entry, 4);
-        assert!(flags == 1 || (flags == 0 && stored_len == raw_len));
+        let (zstd, ancillary) = (flags & 1 == 1, flags & 2 == 2);
+        assert!(flags < if version == 1 { 2 } else { 4 });
+        assert!(zstd || stored_len == raw_len);
+        let is_known = (1..=6).contains(&kind);
+        assert!(is_known || ancillary);
+        if !is_known {
+            continue;
+        }
+        assert!(!ancillary || kind == 4);
         assert_eq!(u32_at(entry, 8), next_of_kind[kind as usize]);
         next_of_kind[kind as usize] += 1;
-        found.push(Section { kind, zstd: flags == 1, stored, raw_len: raw_len as usize });
+        found.push(Section { kind, zstd, ancillary, stored, raw_len: raw_len as usize });
     }
     assert_eq!(table_at, end.next_multiple_of(8));
     assert!(image[end..table_at].iter().all(|&b| b == 0));
@@ -289,7 +302,20 @@ fn memory(data: &Section<'_>, map: &[u8], segments: &[(u64, Vec<u8>)]) -> Vec<u8
 
 fn check(sample: &Sample, compression: Compression) {
     let image = sample.write(compression);
-    let sections = sections(&image);
+    // The lowest version that has what is in it.
+    let has_ancillary = sample.program.host.iter().any(|section| section.ancillary);
+    assert_eq!(u32_at(&image, 8), if has_ancillary { 2 } else { 1 });
+    compare(sample, &image);
+    // A section of the future makes no difference.
+    let mut parts = assemble::take_apart(&image);
+    let at = parts.len() / 2;
+    let bytes = vec![7; at];
+    parts.insert(at, assemble::Part { kind: 99, flags: 2, index: 5, raw_len: None, bytes });
+    compare(sample, &assemble::assemble(&parts));
+}
+
+fn compare(sample: &Sample, image: &[u8]) {
+    let sections = sections(image);
     let hosts = sample.program.host.len();
     let kinds: Vec<u32> = sections.iter().map(|s| s.kind).collect();
     let expected = [vec![1, 2, 3], vec![4; hosts], [5, 6].repeat(sample.memories.len())].concat();
@@ -303,10 +329,8 @@ fn check(sample: &Sample, compression: Compression) {
         let raw = section.raw();
         let name_end = 8 + u32_at(&raw, 4) as usize;
         let name = String::from_utf8(raw[8..name_end].to_vec()).unwrap();
-        assert_eq!(
-            HostSection { name, version: u32_at(&raw, 0), bytes: raw[name_end..].to_vec() },
-            *expected
-        );
+        let (version, bytes) = (u32_at(&raw, 0), raw[name_end..].to_vec());
+        assert_eq!(HostSection { name, version, bytes, ancillary: section.ancillary }, *expected);
     }
     for (pair, m) in sections[3 + hosts..].chunks(2).zip(&sample.memories) {
         assert!(memory(&pair[0], &pair[1].raw(), &m.segments) == m.bytes);
@@ -336,7 +360,7 @@ fn an_image_from_the_first_day_stays_as_it_is() {
     info.reason = Reason::Count;
     let mut program = ProgramView::default();
     program.store.globals.push(GlobalView { value: Value::F32(0x3f80_0000), mutable: true });
-    program.host.push(HostSection { name: "h".into(), version: 3, bytes: vec![0xff] });
+    program.host.push(HostSection::new("h", 3, vec![0xff]));
     let image = Sample { program, info, memories: vec![] }.write(Compression::None);
     let expected: &[&[u8]] = &[
         b"\x89WFY\r\n\x1a\n\x01\0\0\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",

@@ -29,6 +29,7 @@ pub(crate) struct ClockRecord {
     /// `monotonic` less the host's clock, and the boot that clock belongs to: a restore on the same boot goes
     /// on with the host's clock, so the time spent in the image counts as it would for a stopped process.
     pub(crate) monotonic_offset: i64,
+    #[serde(deserialize_with = "crate::resources::text")]
     pub(crate) boot: String,
     pub(crate) process: u64,
     pub(crate) thread: u64,

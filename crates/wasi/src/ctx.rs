@@ -3,6 +3,7 @@
 use crate::clock::Clocks;
 use crate::interrupted::InterruptedCalls;
 use crate::table::{Descriptor, Handle, Origin, Table, lock};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
@@ -23,7 +24,7 @@ pub struct WasiCtx {
 }
 
 /// What the program was started with.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub(crate) args: Vec<Vec<u8>>,
     /// `KEY=VALUE` strings.

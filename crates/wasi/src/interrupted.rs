@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::ThreadId;
 
 /// Calls that are remembered: more than an instance has threads.
-const MOST: usize = 4096;
+pub(crate) const MOST: usize = 4096;
 
 thread_local! {
     /// Calls from the host that have ended on this thread.
@@ -39,6 +39,7 @@ pub(crate) struct Progress {
 /// A call that is to be made again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct InterruptedCall {
+    #[serde(deserialize_with = "crate::resources::text")]
     pub(crate) function: String,
     pub(crate) args: Vec<u64>,
     pub(crate) progress: Progress,
@@ -65,6 +66,11 @@ impl Caller {
 }
 
 impl InterruptedCall {
+    /// One that comes out of an image.
+    pub(crate) fn restored(function: &str, args: Vec<u64>, progress: Progress) -> Self {
+        InterruptedCall { function: function.into(), args, progress, caller: None }
+    }
+
     fn is(&self, function: &str, args: &[u64]) -> bool {
         self.function == function && self.args == args
     }

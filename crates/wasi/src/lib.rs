@@ -13,7 +13,8 @@
 //! | `interrupted` | how far interrupted calls had come |
 //! | `signals` | system calls that would end the process by a signal |
 //! | `streams` | standard streams that are regular files |
-//! | `record`, `save`, `restore`, `describe` | the image's part: what is saved, and how it is made again |
+//! | `save`, `restore` | the image's part: choices about it, and what can go wrong |
+//! | `resources` | what it holds, kind by kind: saved, checked, made again, described |
 //!
 //! # Interrupts
 //! A call that waits polls its descriptors together with [`Interrupt::wake_fd`]. When the runtime asks for
@@ -25,7 +26,6 @@ mod abi;
 mod builder;
 mod clock;
 mod ctx;
-mod describe;
 mod dir;
 mod errno;
 mod fd;
@@ -35,7 +35,7 @@ mod io;
 mod path;
 mod poll;
 mod process;
-mod record;
+mod resources;
 mod restore;
 mod save;
 mod signals;
@@ -52,10 +52,10 @@ use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
 
 pub use builder::{InitError, WasiBuilder};
 pub use ctx::WasiCtx;
-pub use describe::describe_record;
 pub use errno::Errno;
 pub use functions::FUNCTIONS;
 pub use interrupted::call_ended;
+pub use resources::describe_record;
 pub use restore::{RestoreError, RestorePolicy};
 pub use save::{Identity, SaveError, SavePolicy};
 pub use streams::{StreamPosition, stream_positions};

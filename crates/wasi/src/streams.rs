@@ -8,8 +8,7 @@
 //! read before is no problem: a host that is started again reads it again.
 
 use crate::ctx::WasiCtx;
-use crate::record::StreamFile;
-use crate::save::{modified, same_time};
+use crate::resources::{StreamFile, modified, same_time};
 use crate::table::lock;
 use rustix::fs::{AtFlags, Stat, StatxFlags, fstat, statx, tell};
 use std::collections::HashMap;

@@ -17,11 +17,6 @@ const FAILED: u8 = 1;
 /// Exit status if something is wrong with the command line.
 const USAGE: u8 = 2;
 
-/// Names of the host sections that this library writes; others are those of hosts.
-const WASI_SECTION: &str = "wasi";
-const INSTANCE_SECTION: &str = "instance";
-const HOST_SECTION: &str = "host";
-
 fn main() -> ExitCode {
     let command = match args::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
@@ -63,12 +58,7 @@ fn print(text: &str) -> Result<(), String> {
 /// Text to print; `None` if it was printed already, as it was made.
 fn inspect(inspect: &Inspect) -> Result<Option<String>, String> {
     let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
-    let description = describe(&image, &|name, version, bytes| match name {
-        WASI_SECTION => wayfarer_wasi::describe_record(bytes).ok(),
-        INSTANCE_SECTION => iwasm::checkpoint::describe_instance(bytes, version).ok(),
-        HOST_SECTION => iwasm::checkpoint::describe_host(bytes).ok(),
-        _ => None,
-    });
+    let description = describe(&image, &iwasm::checkpoint::describe);
     if !inspect.json {
         return Ok(Some(render(&description, &RenderOptions::default())));
     }

@@ -20,7 +20,7 @@ pub(crate) struct Checkpoint {
 /// The view of a stopped program.
 pub(crate) fn program(store: &Store, host: &Host, thread: Thread) -> Result<ProgramView, String> {
     let bytes = host.wasi.save().map_err(|e| e.to_string())?;
-    let sections = vec![HostSection { name: WASI.0.to_owned(), version: WASI.1, bytes }];
+    let sections = vec![HostSection::new(WASI.0, WASI.1, bytes)];
     store.program(vec![thread], sections).map_err(|e| e.to_string())
 }
 

@@ -18,8 +18,8 @@ pub(crate) struct Part {
 pub(crate) fn take_apart(image: &[u8]) -> Vec<Part> {
     let sections = Image::from_bytes(image).unwrap().sections().to_vec();
     let part = |s: &SectionEntry| Part {
-        kind: s.kind as u32,
-        flags: s.zstd.into(),
+        kind: s.kind.number(),
+        flags: u32::from(s.zstd) | u32::from(s.ancillary) << 1,
         index: s.index,
         raw_len: s.zstd.then_some(s.raw_len),
         bytes: image[s.offset as usize..(s.offset + s.stored_len) as usize].to_vec(),
@@ -27,16 +27,21 @@ pub(crate) fn take_apart(image: &[u8]) -> Vec<Part> {
     sections.iter().map(part).collect()
 }
 
-/// An image of these sections, sealed with right checksums.
+/// An image of these sections, sealed with right checksums, of the lowest version that has such sections.
 pub(crate) fn assemble(parts: &[Part]) -> Vec<u8> {
+    assemble_as(if parts.iter().any(|part| part.flags & 2 != 0) { 2 } else { 1 }, parts)
+}
+
+/// The same, of a version.
+pub(crate) fn assemble_as(version: u32, parts: &[Part]) -> Vec<u8> {
     let mut image = HEADER_MAGIC.to_vec();
-    image.extend(FORMAT_VERSION.to_le_bytes());
+    image.extend(version.to_le_bytes());
     image.extend((HEADER_LEN as u32).to_le_bytes());
     image.resize(28, 0);
     image.extend(crc32fast::hash(&image).to_le_bytes());
     let mut table = Vec::new();
     for p in parts {
-        let align = if p.kind == SectionKind::MemoryData as u32 { PAGE_SIZE } else { 8 };
+        let align = if p.kind == SectionKind::MemoryData.number() { PAGE_SIZE } else { 8 };
         image.resize(image.len().next_multiple_of(align), 0);
         table.extend(p.kind.to_le_bytes());
         table.extend(p.flags.to_le_bytes());

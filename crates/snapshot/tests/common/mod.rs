@@ -212,7 +212,8 @@ pub(crate) fn sample(seed: u64) -> Sample {
     let host = (0..r.below(4))
         .map(|i| {
             let len = r.below(300) as usize;
-            HostSection { name: format!("höst.{i}"), version: r.number() as u32, bytes: r.bytes(len) }
+            let section = HostSection::new(format!("höst.{i}"), r.number() as u32, r.bytes(len));
+            HostSection { ancillary: i == 2, ..section }
         })
         .collect();
     let memory_views = memories

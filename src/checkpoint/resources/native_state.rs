@@ -1,12 +1,14 @@
 //! State of the host's own native modules: saved with an image, and handed back when an instance is made from it.
+//!
+//! Each module has a section and a version of its own, so that what a kind does is done here for all of them: [`save`],
+//! [`verify`], [`restore`]. What is in them, only the modules know.
 
 use std::ffi::c_void;
 use std::sync::{Mutex, PoisonError};
 
 use wayfarer_snapshot::view::HostSection;
 
-use super::mode;
-use super::record;
+use super::is_ours;
 use crate::capi::instance::WASMModuleInstanceCommon;
 use crate::capi::types::wasm_module_inst_t;
 
@@ -47,28 +49,36 @@ pub(crate) fn any() -> bool {
     !HOOKS.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
 }
 
-/// Checks that there are hooks for the sections of an image.
+/// Checks that there are hooks for the sections of an image, but for ancillary ones.
 ///
 /// # Errors
 /// Text that names a section without one, or of another version.
-pub(crate) fn check(sections: &[HostSection]) -> Result<(), String> {
+pub(crate) fn verify(sections: &[HostSection]) -> Result<(), String> {
     let hooks = hooks();
-    sections.iter().filter(|s| !is_ours(&s.name)).try_for_each(|s| find(&hooks, s).map(drop))
+    theirs(sections).try_for_each(|section| find(&hooks, section).map(drop))
 }
 
-/// The hook for a section.
-fn find<'a>(hooks: &'a [Hook], section: &HostSection) -> Result<&'a Hook, String> {
-    let name = section.name.strip_prefix(PREFIX).unwrap_or(&section.name);
-    let hook = hooks.iter().find(|h| h.name == name).ok_or_else(|| {
-        format!("the image holds state of native module '{name}', which is not registered here")
-    })?;
-    if hook.version != section.version {
-        return Err(format!(
+/// Sections that are not this library's own.
+fn theirs(sections: &[HostSection]) -> impl Iterator<Item = &HostSection> {
+    sections.iter().filter(|section| !is_ours(&section.name))
+}
+
+/// The hook for a section; none if it is to be skipped.
+fn find<'a>(hooks: &'a [Hook], section: &HostSection) -> Result<Option<&'a Hook>, String> {
+    let of_module = section.name.strip_prefix(PREFIX);
+    let name = of_module.unwrap_or(&section.name);
+    match hooks.iter().find(|hook| hook.name == name) {
+        Some(hook) if hook.version == section.version => Ok(Some(hook)),
+        _ if section.ancillary => Ok(None),
+        Some(hook) => Err(format!(
             "the image holds version {} of the state of native module '{name}', registered is version {}",
             section.version, hook.version
-        ));
+        )),
+        None if of_module.is_some() => {
+            Err(format!("the image holds state of native module '{name}', which is not registered here"))
+        }
+        None => Err(format!("the image has a section '{name}', which this runtime does not know")),
     }
-    Ok(hook)
 }
 
 /// Adds hooks, or replaces those of the same name.
@@ -97,14 +107,9 @@ pub(crate) fn save(instance: &WASMModuleInstanceCommon) -> Result<Vec<HostSectio
         if !unsafe { (hook.save)(instance.as_ptr(), &raw mut writer, hook.user_data) } {
             return Err(format!("the state of native module '{}' cannot be saved", hook.name));
         }
-        Ok(HostSection { name: format!("{PREFIX}{}", hook.name), version: hook.version, bytes: writer.0 })
+        Ok(HostSection::new(format!("{PREFIX}{}", hook.name), hook.version, writer.0))
     };
     hooks().into_iter().map(save_one).collect()
-}
-
-/// Whether a section is this library's own.
-fn is_ours(name: &str) -> bool {
-    [record::NAME, record::WASI.0, record::HOST.0, mode::NAME].contains(&name)
 }
 
 /// Gives the sections of an image back to the hooks that wrote them.
@@ -113,8 +118,8 @@ fn is_ours(name: &str) -> bool {
 /// Text that names a section without a hook, or a hook that refuses.
 pub(crate) fn restore(instance: &WASMModuleInstanceCommon, sections: &[HostSection]) -> Result<(), String> {
     let hooks = hooks();
-    for section in sections.iter().filter(|s| !is_ours(&s.name)) {
-        let hook = find(&hooks, section)?;
+    for section in theirs(sections) {
+        let Some(hook) = find(&hooks, section)? else { continue };
         let (data, len) = (section.bytes.as_ptr().cast(), section.bytes.len());
         // SAFETY: as in `save`; the data lives until the call returns.
         if !unsafe { (hook.restore)(instance.as_ptr(), data, len, hook.user_data) } {
@@ -122,4 +127,42 @@ pub(crate) fn restore(instance: &WASMModuleInstanceCommon, sections: &[HostSecti
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn save(_: wasm_module_inst_t, _: *mut Writer, _: *mut c_void) -> bool {
+        true
+    }
+
+    unsafe extern "C" fn restore(_: wasm_module_inst_t, _: *const c_void, _: usize, _: *mut c_void) -> bool {
+        true
+    }
+
+    #[test]
+    fn sections_without_a_hook_are_refused_by_name_or_skipped_if_they_are_ancillary() {
+        let user_data = std::ptr::null_mut();
+        let hooks = [Hook { name: "mine".into(), version: 2, save, restore, user_data }];
+        let found = |name: &str, version, ancillary| {
+            let section = HostSection { ancillary, ..HostSection::new(name, version, vec![]) };
+            find(&hooks, &section).map(|hook| hook.is_some())
+        };
+        assert_eq!(found("host:mine", 2, false), Ok(true));
+        assert_eq!(found("host:mine", 2, true), Ok(true));
+        // Images of old had no prefix.
+        assert_eq!(found("mine", 2, false), Ok(true));
+        for (name, version, expected) in [
+            ("host:mine", 3, "version 3 of the state of native module 'mine', registered is version 2"),
+            ("host:other", 1, "state of native module 'other', which is not registered here"),
+            ("sockets", 1, "the image has a section 'sockets', which this runtime does not know"),
+        ] {
+            let error = found(name, version, false).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(found(name, version, true), Ok(false));
+        }
+        let ours = super::super::OURS.map(|name| HostSection::new(name, 99, vec![]));
+        assert_eq!(theirs(&ours).count(), 0);
+    }
 }

@@ -1,33 +1,64 @@
-//! WASI's part of an image.
+//! Descriptors: files, directories, standard streams.
 //!
-//! Not a copy of our tables but, for every descriptor, the shortest list of operations that makes it again,
-//! in ascending order of numbers: another implementation of preview 1 could carry them out just as well.
-//! Encoded by `bincode` 2 in its standard configuration (little-endian, variable-length integers), behind a
-//! version number.
+//! Not a copy of our table but, for every descriptor, the shortest list of operations that makes it again, in ascending order of
+//! numbers: another implementation of preview 1 could carry them out just as well.
 
-use crate::clock::ClockRecord;
+mod describe;
+mod restore;
+mod save;
+mod version1;
+
+use super::{FormatError, Reader, Ready, Record, Resource};
+use crate::ctx::WasiCtx;
 use crate::dir::Listing;
-use crate::interrupted::InterruptedCall;
+use crate::restore::{RestoreError, RestorePolicy};
+use crate::save::{SaveError, SavePolicy};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde_json::Value;
 
-/// Version of the encoding; a reader refuses others.
-const VERSION: u32 = 2;
-
-/// Largest record that is read, bytes: a bound on what a hostile one can make us allocate.
-pub(crate) const LARGEST: usize = 1 << 30;
+pub(crate) use save::{modified, same_time};
 
 /// Descriptor numbers from here on are refused: a table is as long as its largest number.
 pub(crate) const MOST_DESCRIPTORS: u32 = 1 << 20;
 
-/// The WASI state of an instance.
+/// The kind.
+pub(crate) struct Descriptors;
+
+impl Resource for Descriptors {
+    type Part = DescriptorsRecord;
+    const VERSION: u32 = 2;
+
+    fn save(ctx: &WasiCtx, policy: &SavePolicy) -> Result<DescriptorsRecord, SaveError> {
+        save::save(ctx, policy)
+    }
+
+    fn read(version: u32, reader: &mut Reader<'_>) -> Result<DescriptorsRecord, FormatError> {
+        match version {
+            1 => Ok(reader.next::<version1::Descriptors>()?.into()),
+            _ => reader.next(),
+        }
+    }
+
+    fn verify(record: &Record) -> Result<(), FormatError> {
+        record.descriptors.check()
+    }
+
+    fn restore<'a>(
+        record: &Record,
+        ctx: &'a WasiCtx,
+        policy: &RestorePolicy,
+    ) -> Result<Ready<'a>, RestoreError> {
+        restore::restore(&record.descriptors, ctx, policy)
+    }
+
+    fn describe(record: &Record) -> Vec<(&'static str, Value)> {
+        describe::describe(&record.descriptors)
+    }
+}
+
+/// What an image holds of them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Record {
-    pub(crate) args: Vec<Vec<u8>>,
-    pub(crate) env: Vec<Vec<u8>>,
-    pub(crate) clocks: ClockRecord,
-    /// Calls that are to be made again.
-    pub(crate) interrupted: Vec<InterruptedCall>,
+pub(crate) struct DescriptorsRecord {
     /// Preopens that descriptors refer to, by guest name.
     pub(crate) preopens: Vec<PreopenRecord>,
     /// In ascending order of their numbers.
@@ -61,7 +92,7 @@ pub(crate) enum Operation {
     /// Take standard stream 0, 1 or 2 as the process has it. `file` says where a regular file stood, if its
     /// position is the guest's.
     Stdio { stream: u8, file: Option<StreamFile> },
-    /// Take a preopen: index into [`Record::preopens`].
+    /// Take a preopen: index into [`DescriptorsRecord::preopens`].
     Preopen { preopen: u32 },
     /// Open a path below a preopen. Never creates or truncates: what `path_open` did of that is done.
     Open { preopen: u32, path: Vec<u8>, follow: bool, directory: bool, identity: Option<FileIdentity> },
@@ -83,8 +114,10 @@ pub(crate) struct FileIdentity {
     pub(crate) modified: u64,
     /// SHA-256 of the content, compared instead of the time if it is there.
     pub(crate) sha256: Option<[u8; 32]>,
-    /// Descriptors with the same number here have the same file open, however they got there; others have not.
-    pub(crate) file: u32,
+    /// Descriptors with the same number here have the same file open, however they got there; others have not. Older images
+    /// do not say.
+    #[serde(with = "always")]
+    pub(crate) file: Option<u32>,
 }
 
 /// A file that travels in the record.
@@ -109,51 +142,23 @@ pub(crate) struct StreamFile {
     pub(crate) wrote: bool,
 }
 
-/// Why bytes are no record.
-#[derive(Debug)]
-pub(crate) enum FormatError {
-    Version(u32),
-    Malformed(String),
-}
+/// A number that is always written, and is not there in what comes from older images.
+mod always {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-impl fmt::Display for FormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FormatError::Version(version) => {
-                write!(f, "WASI record has version {version}, this build reads version {VERSION}")
-            }
-            FormatError::Malformed(what) => write!(f, "malformed WASI record: {what}"),
+    pub(super) fn serialize<S: Serializer>(number: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
+        match number {
+            Some(number) => number.serialize(serializer),
+            None => Err(serde::ser::Error::custom("a file has no number")),
         }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+        u32::deserialize(deserializer).map(Some)
     }
 }
 
-fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<LARGEST>()
-}
-
-impl Record {
-    /// # Errors
-    /// The encoder's message.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, String> {
-        bincode::serde::encode_to_vec((VERSION, self), config()).map_err(|e| e.to_string())
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let malformed = |e: bincode::error::DecodeError| FormatError::Malformed(e.to_string());
-        let (version, at): (u32, usize) =
-            bincode::serde::decode_from_slice(bytes, config()).map_err(malformed)?;
-        if version != VERSION {
-            return Err(FormatError::Version(version));
-        }
-        let (record, used): (Record, usize) =
-            bincode::serde::decode_from_slice(&bytes[at..], config()).map_err(malformed)?;
-        if at + used != bytes.len() {
-            return Err(FormatError::Malformed(format!("{} bytes after its end", bytes.len() - at - used)));
-        }
-        record.check()?;
-        Ok(record)
-    }
-
+impl DescriptorsRecord {
     /// What the types do not say.
     fn check(&self) -> Result<(), FormatError> {
         let malformed = |what: String| Err(FormatError::Malformed(what));
@@ -204,6 +209,8 @@ fn carries(descriptors: &[DescriptorRecord], of: u32, fd: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::tests::{context, record};
+    use serde_json::json;
 
     fn carried() -> Operation {
         let file = CarriedFile { bytes: vec![1, 2], accessed: 3, modified: 4 };
@@ -214,30 +221,50 @@ mod tests {
         Operation::CarryAgain { preopen: 0, path: b"t".to_vec(), fd }
     }
 
-    fn record(descriptors: Vec<DescriptorRecord>) -> Record {
-        Record {
-            args: vec![b"a".to_vec()],
-            env: vec![],
-            clocks: ClockRecord {
-                monotonic: 1,
-                monotonic_offset: -2,
-                boot: "b".into(),
-                process: 3,
-                thread: 4,
-            },
-            interrupted: vec![],
-            preopens: vec![PreopenRecord { guest_name: b"/".to_vec(), nth: 0 }],
-            descriptors,
-        }
-    }
-
     fn descriptor(fd: u32, operations: Vec<Operation>) -> DescriptorRecord {
         DescriptorRecord { fd, filetype: 3, base: 1, inheriting: 2, flags: 0, operations }
     }
 
+    fn of(descriptors: Vec<DescriptorRecord>) -> Record {
+        let preopens = vec![PreopenRecord { guest_name: b"/".to_vec(), nth: 0 }];
+        Record { descriptors: DescriptorsRecord { preopens, descriptors }, ..record() }
+    }
+
+    #[test]
+    fn they_are_saved_and_described() {
+        let ctx = context();
+        let descriptors = Descriptors::save(&ctx, &SavePolicy::default()).unwrap();
+        let fds: Vec<u32> = descriptors.descriptors.iter().map(|d| d.fd).collect();
+        assert_eq!((descriptors.preopens.len(), fds), (1, vec![0, 1, 2, 3]));
+        let preopen = &descriptors.descriptors[3];
+        assert_eq!(preopen.operations, [Operation::Preopen { preopen: 0 }]);
+        let record = Record { descriptors, ..record() };
+        Descriptors::verify(&record).unwrap();
+        let [(_, preopens), (_, described)] = &Descriptors::describe(&record)[..] else {
+            panic!("two members")
+        };
+        assert_eq!(*preopens, json!(["/data"]));
+        assert_eq!(described[3]["operations"], json!([{ "op": "preopen", "name": "/data" }]));
+    }
+
+    #[test]
+    fn they_are_restored_when_nothing_can_fail_any_more() {
+        let ctx = context();
+        let descriptors = Descriptors::save(&ctx, &SavePolicy::default()).unwrap();
+        let mut record = Record { descriptors, ..record() };
+        record.descriptors.descriptors[3].fd = 7;
+        let ready = Descriptors::restore(&record, &ctx, &RestorePolicy::default()).unwrap();
+        assert!(ctx.table().get(3).is_ok() && ctx.table().get(7).is_err());
+        ready();
+        assert!(ctx.table().get(3).is_err() && ctx.table().get(7).is_ok());
+        record.descriptors.preopens[0].guest_name = b"/elsewhere".to_vec();
+        let error = Descriptors::restore(&record, &ctx, &RestorePolicy::default()).err();
+        assert!(error.expect("it is refused").to_string().contains("`/elsewhere`"));
+    }
+
     #[test]
     fn a_record_survives_the_round_trip() {
-        let record = record(vec![
+        let record = of(vec![
             descriptor(0, vec![Operation::Stdio { stream: 0, file: None }]),
             descriptor(3, vec![Operation::Preopen { preopen: 0 }]),
             descriptor(4, vec![carried(), Operation::Seek { offset: 1 }]),
@@ -259,18 +286,8 @@ mod tests {
             (vec![descriptor(3, vec![carried_by(3)])], "the file of 3"),
             (vec![descriptor(3, preopen()), descriptor(4, vec![carried_by(3)])], "the file of 3"),
         ] {
-            let error = Record::decode(&record(descriptors).encode().unwrap()).unwrap_err().to_string();
+            let error = Record::decode(&of(descriptors).encode().unwrap()).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }
-        let bytes = record(vec![]).encode().unwrap();
-        for len in 0..bytes.len() {
-            assert!(Record::decode(&bytes[..len]).is_err(), "truncated to {len} bytes");
-        }
-        let mut longer = bytes.clone();
-        longer.push(0);
-        assert!(Record::decode(&longer).unwrap_err().to_string().contains("after its end"));
-        let mut newer = bytes;
-        newer[0] = 9;
-        assert!(Record::decode(&newer).unwrap_err().to_string().contains("version 9"));
     }
 }

@@ -1,7 +1,12 @@
-//! Whether a view can be of a program of these modules: all that is asked of it before anything is made from it.
+//! Whether a view can be of a program of these modules: all that is asked of it before anything is made from it. And
+//! whether it is of a store that is there, `made_again`.
 //!
 //! An image may come from an adversary. Compiled code relies on what its module declares: it leaves out checks below a
 //! memory's minimum, for one. What frames hold is the engines' to check, against their tables of stable points.
+
+mod made_again;
+
+pub(crate) use made_again::check_made_again;
 
 use crate::memory::{MemoryPlan, WASM_PAGE};
 use crate::restore::RestoreError;
@@ -464,7 +469,6 @@ mod tests {
         check(&view, &[&growing], &[Some(start..end)]).unwrap();
         refused(&view, &[&growing], &[], "its maximum");
         refused(&view, &[&growing], &[Some(start..3 * PAGE as u32 + 1)], "its app heap is outside");
-        #[expect(clippy::reversed_empty_ranges, reason = "one that is hostile")]
         let reversed = end..start;
         refused(&view, &[&growing], &[Some(reversed)], "its app heap is outside");
         view.memories[0].max += PAGE;

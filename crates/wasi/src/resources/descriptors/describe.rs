@@ -1,18 +1,11 @@
-//! A record as JSON, for people.
+//! Descriptors as JSON, for people.
 
+use super::{DescriptorsRecord, Operation};
 use crate::dir::show;
-use crate::record::{Operation, Record};
-use crate::restore::RestoreError;
 use serde_json::{Value, json};
 
-/// Describes what [`WasiCtx::save`](crate::WasiCtx::save) wrote. Bytes that are no UTF-8 are shown with
-/// replacement characters.
-///
-/// # Errors
-/// [`RestoreError::Format`] if `bytes` are no record.
-pub fn describe_record(bytes: &[u8]) -> Result<Value, RestoreError> {
-    let record = Record::decode(bytes)?;
-    let strings = |strings: &[Vec<u8>]| strings.iter().map(|s| show(s)).collect::<Vec<_>>();
+/// What they are, and how they are made again. Bytes that are no UTF-8 are shown with replacement characters.
+pub(super) fn describe(record: &DescriptorsRecord) -> Vec<(&'static str, Value)> {
     let descriptors: Vec<Value> = record
         .descriptors
         .iter()
@@ -23,33 +16,15 @@ pub fn describe_record(bytes: &[u8]) -> Result<Value, RestoreError> {
                 "rights": format!("{:#x}", descriptor.base),
                 "rights_inheriting": format!("{:#x}", descriptor.inheriting),
                 "flags": flags(descriptor.flags),
-                "operations": descriptor.operations.iter().map(|o| operation(&record, o)).collect::<Vec<_>>(),
+                "operations": descriptor.operations.iter().map(|o| operation(record, o)).collect::<Vec<_>>(),
             })
         })
         .collect();
-    Ok(json!({
-        "args": strings(&record.args),
-        "env": strings(&record.env),
-        "clocks": {
-            "monotonic_ns": record.clocks.monotonic,
-            "process_cpu_ns": record.clocks.process,
-            "thread_cpu_ns": record.clocks.thread,
-        },
-        "interrupted_calls": record
-            .interrupted
-            .iter()
-            .map(|call| json!({
-                "function": call.function,
-                "waited_ns": call.progress.start.map(|start| record.clocks.monotonic.saturating_sub(start)),
-                "transferred": call.progress.bytes,
-            }))
-            .collect::<Vec<_>>(),
-        "preopens": record.preopens.iter().map(|p| show(&p.guest_name)).collect::<Vec<_>>(),
-        "descriptors": descriptors,
-    }))
+    let preopens = record.preopens.iter().map(|p| show(&p.guest_name)).collect::<Vec<_>>();
+    vec![("preopens", json!(preopens)), ("descriptors", json!(descriptors))]
 }
 
-fn operation(record: &Record, operation: &Operation) -> Value {
+fn operation(record: &DescriptorsRecord, operation: &Operation) -> Value {
     let preopen = |index: u32| record.preopens.get(index as usize).map(|p| show(&p.guest_name));
     match operation {
         Operation::Stdio { stream, file } => json!({
