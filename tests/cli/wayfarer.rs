@@ -159,7 +159,7 @@ fn disasm() {
     let guest = folder.module("guest.wasm", LISTED);
     let all = wayfarer(["disasm", &guest]);
     assert_eq!((all.status, all.stderr.as_str()), (Some(0), ""));
-    let twice = "function 1 \"twice\" (i32) -> (i32): frame of 2 slots, 1 of them for locals\n";
+    let twice = "function 1 \"twice\" (i32) -> (i32): frame of 3 slots, 1 of them for locals\n";
     let run = "function 2 \"run\" (i64): frame of 2 slots, 1 of them for locals\n";
     assert!(all.stdout.starts_with(twice) && all.stdout.contains(run), "{}", all.stdout);
     for part in [
