@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::checkpoint::alphabet;
-use crate::support::{Folder, Ran, built, command, iwasm, iwasm_command, run};
+use crate::support::{Folder, Ran, built, command, iwasm, iwasm_command, run, wayfarer};
 
 /// Prints "hello", ends with status 3.
 pub(crate) const HELLO: &str = r#"(module
@@ -56,6 +56,8 @@ fn hello_world() {
     }
     // Which changes nothing for compiled files.
     run(with_cache(&folder, ["--llvm-jit", &aot])).expect("hello\n", 3);
+    // The interpreter runs the module that is in them.
+    wayfarer(["disasm", &aot]).expect(&wayfarer(["disasm", &hello]).stdout, 0);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn wayfarer_has_what_its_manual_describes() {
     let manual = manual("wayfarer");
     let before_examples = manual.split("\n.SH EXAMPLES\n").next().unwrap_or_default();
     assert_eq!(options(before_examples), options(&help));
-    for command in ["inspect", "verify", "request"] {
+    for command in ["inspect", "verify", "request", "disasm"] {
         assert!(manual.contains(&format!(".BI \"{command} ")), "{command}");
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }

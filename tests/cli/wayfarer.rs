@@ -33,6 +33,8 @@ fn usage_errors() {
         (&["look"], "there is no command `look`"),
         (&["inspect"], "IMAGE is missing"),
         (&["inspect", "a", "--yaml"], "there is no option `--yaml` here"),
+        (&["disasm"], "FILE is missing"),
+        (&["disasm", "a", "--all"], "there is no option `--all` here"),
         (&["verify", "a", "b"], "one IMAGE only, not `b` as well"),
         (&["request", "self"], "`self` is not the number of a process"),
         (&["request", "1", "--timeout=1s"], "--timeout is about how long to --wait"),
@@ -144,4 +146,52 @@ fn request_to_a_process_that_ends() {
     wayfarer(["request", &pid, &format!("--wait={nowhere}")])
         .expect_error(1, &format!("process {pid} has ended, and there is no new image in {nowhere}"));
     wait(child);
+}
+
+const LISTED: &str = r#"(module
+    (import "env" "host" (func $host (param i32)))
+    (func $twice (export "double") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 2)))
+    (func (export "run") (param i64) (call $host (i32.const 5))))"#;
+
+#[test]
+fn disasm() {
+    let folder = Folder::new();
+    let guest = folder.module("guest.wasm", LISTED);
+    let all = wayfarer(["disasm", &guest]);
+    assert_eq!((all.status, all.stderr.as_str()), (Some(0), ""));
+    let twice = "function 1 \"twice\" (i32) -> (i32): frame of 3 slots, 1 of them for locals\n";
+    let run = "function 2 \"run\" (i64): frame of 2 slots, 1 of them for locals\n";
+    assert!(all.stdout.starts_with(twice) && all.stdout.contains(run), "{}", all.stdout);
+    for part in [
+        "i32.mul ",
+        " result=s1 x=s0 y=2\n",
+        "return int ",
+        " value=acc(s1)\n",
+        "call:\n",
+        " func=0 base=s1 ",
+    ] {
+        assert!(all.stdout.contains(part), "{part} in {}", all.stdout);
+    }
+
+    // One function, by index, by its own name or by that of its export.
+    let one = wayfarer(["disasm", &guest, "1"]);
+    assert!(one.stdout.starts_with(twice) && !one.stdout.contains(run), "{one:?}");
+    for name in ["twice", "double"] {
+        wayfarer(["disasm", &guest, name]).expect(&one.stdout, 0);
+    }
+    let errors = [
+        ("triple", "there is no function `triple`"),
+        ("9", "there is no function `9`"),
+        ("host", "function `host` is imported: it has no code"),
+    ];
+    for (name, why) in errors {
+        wayfarer(["disasm", &guest, name]).expect_error(1, &format!("wayfarer: {guest}: {why}"));
+    }
+    let missing = folder.text("missing.wasm");
+    let ran = wayfarer(["disasm", &missing]);
+    assert!(ran.status == Some(1) && ran.stderr.starts_with(&format!("wayfarer: {missing}: ")), "{ran:?}");
+    let bad = folder.text("bad.wasm");
+    std::fs::write(&bad, b"no module").unwrap();
+    let ran = wayfarer(["disasm", &bad]);
+    assert!(ran.status == Some(1) && ran.stderr.starts_with(&format!("wayfarer: {bad}: ")), "{ran:?}");
 }

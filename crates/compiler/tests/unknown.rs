@@ -16,6 +16,7 @@ fn an_unknown_instruction_is_an_error() {
         bytes[at] = 0x0a;
         module.bytes = bytes.into();
         let error = compile(&module, &options, &|_, _| {}).unwrap_err();
-        assert_eq!(error.to_string(), "compiler: unknown instruction ThrowRef", "{text}");
+        let expected = format!("compiler: unknown instruction ThrowRef at {at:#x}");
+        assert_eq!(error.to_string(), expected, "{text}");
     }
 }

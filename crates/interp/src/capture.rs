@@ -1,6 +1,6 @@
 //! The interpreter's frames as the Wasm view.
 
-use crate::code::{Elsewhere, FINISH, FuncCode, RETURN_ACROSS, Translated};
+use crate::code::{Elsewhere, FINISH, FuncCode, Offset, RETURN_ACROSS, Translated, Word};
 use crate::exec::ctx::{Ctx, Record};
 use crate::exec::dispatch::State;
 use wayfarer_module::{PointKind, StablePoint, ValType};
@@ -55,7 +55,7 @@ pub fn view(env: &ExecEnv, store: &Store, frames: &[RawFrame]) -> Result<Thread,
         let func = unsafe { func_code(&*frame.instance, frame.func) };
         let foreign =
             || CaptureError::ForeignFunction { place: format!("a frame of function {}", frame.func) };
-        frame.view(&func.ok_or_else(foreign)?.point(frame.kind, frame.offset), &ids)
+        frame.view(&func.ok_or_else(foreign)?.point(frame.kind, Offset(frame.offset)), &ids)
     };
     let frames = frames.iter().rev().map(view).collect::<Result<_, _>>()?;
     Ok(Thread { entry: env.entry, frames, tid: env.tid })
@@ -68,7 +68,7 @@ pub(crate) fn func_code(instance: &Instance, func: u32) -> Option<&FuncCode> {
         return None;
     }
     // SAFETY: the code of a guest function is what this engine made of it.
-    Some(unsafe { &*func.code.cast::<FuncCode>() })
+    Some(unsafe { &*FuncCode::of(func) })
 }
 
 /// Captures one frame.
@@ -99,7 +99,7 @@ pub(crate) unsafe fn frame(
             // A frame that runs was translated.
             let translated = func.translated().unwrap_or(&entry);
             // SAFETY: `ip` is in the function's code.
-            let word = unsafe { ip.offset_from(translated.code.as_ptr()) } as u32;
+            let word = Word(unsafe { ip.offset_from(translated.code.as_ptr()) } as u32);
             let site = match kind {
                 PointKind::Loop => translated.loop_at(word),
                 PointKind::Call => translated.call_returning_to(word),
@@ -108,11 +108,11 @@ pub(crate) unsafe fn frame(
             (translated, site)
         }
     };
-    let offset = match (kind, &module.funcs[func.index as usize].body) {
+    let offset = match (kind, &module.funcs[func.index.0 as usize].body) {
         (PointKind::Entry, Some(body)) => (body.start - module.code_start) as u32,
-        _ => site.map_or(0, |site| site.offset),
+        _ => site.map_or(0, |site| site.offset.0),
     };
-    let points = func.point(kind, offset);
+    let points = func.point(kind, Offset(offset));
     let mut slots = Vec::new();
     match points.find(kind, offset) {
         None => debug_assert!(false, "stopped at {kind:?} {offset}, which is no stable point"),
@@ -131,7 +131,7 @@ pub(crate) unsafe fn frame(
             unsafe { operands(&mut slots, point, elsewhere, fp, translated.local_slots as usize) };
         }
     }
-    RawFrame { instance, func: func.index, kind, offset, slots: slots.into() }
+    RawFrame { instance, func: func.index.0, kind, offset, slots: slots.into() }
 }
 
 unsafe fn operands(
@@ -151,7 +151,7 @@ unsafe fn operands(
             }
             // SAFETY: the slot of a local.
             Some((_, Elsewhere::Local(local))) => unsafe {
-                read(slots, ty, fp.add(usize::from(*local)));
+                read(slots, ty, fp.add(usize::from(local.0)));
             },
             // SAFETY: the operand's own slot.
             None => unsafe { read(slots, ty, fp.add(slot)) },

@@ -1,7 +1,8 @@
-//! A translation held against the stable points that it must have: for fuzzing and tests.
+//! A translation verified, and held against the stable points that it must have: for fuzzing and tests.
 
-use crate::code::{Elsewhere, FuncCode, InterpModule, Site};
-use crate::translate::Untranslatable;
+use crate::code::{Elsewhere, FuncCode, InterpModule, Offset, Site};
+use crate::ir::{FuncIdx, verify};
+use crate::translate::{self, Untranslatable};
 use std::sync::Arc;
 use wayfarer_module::{Module, PointKind, StablePoint, stable_points_where};
 use wayfarer_runtime::TypeId;
@@ -9,7 +10,7 @@ use wayfarer_runtime::TypeId;
 /// Stable points of one function that are looked at: what they hold grows with the locals and with the stack.
 const MAX_POINTS: usize = 1000;
 
-/// Translates all functions of a module, and looks up each stable point in the translation.
+/// Translates and verifies all functions of a module, and looks up each stable point in the translation.
 ///
 /// # Errors
 /// The first contradiction found. A function with too many slots to be translated is none.
@@ -18,7 +19,7 @@ pub fn check_translation(module: &Arc<Module>) -> Result<(), String> {
     let types: Vec<TypeId> = (0..module.types.len() as u32).map(TypeId).collect();
     let prepared = InterpModule::new(module, &types);
     for index in module.num_imported_funcs..module.funcs.len() as u32 {
-        check_func(prepared.func(index)).map_err(|why| format!("function {index}: {why}"))?;
+        check_func(prepared.func(FuncIdx(index))).map_err(|why| format!("function {index}: {why}"))?;
     }
     Ok(())
 }
@@ -30,8 +31,13 @@ fn check_func(func: &FuncCode) -> Result<(), String> {
         Err(Untranslatable::TooManySlots) => return Ok(()),
         Err(why) => return Err(format!("was not translated: {why}")),
     };
+    let (again, listed) = translate::listing(func.module(), func.index).map_err(|why| why.to_string())?;
+    if again.code != translated.code {
+        return Err("another translation of it differs".to_owned());
+    }
+    verify::check(func.module(), translated, &listed)?;
     let mut count = 0;
-    let points = stable_points_where(module, func.index, |_, _| {
+    let points = stable_points_where(module, func.index.0, |_, _| {
         count += 1;
         count <= MAX_POINTS
     })
@@ -51,8 +57,9 @@ fn check_func(func: &FuncCode) -> Result<(), String> {
         if point.kind == PointKind::Entry {
             continue;
         }
-        let site =
-            translated.site(point.kind, point.offset).ok_or_else(|| format!("{} has no site", place()))?;
+        let site = translated
+            .site(point.kind, Offset(point.offset))
+            .ok_or_else(|| format!("{} has no site", place()))?;
         check_site(site, point, translated.code.len(), translated.frame_slots, local_slots)
             .map_err(|why| format!("{}: {why}", place()))?;
     }
@@ -66,7 +73,7 @@ fn check_site(
     frame_slots: u32,
     local_slots: u32,
 ) -> Result<(), String> {
-    if site.word as usize >= words || site.return_word as usize > words {
+    if site.word.0 as usize >= words || site.return_word.0 as usize > words {
         return Err(format!("{site:?} is outside of {words} words"));
     }
     let slots: u32 = point.stack.iter().map(|ty| ty.slots()).sum();
@@ -80,9 +87,9 @@ fn check_site(
         // A site of a call serves `Call`, without the arguments, and `BeforeCall`.
         let Some(ty) = point.stack.get(index as usize) else { continue };
         if let Elsewhere::Local(slot) = elsewhere
-            && u32::from(slot) + ty.slots() > local_slots
+            && u32::from(slot.0) + ty.slots() > local_slots
         {
-            return Err(format!("operand {index} is in slot {slot}, which is no local's"));
+            return Err(format!("operand {index} is in slot {}, which is no local's", slot.0));
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::exec::dispatch::Handler;
 use crate::heat::Heat;
+use crate::ir::{CodePtr, FuncIdx, Slot};
 use crate::translate::{self, Untranslatable};
 use once_cell::sync::OnceCell;
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wayfarer_module::{FuncPoints, Module, PointKind, stable_points_where};
-use wayfarer_runtime::{ModuleCode, TypeId};
+use wayfarer_runtime::{Func, ModuleCode, TypeId};
 
 /// A function as the interpreter knows it. At a fixed address; instructions and frame records point to it.
 pub(crate) struct FuncCode {
@@ -22,13 +23,13 @@ pub(crate) struct FuncCode {
     /// Slots of the parameters.
     pub(crate) param_slots: u32,
     /// Function index.
-    pub(crate) index: u32,
+    pub(crate) index: FuncIdx,
     /// Of its entry.
     pub(crate) heat: Heat,
     module: *const InterpModule,
     translated: OnceCell<Translated>,
     /// Stable points that captures and resumes asked for: those on stacks, never all of a function.
-    points: Mutex<HashMap<(PointKind, u32), Arc<FuncPoints>>>,
+    points: Mutex<HashMap<(PointKind, Offset), Arc<FuncPoints>>>,
 }
 
 // SAFETY: `module` points to the owner, which is shareable and outlives the function.
@@ -38,7 +39,29 @@ unsafe impl Sync for FuncCode {}
 
 impl fmt::Debug for FuncCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FuncCode({})", self.index)
+        write!(f, "FuncCode({})", self.index.0)
+    }
+}
+
+/// A place in a function's code: words from its beginning.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Word(pub(crate) u32);
+
+impl Word {
+    /// As many words behind.
+    pub(crate) fn behind(self, words: usize) -> Word {
+        Word(self.0 + words as u32)
+    }
+}
+
+/// A place in a module: bytes from the beginning of its code section, as positions in images are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Offset(pub(crate) u32);
+
+impl Offset {
+    /// As bytes from the beginning of the module.
+    pub(crate) fn in_module(self, module: &Module) -> u32 {
+        (module.code_start as u32).wrapping_add(self.0)
     }
 }
 
@@ -46,7 +69,7 @@ impl fmt::Debug for FuncCode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Elsewhere {
     /// Still in the slot of a local.
-    Local(u16),
+    Local(Slot),
     /// A constant.
     Const(u128),
 }
@@ -55,11 +78,11 @@ pub(crate) enum Elsewhere {
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     /// First word of the instruction: a loop header, or a call.
-    pub(crate) word: u32,
+    pub(crate) word: Word,
     /// For a call, the word where it returns to.
-    pub(crate) return_word: u32,
-    /// Offset in the module's code section.
-    pub(crate) offset: u32,
+    pub(crate) return_word: Word,
+    /// Of the operator.
+    pub(crate) offset: Offset,
     /// Operand stack entries that are not in their slots: index from the bottom, and where.
     pub(crate) elsewhere: Box<[(u32, Elsewhere)]>,
 }
@@ -80,33 +103,33 @@ pub(crate) struct Translated {
     /// Calls, by position.
     pub(crate) calls: Box<[Site]>,
     /// Where control goes on behind loops, and behind blocks with loops in them: offset of the `end`, and the word behind.
-    pub(crate) ends: Box<[(u32, u32)]>,
+    pub(crate) ends: Box<[(Offset, Word)]>,
 }
 
 impl Translated {
     /// The loop header at this word.
-    pub(crate) fn loop_at(&self, word: u32) -> Option<&Site> {
+    pub(crate) fn loop_at(&self, word: Word) -> Option<&Site> {
         self.loops.binary_search_by_key(&word, |s| s.word).ok().map(|i| &self.loops[i])
     }
 
     /// Heat and offset of the loop header at this word.
-    pub(crate) fn loop_heat_at(&self, word: u32) -> Option<(&Heat, u32)> {
+    pub(crate) fn loop_heat_at(&self, word: Word) -> Option<(&Heat, Offset)> {
         let nth = self.loops.binary_search_by_key(&word, |s| s.word).ok()?;
         Some((self.loop_heat.get(nth)?, self.loops[nth].offset))
     }
 
     /// The call that returns to this word.
-    pub(crate) fn call_returning_to(&self, word: u32) -> Option<&Site> {
+    pub(crate) fn call_returning_to(&self, word: Word) -> Option<&Site> {
         self.calls.binary_search_by_key(&word, |s| s.return_word).ok().map(|i| &self.calls[i])
     }
 
     /// The call whose instruction is at this word.
-    pub(crate) fn call_at(&self, word: u32) -> Option<&Site> {
+    pub(crate) fn call_at(&self, word: Word) -> Option<&Site> {
         self.calls.binary_search_by_key(&word, |s| s.word).ok().map(|i| &self.calls[i])
     }
 
     /// Where control goes on that compiled code left a loop with, by offset: the word, and whether it is a loop header.
-    pub(crate) fn going_on(&self, offset: u32) -> Option<(u32, bool)> {
+    pub(crate) fn going_on(&self, offset: Offset) -> Option<(Word, bool)> {
         if let Ok(at) = self.ends.binary_search_by_key(&offset, |&(offset, _)| offset) {
             return Some((self.ends[at].1, false));
         }
@@ -115,17 +138,28 @@ impl Translated {
     }
 
     /// The site of a stable point that is not `Entry`. Code order is offset order, so both searches are binary.
-    pub(crate) fn site(&self, kind: PointKind, offset: u32) -> Option<&Site> {
+    pub(crate) fn site(&self, kind: PointKind, offset: Offset) -> Option<&Site> {
         let sites = if kind == PointKind::Loop { &self.loops } else { &self.calls };
         sites.binary_search_by_key(&offset, |s| s.offset).ok().map(|i| &sites[i])
     }
 }
 
 impl FuncCode {
+    /// The code of a guest function of a store that this engine runs; what its `code` points to is another engine's to know.
+    #[inline(always)]
+    pub(crate) fn of(func: &Func) -> *const FuncCode {
+        func.code.cast()
+    }
+
     /// The module it is in.
     pub(crate) fn module(&self) -> &InterpModule {
         // SAFETY: the owner outlives its functions.
         unsafe { &*self.module }
+    }
+
+    /// As an operand of calls.
+    pub(crate) fn as_operand(&self) -> CodePtr {
+        CodePtr(std::ptr::from_ref(self) as usize as u64)
     }
 
     #[inline(always)]
@@ -163,11 +197,11 @@ impl FuncCode {
     }
 
     /// The stable point of this kind at this offset, alone with the function's locals; no point if there is none.
-    pub(crate) fn point(&self, kind: PointKind, offset: u32) -> Arc<FuncPoints> {
+    pub(crate) fn point(&self, kind: PointKind, offset: Offset) -> Arc<FuncPoints> {
         let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
         let found = points.entry((kind, offset)).or_insert_with(|| {
             let module = &self.module().module;
-            let points = stable_points_where(module, self.index, |k, o| (k, o) == (kind, offset));
+            let points = stable_points_where(module, self.index.0, |k, o| (k, o) == (kind, offset.0));
             // A function with an instruction that nobody knows is not translated: nothing stands anywhere in it.
             Arc::new(points.unwrap_or_else(|_| FuncPoints { locals: Box::default(), points: Box::default() }))
         });
@@ -199,7 +233,7 @@ impl InterpModule {
                 frame_slots: AtomicU32::new(0),
                 zero_slots: AtomicU32::new(0),
                 param_slots: module.func_type(index).param_slots(),
-                index,
+                index: FuncIdx(index),
                 heat: Heat::default(),
                 module: owner,
                 translated: OnceCell::new(),
@@ -209,15 +243,22 @@ impl InterpModule {
         made
     }
 
+    /// The function whose [`FuncCode::as_operand`] this is.
+    pub(crate) fn func_at(&self, code: u64) -> Option<&FuncCode> {
+        let offset = code.checked_sub(self.funcs.as_ptr() as usize as u64)? as usize;
+        let nth = offset / size_of::<FuncCode>();
+        self.funcs.get(nth).filter(|func| func.as_operand().0 == code)
+    }
+
     /// The function of this index, which must be a local one.
-    pub(crate) fn func(&self, index: u32) -> &FuncCode {
-        &self.funcs[(index - self.module.num_imported_funcs) as usize]
+    pub(crate) fn func(&self, index: FuncIdx) -> &FuncCode {
+        &self.funcs[(index.0 - self.module.num_imported_funcs) as usize]
     }
 }
 
 impl ModuleCode for InterpModule {
     fn code(&self, func: u32) -> *const () {
-        (self.func(func) as *const FuncCode).cast()
+        (self.func(FuncIdx(func)) as *const FuncCode).cast()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The interpreter. Functions are translated once, when first called, into register-style code over frames of 64-bit
 //! slots, where local *i* and operand stack height *h* have fixed slots: so the Wasm view of a frame is a walk over them.
 //!
+//! - `ir`: the instructions of the internal code, declared once; listings of it, and its verifier
 //! - [`translate`]: validated bytecode to internal code; `code`: what comes out
 //! - `exec`: the handlers, one for each combination of instruction and operand places
 //! - [`mixed`]: runs among compiled code; `heat`: which places would need some
@@ -13,6 +14,7 @@ mod check;
 mod code;
 mod exec;
 mod heat;
+mod ir;
 pub mod mixed;
 mod resume;
 mod simd;
@@ -21,9 +23,10 @@ mod translate;
 
 #[doc(hidden)]
 pub use check::check_translation;
-use code::{FuncCode, InterpModule};
+use code::{FuncCode, InterpModule, Offset};
 use exec::ctx::{Ctx, LastLoop};
 use exec::dispatch::{Exit, State};
+pub use ir::listing::Listings;
 use std::ptr;
 use std::sync::Arc;
 use wayfarer_module::Module;
@@ -105,7 +108,7 @@ unsafe fn enter(ctx: &mut Ctx, func: &Func, args: &[u64], results: usize) -> Res
         ptr::copy_nonoverlapping(args.as_ptr(), ctx.base, args.len());
         let mut s = ctx.state;
         s.set_instance(func.instance);
-        let s = exec::call::start(s, func.code.cast::<FuncCode>())?;
+        let s = exec::call::start(s, FuncCode::of(func))?;
         Ok(exec::call::run_from_entry(s))
     }
 }
@@ -117,7 +120,7 @@ fn context(env: &mut ExecEnv) -> Ctx {
     Ctx {
         request: env.store().control().word(),
         word: env.store().control().word(),
-        last_loop: LastLoop { ip: ptr::null(), heat: ptr::null(), offset: 0 },
+        last_loop: LastLoop { ip: ptr::null(), heat: ptr::null(), offset: Offset(0) },
         stack_end: env.values.base().wrapping_add(env.values.reserved()).cast(),
         top: records,
         records_end: env.frames.base().wrapping_add(env.frames.reserved()).cast(),

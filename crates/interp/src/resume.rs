@@ -1,7 +1,7 @@
 //! The Wasm view as the interpreter's frames.
 
 use crate::capture::func_code;
-use crate::code::{Elsewhere, FINISH, FuncCode, RETURN_ACROSS};
+use crate::code::{Elsewhere, FINISH, FuncCode, Offset, RETURN_ACROSS};
 use crate::exec::ctx::{Ctx, Record};
 use crate::exec::dispatch::{self, Exit};
 use std::ptr;
@@ -40,11 +40,11 @@ pub fn check(store: &Store, thread: &Thread) -> Result<Vec<RawFrame>, ResumeErro
         let (instance, func) = locate(store, frame).ok_or_else(|| invalid("no such function"))?;
         let module = &*func.module().module;
         if let Some(called) = &called
-            && module.func_type(func.index).results != called.results
+            && module.func_type(func.index.0).results != called.results
         {
             return Err(invalid("its results are not what its caller expects"));
         }
-        let points = func.point(kind, offset);
+        let points = func.point(kind, Offset(offset));
         let point = points.find(kind, offset).ok_or_else(|| invalid("its position is no stable point"))?;
         check_types(frame, &points.locals, point).map_err(invalid)?;
         let live = frame.locals.iter().zip(&point.live).filter(|(_, live)| **live).map(|(value, _)| value);
@@ -56,7 +56,7 @@ pub fn check(store: &Store, thread: &Thread) -> Result<Vec<RawFrame>, ResumeErro
         if !innermost {
             called = Some(call_type(module, offset).ok_or_else(|| invalid("its position is no call"))?);
         }
-        frames.push(RawFrame { instance, func: func.index, kind, offset, slots: slots.into() });
+        frames.push(RawFrame { instance, func: func.index.0, kind, offset, slots: slots.into() });
     }
     Ok(frames)
 }
@@ -76,7 +76,7 @@ pub(crate) unsafe fn run<'a>(
         (s.ip, s.fp) = (resumed.ip, resumed.fp);
         s.set_instance(resumed.instance);
         let outermost = &*resumed.outermost;
-        let results = outermost.module().module.func_type(outermost.index).result_slots() as usize;
+        let results = outermost.module().module.func_type(outermost.index.0).result_slots() as usize;
         Ok((dispatch::run(s), results))
     }
 }
@@ -117,7 +117,7 @@ pub(crate) unsafe fn rebuild<'a>(
         // SAFETY: a frame's instance outlives it.
         let instance = unsafe { &*frame.instance };
         let func = func_code(instance, frame.func).ok_or_else(|| invalid("no such function"))?;
-        let points = func.point(frame.kind, frame.offset);
+        let points = func.point(frame.kind, Offset(frame.offset));
         let point = points
             .find(frame.kind, frame.offset)
             .ok_or_else(|| invalid("its position is no stable point"))?;
@@ -145,7 +145,7 @@ pub(crate) unsafe fn rebuild<'a>(
             PointKind::Entry => None,
             kind => Some(
                 translated
-                    .site(kind, frame.offset)
+                    .site(kind, Offset(frame.offset))
                     .ok_or_else(|| invalid("its position is in unreachable code"))?,
             ),
         };
@@ -173,7 +173,7 @@ pub(crate) unsafe fn rebuild<'a>(
                     && let Ok(i) = site.elsewhere.binary_search_by_key(&(index as u32), |(i, _)| *i)
                     && let Elsewhere::Local(local) = site.elsewhere[i].1
                 {
-                    write(fp.add(usize::from(local)), value);
+                    write(fp.add(usize::from(local.0)), value);
                 }
                 write(fp.add(slot), value);
             }
@@ -186,13 +186,13 @@ pub(crate) unsafe fn rebuild<'a>(
         let code = translated.code.as_ptr();
         if nth + 1 == count {
             // SAFETY: a site's word is in the code.
-            let ip = unsafe { site.map_or(code, |s| code.add(s.word as usize)) };
+            let ip = unsafe { site.map_or(code, |s| code.add(s.word.0 as usize)) };
             return Ok(Resumed { ip, fp, instance, outermost });
         }
         caller = instance;
         // SAFETY: as above; the callee's frame starts behind the operands, where its arguments were.
         unsafe {
-            ret = site.map_or(code, |s| code.add(s.return_word as usize));
+            ret = site.map_or(code, |s| code.add(s.return_word.0 as usize));
             caller_fp = fp;
             fp = fp.add(slot);
         }

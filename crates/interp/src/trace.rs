@@ -1,6 +1,6 @@
 //! The functions that a trap ended.
 
-use crate::code::{FINISH, FuncCode, RETURN_ACROSS};
+use crate::code::{FINISH, FuncCode, RETURN_ACROSS, Word};
 use crate::exec::ctx::Ctx;
 use wayfarer_runtime::{ExecEnv, TraceFrame};
 
@@ -25,7 +25,7 @@ pub(crate) unsafe fn collect(ctx: &Ctx) {
                 continue;
             };
             let offset = if innermost { instruction_at(func, ip) } else { call_returning_to(func, ip) };
-            if !env.traced(TraceFrame { instance, func: func.index, offset: offset.unwrap_or(0) }) {
+            if !env.traced(TraceFrame { instance, func: func.index.0, offset: offset.unwrap_or(0) }) {
                 return;
             }
             innermost = false;
@@ -45,7 +45,7 @@ pub(crate) unsafe fn collect(ctx: &Ctx) {
 fn call_returning_to(func: &FuncCode, ip: *const u64) -> Option<u32> {
     let translated = func.if_translated()?;
     let word = word_of(&translated.code, ip)?;
-    Some(in_module(func, translated.call_returning_to(word)?.offset))
+    Some(translated.call_returning_to(word)?.offset.in_module(&func.module().module))
 }
 
 /// The module's byte where the instruction begins that `ip` is of. Translations say this only when they are asked to, so
@@ -53,16 +53,12 @@ fn call_returning_to(func: &FuncCode, ip: *const u64) -> Option<u32> {
 fn instruction_at(func: &FuncCode, ip: *const u64) -> Option<u32> {
     let translated = func.if_translated()?;
     let word = word_of(&translated.code, ip)?;
-    Some(in_module(func, crate::translate::offset_of(func.module(), func.index, word)?))
+    let offset = crate::translate::offset_of(func.module(), func.index, word)?;
+    Some(offset.in_module(&func.module().module))
 }
 
-fn word_of(code: &[u64], ip: *const u64) -> Option<u32> {
+fn word_of(code: &[u64], ip: *const u64) -> Option<Word> {
     code.as_ptr_range()
         .contains(&ip)
-        .then(|| ((ip as usize - code.as_ptr() as usize) / size_of::<u64>()) as u32)
-}
-
-/// An offset in the code section as one in the module.
-fn in_module(func: &FuncCode, offset: u32) -> u32 {
-    (func.module().module.code_start as u32).wrapping_add(offset)
+        .then(|| Word(((ip as usize - code.as_ptr() as usize) / size_of::<u64>()) as u32))
 }

@@ -2,7 +2,7 @@
 //! here it is put there afterwards.
 
 use std::sync::Arc;
-use wayfarer_interp::{Interpreter, check_translation};
+use wayfarer_interp::{Interpreter, Listings, check_translation};
 use wayfarer_module::{Module, parse};
 use wayfarer_runtime::{ExecEnv, InstantiateOptions, Runtime, Store};
 
@@ -37,10 +37,12 @@ fn an_unknown_instruction_is_no_nop() {
     for dead in [false, true] {
         assert_eq!(run(module(0x01, dead)), Ok(()));
         // `throw_ref`
-        let expected = "function cannot be interpreted: unknown instruction ThrowRef";
-        assert_eq!(run(module(0x0a, dead)), Err(expected.to_owned()));
-        let checked = check_translation(&Arc::new(module(0x0a, dead)));
-        let expected = "function 0: was not translated: cannot be interpreted: unknown instruction ThrowRef";
-        assert_eq!(checked, Err(expected.to_owned()));
+        let unknown = module(0x0a, dead);
+        let at = unknown.funcs[0].body.clone().expect("a body").start + 2;
+        let why = format!("cannot be interpreted: unknown instruction ThrowRef at {at:#x}");
+        assert_eq!(run(module(0x0a, dead)), Err(format!("function {why}")));
+        let unknown = Arc::new(unknown);
+        assert_eq!(Listings::new(&unknown).func(0), Err(why.clone()));
+        assert_eq!(check_translation(&unknown), Err(format!("function 0: was not translated: {why}")));
     }
 }

@@ -10,11 +10,13 @@ use wasmparser::Operator;
 pub struct UnknownOperator {
     /// Its name, in the parser's spelling.
     pub name: &'static str,
+    /// Where it is: byte offset in the module.
+    pub offset: u64,
 }
 
 impl fmt::Display for UnknownOperator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown instruction {}", self.name)
+        write!(f, "unknown instruction {} at {:#x}", self.name, self.offset)
     }
 }
 
@@ -47,20 +49,20 @@ macro_rules! operators {
 }
 wasmparser::for_each_operator!(operators);
 
-/// Checks that an instruction is one that everything here knows.
+/// Checks that an instruction, at this byte offset in the module, is one that everything here knows.
 ///
 /// # Errors
 /// [`UnknownOperator`].
-pub fn check_operator(operator: &Operator<'_>) -> Result<(), UnknownOperator> {
+pub fn check_operator(operator: &Operator<'_>, offset: u64) -> Result<(), UnknownOperator> {
     match describe(operator) {
         (_, true) => Ok(()),
-        (name, false) => Err(UnknownOperator { name }),
+        (name, false) => Err(UnknownOperator { name, offset }),
     }
 }
 
 /// The error about an instruction that something does not know, although it should.
-pub fn unknown_operator(operator: &Operator<'_>) -> UnknownOperator {
-    UnknownOperator { name: describe(operator).0 }
+pub fn unknown_operator(operator: &Operator<'_>, offset: u64) -> UnknownOperator {
+    UnknownOperator { name: describe(operator).0, offset }
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ impl<W: FnMut(PointKind, u32) -> bool> Walk<'_, W> {
             Operator::Return | Operator::Unreachable => self.cfg.leave(),
 
             // Nothing else that is known touches locals or branches.
-            ref other => check_operator(other)?,
+            ref other => check_operator(other, offset)?,
         }
         Ok(())
     }

@@ -117,6 +117,8 @@ fn with_unknown_instruction() -> wayfarer_module::Module {
 
 #[test]
 fn unknown_instructions_are_errors() {
-    let error = stable_points(&with_unknown_instruction(), 0).unwrap_err();
-    assert_eq!(error.to_string(), "unknown instruction RefAsNonNull");
+    let module = with_unknown_instruction();
+    let at = module.funcs[0].body.clone().unwrap().start + 4;
+    let error = stable_points(&module, 0).unwrap_err();
+    assert_eq!(error.to_string(), format!("unknown instruction RefAsNonNull at {at:#x}"));
 }

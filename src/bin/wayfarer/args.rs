@@ -9,7 +9,7 @@ use iwasm::checkpoint::policy::{DEFAULT_SIGNAL, parse_duration, parse_signal};
 
 pub(crate) const HELP: &str = "\
 Usage: wayfarer COMMAND
-Looks at images of WebAssembly programs, and asks running programs for one.
+Looks at images of WebAssembly programs and at modules, and asks running programs for an image.
 
 Commands:
   inspect IMAGE [--json]  print what an image holds, as text or as JSON
@@ -18,6 +18,8 @@ Commands:
     --signal=NAME         the signal it was set up with (USR2)
     --wait=IMAGE          wait until it is ready to be asked, then until there is a new image in this file
     --timeout=TIME        wait no longer than this, like 500ms, 10s, 2m, 1h
+  disasm FILE [FUNCTION]  print the code that the interpreter runs of a module (.wasm or .aot): of all functions, or of
+                          one, by index or name
   --help, -h              print this
   --version, -V           print the version
 
@@ -31,6 +33,7 @@ pub(crate) enum Command {
     Version,
     Inspect(Inspect),
     Verify(PathBuf),
+    Disasm(Disasm),
     Request(Request),
 }
 
@@ -39,6 +42,14 @@ pub(crate) enum Command {
 pub(crate) struct Inspect {
     pub(crate) path: PathBuf,
     pub(crate) json: bool,
+}
+
+/// `wayfarer disasm`
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Disasm {
+    pub(crate) path: PathBuf,
+    /// Index or name of the function; all if there is none.
+    pub(crate) func: Option<String>,
 }
 
 /// `wayfarer request`
@@ -77,6 +88,17 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         b"verify" => match rest.options.first() {
             Some(option) => Err(unknown(option)),
             None => Ok(Command::Verify(rest.only("IMAGE")?.into())),
+        },
+        b"disasm" => match (rest.options.first(), &*rest.values) {
+            (Some(option), _) => Err(unknown(option)),
+            (None, [_, _, other, ..]) => {
+                Err(format!("one FUNCTION only, not `{}` as well", other.to_string_lossy()))
+            }
+            (None, [path, func]) => {
+                let func = func.to_str().ok_or("FUNCTION is not UTF-8")?;
+                Ok(Command::Disasm(Disasm { path: path.into(), func: Some(func.to_owned()) }))
+            }
+            (None, _) => Ok(Command::Disasm(Disasm { path: rest.only("FILE")?.into(), func: None })),
         },
         b"request" => request(&rest).map(Command::Request),
         _ => Err(format!("there is no command `{}`", command.to_string_lossy())),
@@ -170,6 +192,11 @@ mod tests {
         assert_eq!(parse("inspect a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: false })));
         assert_eq!(parse("inspect --json a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: true })));
         assert_eq!(parse("verify -- -a"), Ok(Command::Verify("-a".into())));
+        let disasm =
+            |func: Option<&str>| Command::Disasm(Disasm { path: "a".into(), func: func.map(str::to_owned) });
+        assert_eq!(parse("disasm a"), Ok(disasm(None)));
+        assert_eq!(parse("disasm a 7"), Ok(disasm(Some("7"))));
+        assert_eq!(parse("disasm -- a -b"), Ok(disasm(Some("-b"))));
         let plain = Request { pid: 12, signal: libc::SIGUSR2, wait: None, timeout: None };
         assert_eq!(parse("request 12"), Ok(Command::Request(plain)));
         let all = Request {
@@ -190,6 +217,9 @@ mod tests {
             ("inspect a b", "one IMAGE only, not `b` as well"),
             ("inspect a --yaml", "there is no option `--yaml` here"),
             ("verify a --json", "there is no option `--json` here"),
+            ("disasm", "FILE is missing"),
+            ("disasm a b c", "one FUNCTION only, not `c` as well"),
+            ("disasm a --all", "there is no option `--all` here"),
             ("request", "PID is missing"),
             ("request me", "`me` is not the number of a process"),
             ("request 0", "`0` is not the number of a process"),

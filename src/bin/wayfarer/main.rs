@@ -1,6 +1,7 @@
-//! `wayfarer`: looks at images, and asks running programs for one.
+//! `wayfarer`: looks at images and modules, and asks running programs for an image.
 
 mod args;
+mod disasm;
 mod request;
 
 use std::io::{BufWriter, ErrorKind, Write};
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Err(message) => Err(message),
         },
         Command::Verify(path) => verify(&path),
+        Command::Disasm(disasm) => disasm::run(&disasm).map(|()| String::new()),
         Command::Request(request) => request::run(&request),
     };
     match printed.and_then(|text| print(&text)) {

@@ -1,12 +1,12 @@
 //! Blocks, loops, branches and locals.
 
 use super::Translator;
-use crate::error::{Result, internal};
+use crate::error::{Result, internal, unknown};
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::{BasicValueEnum, IntValue, PhiValue, PointerValue};
 use wasmparser::{BlockType, BrTable, Operator};
 use wayfarer_abi::TrapCode;
-use wayfarer_module::{FuncType, PointKind, ValType};
+use wayfarer_module::{FuncType, PointKind, ValType, check_operator};
 
 /// Somewhere branches lead to, and the values they bring.
 #[derive(Clone, Debug)]
@@ -126,7 +126,11 @@ impl<'c> Translator<'_, 'c, '_> {
             Operator::Else if self.skipped == 0 => return self.otherwise(),
             Operator::End if self.skipped == 0 => return self.close(),
             Operator::End => self.skipped -= 1,
-            _ => {}
+            // One that is not known might open a block.
+            other => {
+                let at = self.unit.module.code_start as u64 + u64::from(self.offset);
+                check_operator(other, at).map_err(unknown)?;
+            }
         }
         Ok(())
     }

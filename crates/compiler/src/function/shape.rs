@@ -2,10 +2,10 @@
 
 use super::counted::{Repeats, Test, WINDOW, Window};
 use super::loops::STRIP;
-use crate::error::{Result, internal};
+use crate::error::{Result, internal, unknown};
 use std::collections::HashMap;
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
-use wayfarer_module::Module;
+use wayfarer_module::{Module, check_operator};
 
 /// What a body looks like.
 #[derive(Debug, Default)]
@@ -254,7 +254,8 @@ impl Shape {
                 ref other if is_load(other) => {
                     open.iter_mut().flatten().for_each(|(_, info)| info.loads = true);
                 }
-                _ => {}
+                // One that is not known might be a branch.
+                ref other => check_operator(other, at).map_err(unknown)?,
             }
             before.rotate_left(1);
             before[WINDOW - 1] = operator;

@@ -6,7 +6,7 @@ use crate::error::{Result, internal, unknown};
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use wasmparser::{BlockType, FuncValidatorAllocations, Operator, OperatorsReader};
-use wayfarer_module::{FuncPoints, Module, PointKind, stable_points};
+use wayfarer_module::{FuncPoints, Module, PointKind, check_operator, stable_points};
 
 /// A function's body, read.
 #[derive(Debug)]
@@ -144,7 +144,8 @@ impl Nest {
                         innermost = nest.blocks[block].outer;
                     }
                 }
-                _ => {}
+                // One that is not known might open a block.
+                ref other => check_operator(other, at).map_err(unknown)?,
             }
         }
         Ok(nest)

@@ -1,173 +1,170 @@
 //! Handlers of numeric instructions, `select` and compare-and-branch.
-//!
-//! Encoding (byte offsets in the instruction): result slot 8, first operand slot 10, second operand slot 12 or 32-bit
-//! immediate 12; branches have their distance in bytes at 16.
 
 use super::control::take;
-use super::dispatch::{Handler, handlers, next};
+use super::dispatch::{Handler, handlers, past};
 use super::num::{Binary, Unary};
-use super::operand::{Acc, Imm, Slot, Source, put};
+use super::operand::{Source, put};
+use crate::ir::{self, Acc, AddBranch, Branch, Imm, Op, Select, SelectV128, Slot};
 use std::marker::PhantomData;
 
-/// First operand in a slot.
-type A = Slot<10>;
-/// Second operand in a slot.
-type B = Slot<12>;
-/// Immediate operand.
-type I = Imm<12>;
-
 handlers! {
-    binary<O: Binary, X: Source, Y: Source> |s| {
-        match O::apply(X::get(&s), Y::get(&s)) {
+    binary<O: Binary, X: Source, Y: Source> |s, i: ir::Binary<X, Y>| {
+        match O::apply(i.x.get(&s), i.y.get(&s)) {
             Ok(v) => {
-                put(&mut s, 8, v);
-                s.ip = s.ip.add(2);
-                next(s)
+                put(&mut s, i.result, v);
+                past(s, i)
             }
             Err(code) => s.trap(code),
         }
     }
 
-    unary<O: Unary, X: Source> |s| {
-        match O::apply(X::get(&s)) {
+    binary_of_imm<O: Binary, Y: Source> |s, i: ir::BinaryOfImm<Y>| {
+        match O::apply(i.x.get(&s), i.y.get(&s)) {
             Ok(v) => {
-                put(&mut s, 8, v);
-                s.ip = s.ip.add(2);
-                next(s)
+                put(&mut s, i.result, v);
+                past(s, i)
             }
             Err(code) => s.trap(code),
         }
     }
 
-    /// `select` of a scalar: operands at 10 and 12, condition in slot 14.
-    select<C: Source> |s| {
-        let v = if C::get::<u32>(&s) != 0 { *s.slot(10) } else { *s.slot(12) };
-        *s.slot(8) = v;
-        s.ip = s.ip.add(2);
-        next(s)
+    unary<O: Unary, X: Source> |s, i: ir::Unary<X>| {
+        match O::apply(i.x.get(&s)) {
+            Ok(v) => {
+                put(&mut s, i.result, v);
+                past(s, i)
+            }
+            Err(code) => s.trap(code),
+        }
     }
 
-    /// `select` of a v128.
-    select_v128<C: Source> |s| {
-        let v = if C::get::<u32>(&s) != 0 { s.v128(10) } else { s.v128(12) };
-        s.set_v128(8, v);
-        s.ip = s.ip.add(2);
-        next(s)
+    select<C: Source> |s, i: Select<C>| {
+        let v = if i.condition.get::<u32>(&s) != 0 { *s.slot(i.x) } else { *s.slot(i.y) };
+        *s.slot(i.result) = v;
+        past(s, i)
     }
 
-    /// Branches if the instruction's result is not zero (`IF`) or zero; `BACK`: to a loop header.
-    branch<O: Binary<Out = u32>, X: Source, Y: Source; IF, BACK> |s| {
+    select_v128<C: Source> |s, i: SelectV128<C>| {
+        let v = if i.condition.get::<u32>(&s) != 0 { s.v128(i.x) } else { s.v128(i.y) };
+        s.set_v128(i.result, v);
+        past(s, i)
+    }
+
+    /// Branches if the instruction's result is not zero, or if it is (`UNLESS`); `BACK`: to a loop header.
+    branch<O: Binary<Out = u32>, X: Source, Y: Source; UNLESS, BACK> |s, i: Branch<X, Y>| {
         // No instruction that branches can trap; a trap would count as zero.
-        let taken = O::apply(X::get(&s), Y::get(&s)).is_ok_and(|v| v != 0) == IF;
+        let taken = O::apply(i.x.get(&s), i.y.get(&s)).is_ok_and(|v| v != 0) != UNLESS;
         if taken {
-            return take::<BACK>(s, 16);
+            return take::<BACK>(s, i.target);
         }
-        s.ip = s.ip.add(3);
-        next(s)
+        past(s, i)
     }
 
-    /// Adds an immediate (at 12) to an i32, and branches to a loop header as `branch` does on the sum: what loops end
-    /// with. Second operand of the comparison at 16, distance at 24.
-    add_branch<O: Binary<In = u32, Out = u32>, X: Source, Y: Source; IF> |s| {
-        let sum = X::get::<u32>(&s).wrapping_add(s.u32(12));
-        put(&mut s, 8, sum);
-        let taken = O::apply(sum, Y::get(&s)).is_ok_and(|v| v != 0) == IF;
+    /// Branches to a loop header.
+    add_branch<O: Binary<In = u32, Out = u32>, X: Source, Y: Source; UNLESS> |s, i: AddBranch<X, Y>| {
+        let sum = i.x.get::<u32>(&s).wrapping_add(i.addend.0);
+        put(&mut s, i.result, sum);
+        let taken = O::apply(sum, i.y.get(&s)).is_ok_and(|v| v != 0) != UNLESS;
         if taken {
-            return take::<true>(s, 24);
+            return take::<true>(s, i.target);
         }
-        s.ip = s.ip.add(4);
-        next(s)
+        past(s, i)
     }
 }
 
-/// The handlers of one binary instruction, named by where its operands are: slot, accumulator, immediate.
-pub(crate) struct BinaryHandlers {
-    pub(crate) ss: Handler,
-    pub(crate) as_: Handler,
-    pub(crate) sa: Handler,
-    pub(crate) si: Handler,
-    pub(crate) ai: Handler,
-    pub(crate) is: Handler,
-    pub(crate) ia: Handler,
+/// One instruction with two operands, named by where those are: slot, accumulator, immediate.
+pub(crate) struct BinaryOps {
+    pub(crate) ss: Op<ir::Binary<Slot, Slot>>,
+    pub(crate) as_: Op<ir::Binary<Acc, Slot>>,
+    pub(crate) sa: Op<ir::Binary<Slot, Acc>>,
+    pub(crate) si: Op<ir::Binary<Slot, Imm>>,
+    pub(crate) ai: Op<ir::Binary<Acc, Imm>>,
+    pub(crate) is: Op<ir::BinaryOfImm<Slot>>,
+    pub(crate) ia: Op<ir::BinaryOfImm<Acc>>,
     pub(crate) commutes: bool,
 }
 
-/// Handlers of compare-and-branch: `[branch if zero, branch if not zero][forward, back]`.
-pub(crate) type Branches = [[Handler; 2]; 2];
+/// Compare-and-branch: `[branch if zero, branch if not zero][forward, back]`.
+pub(crate) type Branches<X, Y> = [[Op<Branch<X, Y>>; 2]; 2];
 
-/// The handlers of one compare-and-branch instruction.
-pub(crate) struct BranchHandlers {
-    pub(crate) ss: Branches,
-    pub(crate) as_: Branches,
-    pub(crate) sa: Branches,
-    pub(crate) si: Branches,
-    pub(crate) ai: Branches,
+/// One instruction that compares and branches.
+pub(crate) struct BranchOps {
+    pub(crate) ss: Branches<Slot, Slot>,
+    pub(crate) as_: Branches<Acc, Slot>,
+    pub(crate) sa: Branches<Slot, Acc>,
+    pub(crate) si: Branches<Slot, Imm>,
+    pub(crate) ai: Branches<Acc, Imm>,
 }
 
-/// Handlers of add-and-branch-back: `[addend in a slot, accumulator][compared with immediate, slot][if zero, if not]`.
-pub(crate) type AddBranches = [[[Handler; 2]; 2]; 2];
+/// Add-and-branch-back: `[if zero, if not zero]`.
+pub(crate) type AddBranches<X, Y> = [Op<AddBranch<X, Y>>; 2];
 
-/// Carries the handler tables of an instruction.
+/// One instruction that compares a sum and branches back.
+pub(crate) struct AddBranchOps {
+    pub(crate) ss: AddBranches<Slot, Slot>,
+    pub(crate) as_: AddBranches<Acc, Slot>,
+    pub(crate) si: AddBranches<Slot, Imm>,
+    pub(crate) ai: AddBranches<Acc, Imm>,
+}
+
+/// Carries what can be encoded of an instruction with two operands.
 pub(crate) struct Table<O>(PhantomData<O>);
 
 impl<O: Binary> Table<O> {
-    pub(crate) const BINARY: BinaryHandlers = BinaryHandlers {
-        ss: binary::<O, A, B>,
-        as_: binary::<O, Acc, B>,
-        sa: binary::<O, A, Acc>,
-        si: binary::<O, A, I>,
-        ai: binary::<O, Acc, I>,
-        is: binary::<O, I, A>,
-        ia: binary::<O, I, Acc>,
+    pub(crate) const BINARY: &'static BinaryOps = &BinaryOps {
+        ss: op::binary::<O, Slot, Slot>(),
+        as_: op::binary::<O, Acc, Slot>(),
+        sa: op::binary::<O, Slot, Acc>(),
+        si: op::binary::<O, Slot, Imm>(),
+        ai: op::binary::<O, Acc, Imm>(),
+        is: op::binary_of_imm::<O, Slot>(),
+        ia: op::binary_of_imm::<O, Acc>(),
         commutes: O::COMMUTES,
     };
 }
 
 impl<O: Binary<Out = u32>> Table<O> {
-    const fn branches<X: Source, Y: Source>() -> Branches {
+    const fn branches<X: Source, Y: Source>() -> Branches<X, Y> {
         [
-            [branch::<O, X, Y, false, false>, branch::<O, X, Y, false, true>],
-            [branch::<O, X, Y, true, false>, branch::<O, X, Y, true, true>],
+            [op::branch::<O, X, Y, true, false>(), op::branch::<O, X, Y, true, true>()],
+            [op::branch::<O, X, Y, false, false>(), op::branch::<O, X, Y, false, true>()],
         ]
     }
 
-    pub(crate) const BRANCH: BranchHandlers = BranchHandlers {
-        ss: Self::branches::<A, B>(),
-        as_: Self::branches::<Acc, B>(),
-        sa: Self::branches::<A, Acc>(),
-        si: Self::branches::<A, I>(),
-        ai: Self::branches::<Acc, I>(),
+    pub(crate) const BRANCH: &'static BranchOps = &BranchOps {
+        ss: Self::branches::<Slot, Slot>(),
+        as_: Self::branches::<Acc, Slot>(),
+        sa: Self::branches::<Slot, Acc>(),
+        si: Self::branches::<Slot, Imm>(),
+        ai: Self::branches::<Acc, Imm>(),
     };
 }
 
 impl<O: Binary<In = u32, Out = u32>> Table<O> {
-    pub(crate) const ADD_BRANCH: AddBranches = [
-        [
-            [add_branch::<O, A, Imm<16>, false>, add_branch::<O, A, Imm<16>, true>],
-            [add_branch::<O, A, Slot<16>, false>, add_branch::<O, A, Slot<16>, true>],
-        ],
-        [
-            [add_branch::<O, Acc, Imm<16>, false>, add_branch::<O, Acc, Imm<16>, true>],
-            [add_branch::<O, Acc, Slot<16>, false>, add_branch::<O, Acc, Slot<16>, true>],
-        ],
-    ];
+    const fn add_branches<X: Source, Y: Source>() -> AddBranches<X, Y> {
+        [op::add_branch::<O, X, Y, true>(), op::add_branch::<O, X, Y, false>()]
+    }
+
+    pub(crate) const ADD_BRANCH: &'static AddBranchOps = &AddBranchOps {
+        ss: Self::add_branches::<Slot, Slot>(),
+        as_: Self::add_branches::<Acc, Slot>(),
+        si: Self::add_branches::<Slot, Imm>(),
+        ai: Self::add_branches::<Acc, Imm>(),
+    };
 }
 
-/// The handlers of one unary instruction: operand in a slot, in the accumulator.
-pub(crate) struct UnaryHandlers {
-    pub(crate) s: Handler,
-    pub(crate) a: Handler,
+/// One instruction with one operand: in a slot, in the accumulator.
+pub(crate) struct UnaryOps {
+    pub(crate) s: Op<ir::Unary<Slot>>,
+    pub(crate) a: Op<ir::Unary<Acc>>,
 }
 
-/// Carries the handler table of a unary instruction.
+/// Carries what can be encoded of an instruction with one operand.
 pub(crate) struct UnaryTable<O>(PhantomData<O>);
 
 impl<O: Unary> UnaryTable<O> {
-    pub(crate) const UNARY: UnaryHandlers = UnaryHandlers { s: unary::<O, A>, a: unary::<O, Acc> };
+    pub(crate) const UNARY: &'static UnaryOps =
+        &UnaryOps { s: op::unary::<O, Slot>(), a: op::unary::<O, Acc>() };
 }
-
-/// `select` handlers: `[scalar, v128][condition in slot 14, in the accumulator]`.
-pub(crate) const SELECT: [[Handler; 2]; 2] =
-    [[select::<Slot<14>>, select::<Acc>], [select_v128::<Slot<14>>, select_v128::<Acc>]];
 
 const _: () = assert!(size_of::<Handler>() == 8, "instructions hold handlers in 64-bit words");

@@ -6,37 +6,37 @@ use super::dispatch::{Exit, State, handlers, next, run};
 use super::operand::Scalar;
 use super::stop;
 use crate::code::{FINISH, FuncCode, RETURN_ACROSS};
+use crate::ir::{
+    Base, Call, CallImport, CallIndirect, CodePtr, Instruction, ReturnCall, ReturnCallImport,
+    ReturnCallIndirect, SlotCount,
+};
 use std::{ptr, slice};
 use wayfarer_module::PointKind;
-use wayfarer_runtime::{Func, HostError, TrapCode, TypeId};
+use wayfarer_runtime::{Func, HostError, TrapCode};
 
 handlers! {
-    /// Function of the same module at 8, arguments (and later results) from slot 16.
-    call |s| {
-        let func = s.u64(8) as usize as *const FuncCode;
-        let fp = s.slot(16);
-        enter(s, func, fp, s.ip.add(3))
+    call |s, i: Call| {
+        let fp = s.base(i.base);
+        enter(s, func_code(i.func), fp, s.ip.add(Call::WORDS))
     }
 
-    /// Imported function: index at 8, arguments from slot 16, slots of arguments or results, whichever is more, at 20.
-    call_import |s| {
-        let func = s.instance().funcs()[s.u32(8) as usize];
-        Ctx::step(s, |ctx| call_any(ctx, func, 3))
+    call_import |s, i: CallImport| {
+        let func = s.instance().funcs()[i.func.0 as usize];
+        Ctx::step(s, |ctx| call_any(ctx, func, i.base, i.slots, CallImport::WORDS))
     }
 
-    /// Index slot 8, table at 12, arguments from slot 16, slots at 20, type id at 24.
-    call_indirect |s| {
-        let callee = match s.instance().table(s.u32(12)) {
-            Some(table) => table.callee(*s.slot(8) as u32),
+    call_indirect |s, i: CallIndirect| {
+        let callee = match s.instance().table(i.table.0) {
+            Some(table) => table.callee(*s.slot(i.index) as u32),
             None => Err(TrapCode::UndefinedElement),
         };
         match callee {
-            Ok(func) if (*func).ty == TypeId(s.u32(24)) => {
+            Ok(func) if (*func).ty == i.ty => {
                 if ptr::eq((*func).instance, (*s.ctx).instance) && !(*func).code.is_null() {
-                    let fp = s.slot(16);
-                    enter(s, (*func).code.cast(), fp, s.ip.add(4))
+                    let fp = s.base(i.base);
+                    enter(s, FuncCode::of(&*func), fp, s.ip.add(CallIndirect::WORDS))
                 } else {
-                    Ctx::step(s, |ctx| call_any(ctx, func, 4))
+                    Ctx::step(s, |ctx| call_any(ctx, func, i.base, i.slots, CallIndirect::WORDS))
                 }
             }
             Ok(_) => s.trap(TrapCode::IndirectCallTypeMismatch),
@@ -44,31 +44,28 @@ handlers! {
         }
     }
 
-    /// Like `call`; the arguments, of as many slots as at 20, replace the frame.
-    return_call |s| {
-        let func = s.u64(8) as usize as *const FuncCode;
-        ptr::copy(s.slot(16), s.fp, s.u32(20) as usize);
-        match replace_frame(&mut s, func) {
+    /// The arguments replace the frame.
+    return_call |s, i: ReturnCall| {
+        ptr::copy(s.base(i.base), s.fp, i.args.0 as usize);
+        match replace_frame(&mut s, func_code(i.func)) {
             Ok(()) => at_entry(s),
             Err(code) => s.trap(code),
         }
     }
 
-    /// Like `call_import`; slots of the arguments at 24, of the results at 28.
-    return_call_import |s| {
-        let func = s.instance().funcs()[s.u32(8) as usize];
-        Ctx::step(s, |ctx| return_call_any(ctx, func, 24))
+    return_call_import |s, i: ReturnCallImport| {
+        let func = s.instance().funcs()[i.func.0 as usize];
+        Ctx::step(s, |ctx| return_call_any(ctx, func, i.base, i.args, i.results))
     }
 
-    /// Like `call_indirect`; slots of the arguments at 32, of the results at 36.
-    return_call_indirect |s| {
-        let callee = match s.instance().table(s.u32(12)) {
-            Some(table) => table.callee(*s.slot(8) as u32),
+    return_call_indirect |s, i: ReturnCallIndirect| {
+        let callee = match s.instance().table(i.table.0) {
+            Some(table) => table.callee(*s.slot(i.index) as u32),
             None => Err(TrapCode::UndefinedElement),
         };
         match callee {
-            Ok(func) if (*func).ty == TypeId(s.u32(24)) => {
-                Ctx::step(s, |ctx| return_call_any(ctx, func, 32))
+            Ok(func) if (*func).ty == i.ty => {
+                Ctx::step(s, |ctx| return_call_any(ctx, func, i.base, i.args, i.results))
             }
             Ok(_) => s.trap(TrapCode::IndirectCallTypeMismatch),
             Err(code) => s.trap(code),
@@ -94,6 +91,12 @@ handlers! {
         s.fp = (*mark).fp;
         next(s)
     }
+}
+
+/// The function that a call names.
+#[inline(always)]
+fn func_code(func: CodePtr) -> *const FuncCode {
+    func.0 as usize as *const FuncCode
 }
 
 #[inline(always)]
@@ -234,17 +237,16 @@ unsafe fn translate(ctx: *mut Ctx) -> Exit {
     }
 }
 
-/// A step: calls any function, with its arguments at the slot that the operand at 16 names; the instruction has `words`
-/// words.
+/// A step: calls any function, with its arguments from `base`, where there is room for as many slots; the instruction has
+/// `words` words.
 #[inline(never)]
-unsafe fn call_any(ctx: *mut Ctx, func: *const Func, words: usize) -> Exit {
+unsafe fn call_any(ctx: *mut Ctx, func: *const Func, base: Base, slots: SlotCount, words: usize) -> Exit {
     // SAFETY: functions of a store outlive the run.
     unsafe {
         let mut s = (*ctx).state;
-        let fp = s.slot(16);
+        let fp = s.base(base);
         if (*func).code.is_null() {
-            let slots = s.u32(20) as usize;
-            return match call_host(&mut s, func, fp, slots) {
+            return match call_host(&mut s, func, fp, slots.0 as usize) {
                 Ok(()) => {
                     s.ip = s.ip.add(words);
                     (*ctx).state = s;
@@ -276,7 +278,7 @@ unsafe fn push_across(
         *top = Record { ret, fp: s.fp, func: ptr::null(), instance: (*s.ctx).instance };
         (*s.ctx).top = top.add(1);
         s.set_instance((*func).instance);
-        push_frame(s, (*func).code.cast(), fp, RETURN_ACROSS.ip())
+        push_frame(s, FuncCode::of(&*func), fp, RETURN_ACROSS.ip())
     }
 }
 
@@ -310,14 +312,20 @@ unsafe fn returned(s: &mut State, fp: *mut u64, slots: usize) {
     }
 }
 
-/// A step: tail-calls any function; slots of its arguments and results are at `at` and `at + 4`.
+/// A step: tail-calls any function, with its arguments from `base`.
 #[inline(never)]
-unsafe fn return_call_any(ctx: *mut Ctx, func: *const Func, at: usize) -> Exit {
+unsafe fn return_call_any(
+    ctx: *mut Ctx,
+    func: *const Func,
+    base: Base,
+    args: SlotCount,
+    results: SlotCount,
+) -> Exit {
     // SAFETY: as above.
     unsafe {
         let mut s = (*ctx).state;
-        let (args, results) = (s.u32(at) as usize, s.u32(at + 4) as usize);
-        let fp = s.slot(16);
+        let (args, results) = (args.0 as usize, results.0 as usize);
+        let fp = s.base(base);
         if (*func).code.is_null() {
             return match call_host(&mut s, func, fp, args.max(results)) {
                 Ok(()) => {
@@ -335,7 +343,7 @@ unsafe fn return_call_any(ctx: *mut Ctx, func: *const Func, at: usize) -> Exit {
         }
         ptr::copy(fp, s.fp, args);
         if ptr::eq((*func).instance, (*ctx).instance) {
-            let done = replace_frame(&mut s, (*func).code.cast());
+            let done = replace_frame(&mut s, FuncCode::of(&*func));
             return finish_step(s, done);
         }
         // The frame goes away; its caller may be in this instance. If it is in another, a mark already says so.
@@ -345,7 +353,7 @@ unsafe fn return_call_any(ctx: *mut Ctx, func: *const Func, at: usize) -> Exit {
         s.fp = fp;
         let done = if ptr::eq(ret, RETURN_ACROSS.ip()) {
             s.set_instance((*func).instance);
-            push_frame(&mut s, (*func).code.cast(), callee_fp, ret)
+            push_frame(&mut s, FuncCode::of(&*func), callee_fp, ret)
         } else {
             push_across(&mut s, func, callee_fp, ret)
         };

@@ -1,9 +1,13 @@
 //! Handlers of branches and returns, and the polls.
 
 use super::ctx::Ctx;
-use super::dispatch::{Exit, Handler, State, handlers, next};
-use super::operand::{Acc, Imm, Scalar, Slot, Source};
+use super::dispatch::{Exit, State, handlers, next, past};
+use super::operand::{Scalar, Source};
 use super::stop;
+use crate::ir::{
+    Acc, Br, BrTable, Distance, Imm, Instruction, Nop, Op, Return, Return0, ReturnConst, ReturnMany, Slot,
+    Unreachable,
+};
 use std::sync::atomic::Ordering;
 use wayfarer_module::PointKind;
 use wayfarer_runtime::TrapCode;
@@ -18,12 +22,12 @@ pub(crate) unsafe fn armed(s: &State) -> bool {
     unsafe { (*(*s.ctx).request).load(Ordering::Relaxed) != 0 }
 }
 
-/// Takes a branch whose distance in bytes is at `at`; `BACK`: to a loop header, where a request is served.
+/// Takes a branch; `BACK`: to a loop header, where a request is served.
 #[inline(always)]
-pub(crate) unsafe fn take<const BACK: bool>(mut s: State, at: usize) -> Exit {
+pub(crate) unsafe fn take<const BACK: bool>(mut s: State, target: Distance) -> Exit {
     // SAFETY: a branch's distance leads to an instruction of the same function.
     unsafe {
-        s.ip = s.ip.byte_offset(s.u64(at) as isize);
+        s.ip = s.ip.byte_offset(target.0 as isize);
         if BACK && armed(&s) {
             return poll_loop(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8);
         }
@@ -46,49 +50,45 @@ handlers! {
         Ctx::step(s, |ctx| stop::poll(ctx, PointKind::Entry))
     }
 
-    /// Branches always; distance at 8.
-    br<; BACK> |s| {
-        take::<BACK>(s, 8)
+    br<; BACK> |s, i: Br| {
+        take::<BACK>(s, i.target)
     }
 
-    nop |s| {
-        s.ip = s.ip.add(1);
-        next(s)
+    nop |s, i: Nop| {
+        past(s, i)
     }
 
-    unreachable |s| {
+    unreachable |s, _i: Unreachable| {
         s.trap(TrapCode::Unreachable)
     }
 
-    /// Index in slot 10, number of targets (without the default) at 12, then a distance a word.
-    br_table<X: Source> |s| {
-        let index = X::get::<u32>(&s).min(s.u32(12));
-        s.ip = s.ip.byte_offset(*s.ip.add(2 + index as usize) as isize);
+    /// The distances follow, a word each.
+    br_table<X: Source> |s, i: BrTable<X>| {
+        let index = i.index.get::<u32>(&s).min(i.targets.0);
+        s.ip = s.ip.byte_offset(*s.ip.add(BrTable::<X>::WORDS + index as usize) as isize);
         next(s)
     }
 
-    ret |s| {
+    ret |s, _i: Return0| {
         leave(s)
     }
 
-    /// One result, from a slot into an integer, f32 or f64 accumulator.
-    ret_value<X: Source, T: Scalar> |s| {
-        let v: T = X::get(&s);
+    /// Into the slot and the accumulator of its type.
+    ret_value<X: Source, T: Scalar> |s, i: Return<X>| {
+        let v: T = i.value.get(&s);
         T::set_acc(&mut s, v);
         *s.fp = v.to_bits();
         leave(s)
     }
 
-    /// One integer result given in full.
-    ret_const |s| {
-        s.acc = s.u64(16);
+    ret_const |s, i: ReturnConst| {
+        s.acc = i.value.0;
         *s.fp = s.acc;
         leave(s)
     }
 
-    /// Several slots, from slot 10, count at 12.
-    ret_many |s| {
-        std::ptr::copy(s.slot(10), s.fp, s.u32(12) as usize);
+    ret_many |s, i: ReturnMany| {
+        std::ptr::copy(s.slot(i.first), s.fp, i.slots.0 as usize);
         leave(s)
     }
 }
@@ -106,15 +106,19 @@ unsafe fn leave(mut s: State) -> Exit {
     }
 }
 
-/// `br_table` by where the index is: slot, accumulator.
-pub(crate) const BR_TABLE: [Handler; 2] = [br_table::<Slot<10>>, br_table::<Acc>];
+/// The return of a scalar, by where it is.
+pub(crate) struct Returns {
+    pub(crate) slot: Op<Return<Slot>>,
+    pub(crate) acc: Op<Return<Acc>>,
+}
 
-/// One-result returns: `[integer, f32, f64][slot 10, accumulator]`.
-pub(crate) const RETURN: [[Handler; 2]; 3] = [
-    [ret_value::<Slot<10>, u64>, ret_value::<Acc, u64>],
-    [ret_value::<Slot<10>, f32>, ret_value::<Acc, f32>],
-    [ret_value::<Slot<10>, f64>, ret_value::<Acc, f64>],
+/// By the accumulator of the scalar's type: integer, f32, f64.
+pub(crate) const RETURN: [Returns; 3] = [
+    Returns { slot: op::ret_value::<_, u64>(), acc: op::ret_value::<_, u64>() },
+    Returns { slot: op::ret_value::<_, f32>(), acc: op::ret_value::<_, f32>() },
+    Returns { slot: op::ret_value::<_, f64>(), acc: op::ret_value::<_, f64>() },
 ];
 
-/// One-result return of a 32-bit immediate float: `[f32, f64]`.
-pub(crate) const RETURN_FLOAT_IMM: [Handler; 2] = [ret_value::<Imm<12>, f32>, ret_value::<Imm<12>, f64>];
+/// The return of an immediate: f32, f64.
+pub(crate) const RETURN_FLOAT_IMM: [Op<Return<Imm>>; 2] =
+    [op::ret_value::<_, f32>(), op::ret_value::<_, f64>()];

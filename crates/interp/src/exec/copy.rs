@@ -1,44 +1,34 @@
 //! Handlers that move values between slots.
 
-use super::dispatch::{handlers, next};
+use super::dispatch::{handlers, past};
+use crate::ir::{Const32, Const64, Const128, CopySlot, CopySlots};
 
 handlers! {
-    /// Slot 8 from slot 10.
-    copy |s| {
-        *s.slot(8) = *s.slot(10);
-        s.ip = s.ip.add(2);
-        next(s)
+    copy |s, i: CopySlot| {
+        *s.slot(i.result) = *s.slot(i.from);
+        past(s, i)
     }
 
-    /// Slot 8 from slot 10 and slot 12 from slot 14, at once. A v128 is two neighbouring slots.
-    copy2 |s| {
-        let (x, y) = (*s.slot(10), *s.slot(14));
-        *s.slot(8) = x;
-        *s.slot(12) = y;
-        s.ip = s.ip.add(2);
-        next(s)
+    copy2 |s, i: CopySlots| {
+        let (x, y) = (*s.slot(i.from), *s.slot(i.from2));
+        *s.slot(i.result) = x;
+        *s.slot(i.result2) = y;
+        past(s, i)
     }
 
-    /// Slot 8 from the 32-bit immediate at 12, zero-extended.
-    const32 |s| {
-        *s.slot(8) = u64::from(s.u32(12));
-        s.ip = s.ip.add(2);
-        next(s)
+    const32 |s, i: Const32| {
+        *s.slot(i.result) = u64::from(i.value.0);
+        past(s, i)
     }
 
-    /// Slot 8 from the word at 16.
-    const64 |s| {
-        *s.slot(8) = s.u64(16);
-        s.ip = s.ip.add(3);
-        next(s)
+    const64 |s, i: Const64| {
+        *s.slot(i.result) = i.value.0;
+        past(s, i)
     }
 
-    /// Slots 8 and following from the words at 16 and 24.
-    const128 |s| {
-        let to = s.slot(8);
-        *to = s.u64(16);
-        *to.add(1) = s.u64(24);
-        s.ip = s.ip.add(4);
-        next(s)
+    const128 |s, i: Const128| {
+        let v = u128::from(i.low.0) | u128::from(i.high.0) << 64;
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 }

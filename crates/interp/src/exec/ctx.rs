@@ -1,8 +1,9 @@
 //! What a run of guest code needs besides its registers.
 
 use super::dispatch::{Exit, State, next};
-use crate::code::FuncCode;
+use crate::code::{FuncCode, Offset};
 use crate::heat::Heat;
+use crate::ir::{Base, Instruction, Slot, Wide};
 use crate::mixed::Tier;
 use std::sync::atomic::AtomicU32;
 use wayfarer_runtime::{ExecEnv, Global, Instance, Trap, TrapCode};
@@ -29,7 +30,7 @@ pub(crate) struct LastLoop {
     /// Its first instruction.
     pub(crate) ip: *const u64,
     pub(crate) heat: *const Heat,
-    pub(crate) offset: u32,
+    pub(crate) offset: Offset,
 }
 
 /// Context of one run: from a call by the host until it returns.
@@ -83,50 +84,47 @@ impl Ctx {
 }
 
 impl State {
-    /// Operand at byte `at` of the instruction: 8 is the first after the handler.
+    /// The operands of the instruction at `ip`, which stay where they are.
+    ///
+    /// # Safety
+    /// The instruction must be of this form.
     #[inline(always)]
-    pub(crate) unsafe fn u16(&self, at: usize) -> usize {
-        // SAFETY: the instruction is at least that long (caller).
-        unsafe { usize::from(*self.ip.byte_add(at).cast::<u16>()) }
+    pub(crate) unsafe fn operands<'a, I: Instruction>(&self) -> &'a I {
+        // SAFETY: they lie behind the handler's address (caller), and any bytes are valid operands; code stays while any of
+        // its functions may run.
+        unsafe { &*self.ip.add(1).cast() }
     }
 
-    /// 32-bit operand at byte `at`.
+    /// The place of a slot.
     #[inline(always)]
-    pub(crate) unsafe fn u32(&self, at: usize) -> u32 {
-        // SAFETY: as above.
-        unsafe { *self.ip.byte_add(at).cast::<u32>() }
-    }
-
-    /// 64-bit operand at byte `at`.
-    #[inline(always)]
-    pub(crate) unsafe fn u64(&self, at: usize) -> u64 {
-        // SAFETY: as above.
-        unsafe { *self.ip.byte_add(at) }
-    }
-
-    /// The slot that the 16-bit operand at byte `at` names.
-    #[inline(always)]
-    pub(crate) unsafe fn slot(&self, at: usize) -> *mut u64 {
+    pub(crate) unsafe fn slot(&self, slot: Slot) -> *mut u64 {
         // SAFETY: slots named by instructions are inside the frame (caller).
-        unsafe { self.fp.add(self.u16(at)) }
+        unsafe { self.fp.add(usize::from(slot.0)) }
     }
 
-    /// A v128 at the slot that the operand at byte `at` names.
+    /// The place where a callee's frame begins.
     #[inline(always)]
-    pub(crate) unsafe fn v128(&self, at: usize) -> u128 {
+    pub(crate) unsafe fn base(&self, base: Base) -> *mut u64 {
+        // SAFETY: as above; it may be one behind the frame.
+        unsafe { self.fp.add(usize::from(base.0)) }
+    }
+
+    /// A v128.
+    #[inline(always)]
+    pub(crate) unsafe fn v128(&self, at: Wide) -> u128 {
         // SAFETY: as above, for two slots.
         unsafe {
-            let p = self.slot(at);
+            let p = self.fp.add(usize::from(at.0));
             u128::from(*p) | u128::from(*p.add(1)) << 64
         }
     }
 
-    /// Writes a v128 to the slot that the operand at byte `at` names.
+    /// Writes a v128.
     #[inline(always)]
-    pub(crate) unsafe fn set_v128(&self, at: usize, v: u128) {
+    pub(crate) unsafe fn set_v128(&self, at: Wide, v: u128) {
         // SAFETY: as above.
         unsafe {
-            let p = self.slot(at);
+            let p = self.fp.add(usize::from(at.0));
             *p = v as u64;
             *p.add(1) = (v >> 64) as u64;
         }

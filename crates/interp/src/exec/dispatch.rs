@@ -8,6 +8,7 @@
 //! copies and the like keep some calls from becoming jumps, and the stack would grow with each.
 
 use super::ctx::Ctx;
+use crate::ir::Instruction;
 
 /// Address of a handler.
 pub(crate) type Handler =
@@ -98,9 +99,26 @@ pub(crate) unsafe fn run(s: State) -> Exit {
     }
 }
 
-/// Defines a module's handlers, and the list of their names: `name<types; flags> |state| body`. Flags are `bool` constants.
+/// Goes on behind the instruction at `s.ip`, which is of this form.
+///
+/// # Safety
+/// As for [`next`].
+#[inline(always)]
+pub(crate) unsafe fn past<I: Instruction>(mut s: State, _instruction: &I) -> Exit {
+    // SAFETY: passed on; where control goes on behind an instruction, there is another (`ir::verify`).
+    unsafe {
+        s.ip = s.ip.add(I::WORDS);
+        next(s)
+    }
+}
+
+/// Defines a module's handlers: `name<types; flags> |state, operands: form| body`. Flags are `bool` constants. One without
+/// operands is not the handler of an instruction in translated code.
+///
+/// Beside them it defines the list of their names, and in a module `op` what the translator encodes instructions with.
 macro_rules! handlers {
-    ($($(#[$meta:meta])* $name:ident $(<$($g:ident: $bound:path),* $(; $($flag:ident),*)?>)? |$s:ident| $body:block)*) => {
+    ($($(#[$meta:meta])* $name:ident $(<$($g:ident: $bound:path),* $(; $($flag:ident),*)?>)?
+        |$s:ident $(, $i:ident: $form:ty)?| $body:block)*) => {
         /// Names of this module's handlers.
         pub(crate) const HANDLERS: &[&str] = &[$(stringify!($name)),*];
 
@@ -120,13 +138,47 @@ macro_rules! handlers {
                 #[allow(unused_mut)] // not every handler changes the state
                 let mut $s = $crate::exec::dispatch::State { ip, fp, mem, len, ctx, acc, f4, f8 };
                 #[allow(unused_unsafe)] // not every handler needs it
-                // SAFETY: the translator emits a handler only with the operands that it reads, for slots of the frame;
-                // `run`'s caller vouches for the rest of the state.
+                // SAFETY: the translator encodes a handler only with the operands that it reads (`ir::Op`), for slots of the
+                // frame; `run`'s caller vouches for the rest of the state.
                 unsafe {
+                    $(let $i = $s.operands::<$form>();)?
                     $body
                 }
             }
         )*
+
+        /// The instructions of this module's handlers.
+        pub(crate) mod op {
+            #[allow(unused_imports)]
+            use super::*;
+            $($crate::exec::dispatch::op! {
+                $name
+                [$($($g: $bound,)* $($(const $flag: bool,)*)?)?]
+                [$($($g,)* $($($flag,)*)?)?]
+                [$($($g)*)?]
+                [$($($($flag)*)?)?]
+                [$($form)?]
+            })*
+        }
     };
 }
 pub(crate) use handlers;
+
+/// Defines the function that gives the instruction of a handler: see [`handlers`].
+macro_rules! op {
+    ($name:ident $parameters:tt $arguments:tt $types:tt $flags:tt []) => {};
+    ($name:ident [$($parameters:tt)*] [$($arguments:tt)*] [$($ty:ident)*] [$($flag:ident)*] [$form:ty]) => {
+        pub(crate) const fn $name<$($parameters)*>() -> $crate::ir::Op<$form> {
+            $crate::ir::Op::new(
+                super::$name::<$($arguments)*>,
+                &const {
+                    $crate::ir::Info::new::<$form>(
+                        &[$($crate::ir::Argument::of::<$ty>()),*],
+                        &[$((stringify!($flag), $flag)),*],
+                    )
+                },
+            )
+        }
+    };
+}
+pub(crate) use op;

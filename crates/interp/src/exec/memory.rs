@@ -1,16 +1,21 @@
 //! Handlers of loads, stores and bulk memory instructions.
 //!
-//! Loads: result slot 8, address slot 10, offset (32 bits) 12. Stores: value slot 8, address slot 10, offset 12, and an
-//! immediate value at 16. Guest memory is little-endian whatever the host is.
+//! Guest memory is little-endian whatever the host is.
 
-use super::dispatch::{Handler, State, handlers, next};
-use super::operand::{Acc, Imm, Scalar, Slot, Source, put};
+use super::dispatch::{State, handlers, past};
+use super::operand::{Scalar, Source, put};
+use crate::ir::name::Named;
+use crate::ir::operand::Ty;
+use crate::ir::{
+    self, Acc, DataDrop, Imm, LoadSum, MemOffset, MemoryCopy, MemoryFill, MemoryGrow, MemoryInit, MemorySize,
+    Op, Slot, StoreImm,
+};
 use std::marker::PhantomData;
 use std::ptr;
 use wayfarer_runtime::TrapCode;
 
 /// What a load makes of the bytes.
-pub(crate) trait Load {
+pub(crate) trait Load: Named {
     /// Type of the result.
     type Out: Scalar;
     /// Bytes read.
@@ -23,7 +28,7 @@ pub(crate) trait Load {
 }
 
 /// What a store makes of a value.
-pub(crate) trait Store {
+pub(crate) trait Store: Named {
     /// Type of the value.
     type In: Scalar;
     /// Bytes written.
@@ -39,6 +44,9 @@ macro_rules! loads {
     ($($name:ident: $mem:ty => $out:ty, |$v:ident| $e:expr;)*) => {
         $(
             pub(crate) struct $name;
+            impl Named for $name {
+                const NAME: &'static str = stringify!($name);
+            }
             impl Load for $name {
                 type Out = $out;
                 const SIZE: usize = size_of::<$mem>();
@@ -57,6 +65,10 @@ macro_rules! stores {
     ($($name:ident: $in:ty => $mem:ty, |$v:ident| $e:expr;)*) => {
         $(
             pub(crate) struct $name;
+            impl Named for $name {
+                const NAME: &'static str = stringify!($name);
+                const TY: Ty = <$in as Named>::TY;
+            }
             impl Store for $name {
                 type In = $in;
                 const SIZE: usize = size_of::<$mem>();
@@ -102,9 +114,9 @@ stores! {
 
 /// Address of `size` bytes at `addr + offset` in memory 0, if they are all inside.
 #[inline(always)]
-pub(crate) unsafe fn effective(s: &State, addr: u32, offset: u32, size: usize) -> Option<*mut u8> {
+pub(crate) unsafe fn effective(s: &State, addr: u32, offset: MemOffset, size: usize) -> Option<*mut u8> {
     // No overflow: both are 32 bits wide.
-    let at = u64::from(addr) + u64::from(offset);
+    let at = u64::from(addr) + u64::from(offset.0);
     if at + size as u64 <= s.len as u64 {
         // SAFETY: inside the memory.
         Some(unsafe { s.mem.add(at as usize) })
@@ -113,157 +125,151 @@ pub(crate) unsafe fn effective(s: &State, addr: u32, offset: u32, size: usize) -
     }
 }
 
+/// Address of `size` bytes at `addr`, if they are all inside.
+#[inline(always)]
+unsafe fn place(s: &State, addr: u32, size: usize) -> Option<*mut u8> {
+    // SAFETY: passed on.
+    unsafe { effective(s, addr, MemOffset(0), size) }
+}
+
 handlers! {
-    load<L: Load, X: Source> |s| {
-        match effective(&s, X::get(&s), s.u32(12), L::SIZE) {
+    load<L: Load, X: Source> |s, i: ir::Load<X>| {
+        match effective(&s, i.address.get(&s), i.offset, L::SIZE) {
             Some(at) => {
-                put(&mut s, 8, L::load(at));
-                s.ip = s.ip.add(2);
-                next(s)
+                let v = L::load(at);
+                put(&mut s, i.result, v);
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    /// A load whose address is a sum, which wraps: addend at 16.
-    load_sum<L: Load, X: Source, Y: Source> |s| {
-        let addr = X::get::<u32>(&s).wrapping_add(Y::get(&s));
-        match effective(&s, addr, s.u32(12), L::SIZE) {
+    /// The sum wraps.
+    load_sum<L: Load, X: Source, Y: Source> |s, i: LoadSum<X, Y>| {
+        let addr = i.address.get::<u32>(&s).wrapping_add(i.addend.get(&s));
+        match effective(&s, addr, i.offset, L::SIZE) {
             Some(at) => {
-                put(&mut s, 8, L::load(at));
-                s.ip = s.ip.add(3);
-                next(s)
+                let v = L::load(at);
+                put(&mut s, i.result, v);
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    store<W: Store, X: Source, V: Source> |s| {
-        match effective(&s, X::get(&s), s.u32(12), W::SIZE) {
+    store<W: Store, X: Source, V: Source> |s, i: ir::Store<X, V>| {
+        match effective(&s, i.address.get(&s), i.offset, W::SIZE) {
             Some(at) => {
-                W::store(at, V::get(&s));
-                s.ip = s.ip.add(2);
-                next(s)
+                W::store(at, i.value.get(&s));
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    /// A store of an immediate is one word longer.
-    store_imm<W: Store, X: Source> |s| {
-        match effective(&s, X::get(&s), s.u32(12), W::SIZE) {
+    store_imm<W: Store, X: Source> |s, i: StoreImm<X>| {
+        match effective(&s, i.address.get(&s), i.offset, W::SIZE) {
             Some(at) => {
-                W::store(at, Imm::<16>::get(&s));
-                s.ip = s.ip.add(3);
-                next(s)
+                W::store(at, i.value.get(&s));
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    memory_size |s| {
+    memory_size |s, i: MemorySize| {
         let pages = (s.len / 65536) as u32;
-        put::<u32>(&mut s, 8, pages);
-        s.ip = s.ip.add(2);
-        next(s)
+        put::<u32>(&mut s, i.result, pages);
+        past(s, i)
     }
 
-    /// Result slot 8, delta slot 10.
-    memory_grow |s| {
-        let pages = *s.slot(10) as u32;
+    memory_grow |s, i: MemoryGrow| {
+        let pages = *s.slot(i.delta) as u32;
         let old = s.instance().grow_memory(pages);
         s.reload_memory();
-        put::<u32>(&mut s, 8, old);
-        s.ip = s.ip.add(2);
-        next(s)
+        put::<u32>(&mut s, i.result, old);
+        past(s, i)
     }
 
-    /// Destination, source, size in slots 8, 10, 12.
-    memory_copy |s| {
-        let (to, from, size) = (*s.slot(8) as u32, *s.slot(10) as u32, *s.slot(12) as u32);
-        match (effective(&s, to, 0, size as usize), effective(&s, from, 0, size as usize)) {
+    memory_copy |s, i: MemoryCopy| {
+        let (to, from, size) = (*s.slot(i.to) as u32, *s.slot(i.from) as u32, *s.slot(i.size) as u32);
+        match (place(&s, to, size as usize), place(&s, from, size as usize)) {
             (Some(to), Some(from)) => {
                 ptr::copy(from, to, size as usize);
-                s.ip = s.ip.add(2);
-                next(s)
+                past(s, i)
             }
             _ => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    /// Destination, byte, size in slots 8, 10, 12.
-    memory_fill |s| {
-        let (to, byte, size) = (*s.slot(8) as u32, *s.slot(10) as u8, *s.slot(12) as u32);
-        match effective(&s, to, 0, size as usize) {
+    memory_fill |s, i: MemoryFill| {
+        let (to, byte, size) = (*s.slot(i.to) as u32, *s.slot(i.value) as u8, *s.slot(i.size) as u32);
+        match place(&s, to, size as usize) {
             Some(to) => {
                 ptr::write_bytes(to, byte, size as usize);
-                s.ip = s.ip.add(2);
-                next(s)
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    /// Destination, source, size in slots 8, 10, 12; data segment at 16.
-    memory_init |s| {
-        let (to, from, size) = (*s.slot(8) as u32, *s.slot(10) as u32, *s.slot(12) as u32);
-        match s.instance().init_memory(s.u32(16), to, from, size) {
-            Ok(()) => {
-                s.ip = s.ip.add(3);
-                next(s)
-            }
+    memory_init |s, i: MemoryInit| {
+        let (to, from, size) = (*s.slot(i.to) as u32, *s.slot(i.from) as u32, *s.slot(i.size) as u32);
+        match s.instance().init_memory(i.segment.0, to, from, size) {
+            Ok(()) => past(s, i),
             Err(code) => s.trap(code),
         }
     }
 
-    /// Data segment at 8.
-    data_drop |s| {
-        s.instance().drop_data(s.u32(8));
-        s.ip = s.ip.add(2);
-        next(s)
+    data_drop |s, i: DataDrop| {
+        s.instance().drop_data(i.segment.0);
+        past(s, i)
     }
 }
 
-/// Handlers of a load: address in a slot, in the accumulator.
-pub(crate) struct LoadHandlers {
-    pub(crate) s: Handler,
-    pub(crate) a: Handler,
-    /// Address a sum: `[first in a slot, accumulator][second an immediate, in a slot]`.
-    pub(crate) sum: [[Handler; 2]; 2],
+/// One load: address in a slot, in the accumulator.
+pub(crate) struct LoadOps {
+    pub(crate) s: Op<ir::Load<Slot>>,
+    pub(crate) a: Op<ir::Load<Acc>>,
+    /// Address a sum, by where both parts are.
+    pub(crate) sum_si: Op<LoadSum<Slot, Imm>>,
+    pub(crate) sum_ss: Op<LoadSum<Slot, Slot>>,
+    pub(crate) sum_ai: Op<LoadSum<Acc, Imm>>,
+    pub(crate) sum_as: Op<LoadSum<Acc, Slot>>,
 }
 
-/// Handlers of a store, by address and value: slot, accumulator, immediate.
-pub(crate) struct StoreHandlers {
-    pub(crate) ss: Handler,
-    pub(crate) sa: Handler,
-    pub(crate) si: Handler,
-    pub(crate) as_: Handler,
-    pub(crate) ai: Handler,
+/// One store, by address and value: slot, accumulator, immediate.
+pub(crate) struct StoreOps {
+    pub(crate) ss: Op<ir::Store<Slot, Slot>>,
+    pub(crate) sa: Op<ir::Store<Slot, Acc>>,
+    pub(crate) si: Op<StoreImm<Slot>>,
+    pub(crate) as_: Op<ir::Store<Acc, Slot>>,
+    pub(crate) ai: Op<StoreImm<Acc>>,
     /// Address and value in different accumulators (an integer and a float).
-    pub(crate) aa: Handler,
+    pub(crate) aa: Op<ir::Store<Acc, Acc>>,
 }
 
-/// Carries the handler table of a load or store.
+/// Carries what can be encoded of a load or store.
 pub(crate) struct Table<O>(PhantomData<O>);
 
 impl<L: Load> Table<L> {
-    pub(crate) const LOAD: LoadHandlers = LoadHandlers {
-        s: load::<L, Slot<10>>,
-        a: load::<L, Acc>,
-        sum: [
-            [load_sum::<L, Slot<10>, Imm<16>>, load_sum::<L, Slot<10>, Slot<16>>],
-            [load_sum::<L, Acc, Imm<16>>, load_sum::<L, Acc, Slot<16>>],
-        ],
+    pub(crate) const LOAD: &'static LoadOps = &LoadOps {
+        s: op::load::<L, Slot>(),
+        a: op::load::<L, Acc>(),
+        sum_si: op::load_sum::<L, Slot, Imm>(),
+        sum_ss: op::load_sum::<L, Slot, Slot>(),
+        sum_ai: op::load_sum::<L, Acc, Imm>(),
+        sum_as: op::load_sum::<L, Acc, Slot>(),
     };
 }
 
 impl<W: Store> Table<W> {
-    pub(crate) const STORE: StoreHandlers = StoreHandlers {
-        ss: store::<W, Slot<10>, Slot<8>>,
-        sa: store::<W, Slot<10>, Acc>,
-        si: store_imm::<W, Slot<10>>,
-        as_: store::<W, Acc, Slot<8>>,
-        ai: store_imm::<W, Acc>,
-        aa: store::<W, Acc, Acc>,
+    pub(crate) const STORE: &'static StoreOps = &StoreOps {
+        ss: op::store::<W, Slot, Slot>(),
+        sa: op::store::<W, Slot, Acc>(),
+        si: op::store_imm::<W, Slot>(),
+        as_: op::store::<W, Acc, Slot>(),
+        ai: op::store_imm::<W, Acc>(),
+        aa: op::store::<W, Acc, Acc>(),
     };
 }

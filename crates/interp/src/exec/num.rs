@@ -1,12 +1,14 @@
 //! Numeric instructions: what each computes (WebAssembly 2.0, section 4.3), apart from where operands come from.
 
 use super::operand::Scalar;
+use crate::ir::name::Named;
+use crate::ir::operand::Ty;
 use std::hint::black_box;
 use std::marker::PhantomData;
 use wayfarer_runtime::TrapCode;
 
 /// An instruction with two operands.
-pub(crate) trait Binary {
+pub(crate) trait Binary: Named {
     /// Type of both operands.
     type In: Scalar;
     /// Type of the result.
@@ -18,7 +20,7 @@ pub(crate) trait Binary {
 }
 
 /// An instruction with one operand.
-pub(crate) trait Unary {
+pub(crate) trait Unary: Named {
     /// Type of the operand.
     type In: Scalar;
     /// Type of the result.
@@ -27,10 +29,20 @@ pub(crate) trait Unary {
     fn apply(a: Self::In) -> Result<Self::Out, TrapCode>;
 }
 
+macro_rules! named {
+    ($name:ident, $in:ty) => {
+        impl Named for $name {
+            const NAME: &'static str = stringify!($name);
+            const TY: Ty = <$in as Named>::TY;
+        }
+    };
+}
+
 macro_rules! binary {
     ($($name:ident($in:ty) -> $out:ty $(, $commutes:literal)? = |$a:ident, $b:ident| $e:expr;)*) => {
         $(
             pub(crate) struct $name;
+            named!($name, $in);
             impl Binary for $name {
                 type In = $in;
                 type Out = $out;
@@ -48,6 +60,7 @@ macro_rules! trapping {
     ($($name:ident($in:ty) = |$a:ident, $b:ident| $e:expr;)*) => {
         $(
             pub(crate) struct $name;
+            named!($name, $in);
             impl Binary for $name {
                 type In = $in;
                 type Out = $in;
@@ -67,6 +80,7 @@ macro_rules! unary {
     ($($name:ident($in:ty) -> $out:ty = |$a:ident| $e:expr;)*) => {
         $(
             pub(crate) struct $name;
+            named!($name, $in);
             impl Unary for $name {
                 type In = $in;
                 type Out = $out;
@@ -102,6 +116,12 @@ impl Float for f64 {
 /// An instruction as deterministic mode has it: NaNs that it gives are the canonical one.
 pub(crate) struct Canonical<O>(PhantomData<O>);
 
+impl<O: Named> Named for Canonical<O> {
+    const NAME: &'static str = O::NAME;
+    const TY: Ty = O::TY;
+    const CANONICAL: bool = true;
+}
+
 impl<O: Binary<Out: Float>> Binary for Canonical<O> {
     type In = O::In;
     type Out = O::Out;
@@ -124,6 +144,11 @@ impl<O: Unary<Out: Float>> Unary for Canonical<O> {
 /// An instruction whose result the optimizer is not to look into: of a root below zero it knows that it is a NaN, and leaves
 /// out what would make it the canonical one.
 pub(crate) struct Hidden<O>(PhantomData<O>);
+
+impl<O: Named> Named for Hidden<O> {
+    const NAME: &'static str = O::NAME;
+    const TY: Ty = O::TY;
+}
 
 impl<O: Unary> Unary for Hidden<O> {
     type In = O::In;
@@ -288,6 +313,7 @@ macro_rules! truncate {
     ($($name:ident($in:ty) -> $out:ty as $int:ty, $low:expr, $high:expr;)*) => {
         $(
             pub(crate) struct $name;
+            named!($name, $in);
             impl Unary for $name {
                 type In = $in;
                 type Out = $out;

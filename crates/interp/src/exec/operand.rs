@@ -1,15 +1,17 @@
 //! Where instructions take their operands from, as types: each combination becomes a handler of its own.
 
 use super::dispatch::State;
+use crate::ir::name::Named;
+use crate::ir::{Acc, Imm, Operand, Slot};
 
 /// A scalar in a slot, an accumulator or an instruction.
-pub(crate) trait Scalar: Copy {
+pub(crate) trait Scalar: Copy + Named {
     /// From a slot.
     fn from_bits(bits: u64) -> Self;
     /// Into a slot; i32 and f32 are zero-extended.
     fn to_bits(self) -> u64;
-    /// From a 32-bit immediate (see [`crate::translate::imm`]).
-    fn from_imm(imm: u32) -> Self;
+    /// From an immediate (see [`crate::ir::imm`]).
+    fn from_imm(imm: Imm) -> Self;
     /// From its accumulator.
     fn acc(s: &State) -> Self;
     /// Into its accumulator.
@@ -26,8 +28,8 @@ impl Scalar for u32 {
         u64::from(self)
     }
     #[inline(always)]
-    fn from_imm(imm: u32) -> u32 {
-        imm
+    fn from_imm(imm: Imm) -> u32 {
+        imm.0
     }
     #[inline(always)]
     fn acc(s: &State) -> u32 {
@@ -49,8 +51,8 @@ impl Scalar for u64 {
         self
     }
     #[inline(always)]
-    fn from_imm(imm: u32) -> u64 {
-        i64::from(imm as i32) as u64
+    fn from_imm(imm: Imm) -> u64 {
+        i64::from(imm.0 as i32) as u64
     }
     #[inline(always)]
     fn acc(s: &State) -> u64 {
@@ -72,8 +74,8 @@ impl Scalar for f32 {
         u64::from(f32::to_bits(self))
     }
     #[inline(always)]
-    fn from_imm(imm: u32) -> f32 {
-        f32::from_bits(imm)
+    fn from_imm(imm: Imm) -> f32 {
+        f32::from_bits(imm.0)
     }
     #[inline(always)]
     fn acc(s: &State) -> f32 {
@@ -95,8 +97,8 @@ impl Scalar for f64 {
         f64::to_bits(self)
     }
     #[inline(always)]
-    fn from_imm(imm: u32) -> f64 {
-        f64::from(f32::from_bits(imm))
+    fn from_imm(imm: Imm) -> f64 {
+        f64::from(f32::from_bits(imm.0))
     }
     #[inline(always)]
     fn acc(s: &State) -> f64 {
@@ -109,48 +111,40 @@ impl Scalar for f64 {
 }
 
 /// Where an operand is.
-pub(crate) trait Source {
+pub(crate) trait Source: Operand + Named {
     /// Fetches it.
     ///
     /// # Safety
-    /// The instruction at `s.ip` must have been encoded for this source.
-    unsafe fn get<T: Scalar>(s: &State) -> T;
+    /// It must be an operand of the instruction at `s.ip`.
+    unsafe fn get<T: Scalar>(self, s: &State) -> T;
 }
-
-/// In its accumulator.
-pub(crate) struct Acc;
-/// In the slot named at byte `AT`.
-pub(crate) struct Slot<const AT: usize>;
-/// In the instruction, at byte `AT`.
-pub(crate) struct Imm<const AT: usize>;
 
 impl Source for Acc {
     #[inline(always)]
-    unsafe fn get<T: Scalar>(s: &State) -> T {
+    unsafe fn get<T: Scalar>(self, s: &State) -> T {
         T::acc(s)
     }
 }
 
-impl<const AT: usize> Source for Slot<AT> {
+impl Source for Slot {
     #[inline(always)]
-    unsafe fn get<T: Scalar>(s: &State) -> T {
+    unsafe fn get<T: Scalar>(self, s: &State) -> T {
         // SAFETY: passed on.
-        unsafe { T::from_bits(*s.slot(AT)) }
+        unsafe { T::from_bits(*s.slot(self)) }
     }
 }
 
-impl<const AT: usize> Source for Imm<AT> {
+impl Source for Imm {
     #[inline(always)]
-    unsafe fn get<T: Scalar>(s: &State) -> T {
-        // SAFETY: passed on.
-        unsafe { T::from_imm(s.u32(AT)) }
+    unsafe fn get<T: Scalar>(self, _: &State) -> T {
+        T::from_imm(self)
     }
 }
 
-/// Leaves a result in slot `at` and in the accumulator.
+/// Leaves a result in its slot and in the accumulator.
 #[inline(always)]
-pub(crate) unsafe fn put<T: Scalar>(s: &mut State, at: usize, v: T) {
+pub(crate) unsafe fn put<T: Scalar>(s: &mut State, result: Slot, v: T) {
     // SAFETY: passed on.
-    unsafe { *s.slot(at) = v.to_bits() };
+    unsafe { *s.slot(result) = v.to_bits() };
     T::set_acc(s, v);
 }

@@ -4,7 +4,7 @@ use super::call::leave_with_results;
 use super::ctx::{Ctx, LastLoop};
 use super::dispatch::Exit;
 use crate::capture;
-use crate::code::FuncCode;
+use crate::code::{FuncCode, Offset, Word};
 use crate::heat::{HOT_ENTRY, HOT_LOOP};
 use crate::mixed::{Done, Ended, Tier};
 use std::sync::atomic::Ordering;
@@ -94,26 +94,26 @@ unsafe fn is_ready(ctx: *mut Ctx, tier: &'static dyn Tier, kind: PointKind) -> b
     unsafe {
         let func = &*(*(*ctx).top.sub(1)).func;
         let instance = &*(*ctx).instance;
-        let callee = &*instance.funcs()[func.index as usize];
+        let callee = &*instance.funcs()[func.index.0 as usize];
         let (heat, hot, offset) = match kind {
             PointKind::Entry if !callee.native().is_null() => return !half_used(ctx),
             PointKind::Entry => (&func.heat, HOT_ENTRY, None),
             PointKind::Loop => match loop_at(ctx, func) {
-                Some(at) => (&*at.heat, HOT_LOOP, Some(at.offset)),
+                Some(at) => (&*at.heat, HOT_LOOP, Some(at.offset.0)),
                 None => return false,
             },
             _ => return false,
         };
         let generation = tier.generation(instance);
         if let Some(count) = heat.count(hot) {
-            tier.wanted(instance, func.index, offset, count);
+            tier.wanted(instance, func.index.0, offset, count);
         }
         if heat.is_without(generation) {
             return false;
         }
         let ready = match offset {
             None => tier.is_compiled(instance, callee),
-            Some(offset) => tier.has_continuation(instance, func.index, offset),
+            Some(offset) => tier.has_continuation(instance, func.index.0, offset),
         };
         if !ready {
             heat.note_without(generation);
@@ -135,7 +135,7 @@ unsafe fn loop_at(ctx: *mut Ctx, func: &FuncCode) -> Option<LastLoop> {
         let ip = (*ctx).state.ip;
         if (*ctx).last_loop.ip != ip {
             let translated = func.if_translated()?;
-            let word = ip.offset_from(translated.code.as_ptr()) as u32;
+            let word = Word(ip.offset_from(translated.code.as_ptr()) as u32);
             let (heat, offset) = translated.loop_heat_at(word)?;
             (*ctx).last_loop = LastLoop { ip, heat, offset };
         }
@@ -161,12 +161,12 @@ unsafe fn enter(ctx: *mut Ctx, tier: &'static dyn Tier) -> Option<Served> {
     unsafe {
         let s = (*ctx).state;
         let func = &*(*(*ctx).top.sub(1)).func;
-        let ty = func.module().module.func_type(func.index);
+        let ty = func.module().module.func_type(func.index.0);
         let slots = ty.param_slots().max(ty.result_slots()) as usize;
         if s.fp.wrapping_add(slots) > (*ctx).stack_end {
             return Some(Served::Exit(s.trap(TrapCode::StackOverflow)));
         }
-        let callee = &*(&*(*ctx).instance).funcs()[func.index as usize];
+        let callee = &*(&*(*ctx).instance).funcs()[func.index.0 as usize];
         let ran = above(ctx, slots, |env| tier.enter(env, callee, s.fp))?;
         Some(Served::Exit(match ran {
             Ok(()) => leave_with_results(ctx, s.fp, slots),
@@ -184,9 +184,9 @@ unsafe fn go_on(ctx: *mut Ctx, tier: &'static dyn Tier) -> Option<Served> {
         let func = &*(*(*ctx).top.sub(1)).func;
         // A frame that runs was translated.
         let translated = func.translated().ok()?;
-        let header = loop_at(ctx, func)?.offset;
+        let header = loop_at(ctx, func)?.offset.0;
         let instance = &*(*ctx).instance;
-        if !tier.has_continuation(instance, func.index, header) {
+        if !tier.has_continuation(instance, func.index.0, header) {
             return None;
         }
         let mut frame = capture::frame(func, instance, PointKind::Loop, s.ip, s.fp);
@@ -195,11 +195,11 @@ unsafe fn go_on(ctx: *mut Ctx, tier: &'static dyn Tier) -> Option<Served> {
         Some(match ran {
             Ok(Done::Returned) => Served::Exit(leave_with_results(ctx, s.fp, slots)),
             Ok(Done::Left(offset)) => {
-                let Some((word, is_loop)) = translated.going_on(offset) else {
+                let Some((word, is_loop)) = translated.going_on(Offset(offset)) else {
                     debug_assert!(false, "compiled code left a loop for {offset}");
                     return Some(Served::Exit(s.trap(TrapCode::Unreachable)));
                 };
-                s.ip = translated.code.as_ptr().add(word as usize);
+                s.ip = translated.code.as_ptr().add(word.0 as usize);
                 s.reload_memory();
                 (*ctx).state = s;
                 if is_loop { Served::AtLoop } else { Served::Exit(Exit::Next) }

@@ -1,44 +1,43 @@
 //! Handlers of SIMD instructions. A v128 is two slots; there is no accumulator for it.
-//!
-//! Encoding: result slot 8, operand slots 10, 12, 14; a lane or shuffle follows at 16. Loads and stores have their vector
-//! at 8 (a load of a lane its input at 16), address slot 10, offset (32 bits) 12, lane at 18.
 
-use super::dispatch::{handlers, next};
+use super::dispatch::{handlers, past};
 use super::memory::effective;
 use super::num::opaque;
 use super::operand::{Scalar, put};
 use super::vector_lists::*;
+use crate::ir::name::Named;
+use crate::ir::{self, BinaryV128, Bitselect, LoadV128, Shuffle, StoreV128, UnaryV128};
 use crate::simd;
 use std::marker::PhantomData;
 use std::ptr;
 use wayfarer_runtime::TrapCode;
 
 /// Vector to vector.
-pub(crate) trait Unary {
+pub(crate) trait Unary: Named {
     /// Computes it.
     fn apply(a: u128) -> u128;
 }
 
 /// Two vectors to one.
-pub(crate) trait Binary {
+pub(crate) trait Binary: Named {
     /// Computes it.
     fn apply(a: u128, b: u128) -> u128;
 }
 
 /// Vector and i32 to vector.
-pub(crate) trait Shift {
+pub(crate) trait Shift: Named {
     /// Computes it.
     fn apply(a: u128, n: u32) -> u128;
 }
 
 /// Vector to i32.
-pub(crate) trait Test {
+pub(crate) trait Test: Named {
     /// Computes it.
     fn apply(a: u128) -> u32;
 }
 
 /// Scalar to vector.
-pub(crate) trait Splat {
+pub(crate) trait Splat: Named {
     /// Type of the scalar.
     type In: Scalar;
     /// Computes it.
@@ -46,7 +45,7 @@ pub(crate) trait Splat {
 }
 
 /// Vector and lane to scalar.
-pub(crate) trait Extract {
+pub(crate) trait Extract: Named {
     /// Type of the scalar.
     type Out: Scalar;
     /// Computes it.
@@ -54,7 +53,7 @@ pub(crate) trait Extract {
 }
 
 /// Vector, scalar and lane to vector.
-pub(crate) trait Replace {
+pub(crate) trait Replace: Named {
     /// Type of the scalar.
     type In: Scalar;
     /// Computes it.
@@ -62,7 +61,7 @@ pub(crate) trait Replace {
 }
 
 /// Bytes of memory to vector.
-pub(crate) trait Load {
+pub(crate) trait Load: Named {
     /// Bytes read.
     const SIZE: usize;
     /// Reads them.
@@ -73,7 +72,7 @@ pub(crate) trait Load {
 }
 
 /// Bytes of memory into a lane.
-pub(crate) trait LoadLane {
+pub(crate) trait LoadLane: Named {
     /// Bytes read.
     const SIZE: usize;
     /// Reads them.
@@ -84,7 +83,7 @@ pub(crate) trait LoadLane {
 }
 
 /// A lane to bytes of memory.
-pub(crate) trait StoreLane {
+pub(crate) trait StoreLane: Named {
     /// Bytes written.
     const SIZE: usize;
     /// Writes them.
@@ -122,6 +121,11 @@ impl Lanes for F64x2 {
 /// An instruction as deterministic mode has it: NaNs that it gives are the canonical one.
 pub(crate) struct Canonical<O, L>(PhantomData<(O, L)>);
 
+impl<O: Named, L> Named for Canonical<O, L> {
+    const NAME: &'static str = O::NAME;
+    const CANONICAL: bool = true;
+}
+
 impl<O: Unary, L: Lanes> Unary for Canonical<O, L> {
     #[inline(always)]
     fn apply(a: u128) -> u128 {
@@ -139,6 +143,10 @@ impl<O: Binary, L: Lanes> Binary for Canonical<O, L> {
 /// An instruction whose result the optimizer is not to look into (see `num::Hidden`).
 pub(crate) struct Hidden<O>(PhantomData<O>);
 
+impl<O: Named> Named for Hidden<O> {
+    const NAME: &'static str = O::NAME;
+}
+
 impl<O: Unary> Unary for Hidden<O> {
     #[inline(always)]
     fn apply(a: u128) -> u128 {
@@ -150,10 +158,18 @@ impl<O: Unary> Unary for Hidden<O> {
 pub(crate) mod ops {
     use super::*;
 
+    macro_rules! named {
+        ($op:ident) => {
+            impl Named for $op {
+                const NAME: &'static str = stringify!($op);
+            }
+        };
+    }
     macro_rules! simple {
         ($trait:ident $params:tt $args:tt $out:ty; $($op:ident $f:ident;)*) => {
             $(
                 pub(crate) struct $op;
+                named!($op);
                 impl $trait for $op {
                     #[inline(always)]
                     fn apply $params -> $out {
@@ -179,6 +195,7 @@ pub(crate) mod ops {
         ($($op:ident $f:ident $ty:ty;)*) => {
             $(
                 pub(crate) struct $op;
+                named!($op);
                 impl Splat for $op {
                     type In = $ty;
                     #[inline(always)]
@@ -193,6 +210,7 @@ pub(crate) mod ops {
         ($($op:ident $f:ident $ty:ty;)*) => {
             $(
                 pub(crate) struct $op;
+                named!($op);
                 impl Extract for $op {
                     type Out = $ty;
                     #[inline(always)]
@@ -207,6 +225,7 @@ pub(crate) mod ops {
         ($($op:ident $f:ident $ty:ty;)*) => {
             $(
                 pub(crate) struct $op;
+                named!($op);
                 impl Replace for $op {
                     type In = $ty;
                     #[inline(always)]
@@ -221,6 +240,7 @@ pub(crate) mod ops {
         ($($op:ident $f:ident $ty:ty;)*) => {
             $(
                 pub(crate) struct $op;
+                named!($op);
                 impl Load for $op {
                     const SIZE: usize = size_of::<$ty>();
                     #[inline(always)]
@@ -236,6 +256,7 @@ pub(crate) mod ops {
         ($($op:ident $f:ident $ty:ty;)*) => {
             $(
                 pub(crate) struct $op;
+                named!($op);
                 impl LoadLane for $op {
                     const SIZE: usize = size_of::<$ty>();
                     #[inline(always)]
@@ -251,6 +272,7 @@ pub(crate) mod ops {
         ($($op:ident $f:ident $ty:ty;)*) => {
             $(
                 pub(crate) struct $op;
+                named!($op);
                 impl StoreLane for $op {
                     const SIZE: usize = size_of::<$ty>();
                     #[inline(always)]
@@ -277,6 +299,7 @@ pub(crate) mod ops {
 
     /// `v128.load`.
     pub(crate) struct V128Load;
+    named!(V128Load);
     impl Load for V128Load {
         const SIZE: usize = 16;
         #[inline(always)]
@@ -288,105 +311,98 @@ pub(crate) mod ops {
 }
 
 handlers! {
-    unary<O: Unary> |s| {
-        s.set_v128(8, O::apply(s.v128(10)));
-        s.ip = s.ip.add(2);
-        next(s)
+    unary<O: Unary> |s, i: UnaryV128| {
+        let v = O::apply(s.v128(i.x));
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 
-    binary<O: Binary> |s| {
-        s.set_v128(8, O::apply(s.v128(10), s.v128(12)));
-        s.ip = s.ip.add(2);
-        next(s)
+    binary<O: Binary> |s, i: BinaryV128| {
+        let v = O::apply(s.v128(i.x), s.v128(i.y));
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 
-    bitselect |s| {
-        s.set_v128(8, simd::v128_bitselect(s.v128(10), s.v128(12), s.v128(14)));
-        s.ip = s.ip.add(2);
-        next(s)
+    bitselect |s, i: Bitselect| {
+        let v = simd::v128_bitselect(s.v128(i.x), s.v128(i.y), s.v128(i.mask));
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 
-    shift<O: Shift> |s| {
-        s.set_v128(8, O::apply(s.v128(10), *s.slot(12) as u32));
-        s.ip = s.ip.add(2);
-        next(s)
+    shift<O: Shift> |s, i: ir::Shift| {
+        let v = O::apply(s.v128(i.x), *s.slot(i.count) as u32);
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 
-    test<O: Test> |s| {
-        let v = O::apply(s.v128(10));
-        put::<u32>(&mut s, 8, v);
-        s.ip = s.ip.add(2);
-        next(s)
+    test<O: Test> |s, i: ir::Test| {
+        let v = O::apply(s.v128(i.x));
+        put::<u32>(&mut s, i.result, v);
+        past(s, i)
     }
 
-    splat<O: Splat> |s| {
-        s.set_v128(8, O::apply(Scalar::from_bits(*s.slot(10))));
-        s.ip = s.ip.add(2);
-        next(s)
+    splat<O: Splat> |s, i: ir::Splat| {
+        let v = O::apply(Scalar::from_bits(*s.slot(i.x)));
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 
-    /// Lane at 12.
-    extract<O: Extract> |s| {
-        let v = O::apply(s.v128(10), s.u16(12) as u8);
-        put::<O::Out>(&mut s, 8, v);
-        s.ip = s.ip.add(2);
-        next(s)
+    extract<O: Extract> |s, i: ir::Extract| {
+        let v = O::apply(s.v128(i.x), i.lane.0 as u8);
+        put::<O::Out>(&mut s, i.result, v);
+        past(s, i)
     }
 
-    /// Lane at 14.
-    replace<O: Replace> |s| {
-        s.set_v128(8, O::apply(s.v128(10), Scalar::from_bits(*s.slot(12)), s.u16(14) as u8));
-        s.ip = s.ip.add(2);
-        next(s)
+    replace<O: Replace> |s, i: ir::Replace| {
+        let v = O::apply(s.v128(i.x), Scalar::from_bits(*s.slot(i.value)), i.lane.0 as u8);
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 
-    /// Lanes in the words at 16 and 24.
-    shuffle |s| {
-        let lanes = u128::from(s.u64(16)) | u128::from(s.u64(24)) << 64;
-        s.set_v128(8, simd::i8x16_shuffle(s.v128(10), s.v128(12), lanes));
-        s.ip = s.ip.add(4);
-        next(s)
+    shuffle |s, i: Shuffle| {
+        let lanes = u128::from(i.low.0) | u128::from(i.high.0) << 64;
+        let v = simd::i8x16_shuffle(s.v128(i.x), s.v128(i.y), lanes);
+        s.set_v128(i.result, v);
+        past(s, i)
     }
 
-    load<O: Load> |s| {
-        match effective(&s, *s.slot(10) as u32, s.u32(12), O::SIZE) {
+    load<O: Load> |s, i: LoadV128| {
+        match effective(&s, *s.slot(i.address) as u32, i.offset, O::SIZE) {
             Some(at) => {
-                s.set_v128(8, O::load(at));
-                s.ip = s.ip.add(2);
-                next(s)
+                let v = O::load(at);
+                s.set_v128(i.result, v);
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    store |s| {
-        match effective(&s, *s.slot(10) as u32, s.u32(12), 16) {
+    store |s, i: StoreV128| {
+        match effective(&s, *s.slot(i.address) as u32, i.offset, 16) {
             Some(at) => {
-                ptr::write_unaligned(at.cast(), s.v128(8).to_le());
-                s.ip = s.ip.add(2);
-                next(s)
+                ptr::write_unaligned(at.cast(), s.v128(i.value).to_le());
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    load_lane<O: LoadLane> |s| {
-        match effective(&s, *s.slot(10) as u32, s.u32(12), O::SIZE) {
+    load_lane<O: LoadLane> |s, i: ir::LoadLane| {
+        match effective(&s, *s.slot(i.address) as u32, i.offset, O::SIZE) {
             Some(at) => {
-                s.set_v128(8, O::load(at, s.v128(16), s.u16(18) as u8));
-                s.ip = s.ip.add(3);
-                next(s)
+                let v = O::load(at, s.v128(i.x), i.lane.0 as u8);
+                s.set_v128(i.result, v);
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }
     }
 
-    store_lane<O: StoreLane> |s| {
-        match effective(&s, *s.slot(10) as u32, s.u32(12), O::SIZE) {
+    store_lane<O: StoreLane> |s, i: ir::StoreLane| {
+        match effective(&s, *s.slot(i.address) as u32, i.offset, O::SIZE) {
             Some(at) => {
-                O::store(at, s.v128(8), s.u16(18) as u8);
-                s.ip = s.ip.add(3);
-                next(s)
+                O::store(at, s.v128(i.value), i.lane.0 as u8);
+                past(s, i)
             }
             None => s.trap(TrapCode::MemoryOutOfBounds),
         }

@@ -2,8 +2,12 @@
 
 use super::Translator;
 use super::stack::{Place, acc_of};
-use crate::code::Site;
-use crate::exec::call;
+use crate::code::{Site, Word};
+use crate::exec::call::op;
+use crate::ir::{
+    Base, Call, CallImport, CallIndirect, CodePtr, FuncIdx, ReturnCall, ReturnCallImport, ReturnCallIndirect,
+    SlotCount, TableIdx,
+};
 use wasmparser::Operator;
 use wayfarer_module::FuncType;
 
@@ -14,65 +18,63 @@ impl Translator<'_> {
             Operator::Call { function_index } => {
                 let ty = self.module.func_type(function_index).clone();
                 let base = self.arguments(&ty);
-                let start = match self.local_function(function_index) {
-                    Some(code) => {
-                        let start = self.code.op(call::call);
-                        self.code.word(code);
-                        self.code.slots(base, 0, 0, 0);
-                        start
-                    }
+                let start = match self.local_function(FuncIdx(function_index)) {
+                    Some(func) => self.code.emit(op::call(), Call { func, base }),
                     None => {
-                        let start = self.code.op(call::call_import);
-                        self.code.pair(function_index, 0);
-                        self.code.slots_imm(base, 0, ty.param_slots().max(ty.result_slots()));
-                        start
+                        let (func, slots) = (FuncIdx(function_index), most_slots(&ty));
+                        self.code.emit(op::call_import(), CallImport { func, base, slots })
                     }
                 };
                 self.called(start, &ty, false);
             }
             Operator::CallIndirect { type_index, table_index } => {
                 let ty = self.module.types[type_index as usize].clone();
-                let index = self.pop();
-                let index_slot = self.slot(index);
+                let entry = self.pop();
+                let index = self.slot(entry);
                 let base = self.arguments(&ty);
-                let start = self.code.op(call::call_indirect);
-                self.code.slots_imm(index_slot, 0, table_index);
-                self.code.slots_imm(base, 0, ty.param_slots().max(ty.result_slots()));
-                self.code.pair(self.interp.types[type_index as usize].0, 0);
-                self.push(index.ty, index.place);
+                let call = CallIndirect {
+                    index,
+                    table: TableIdx(table_index),
+                    base,
+                    slots: most_slots(&ty),
+                    ty: self.interp.types[type_index as usize],
+                };
+                let start = self.code.emit(op::call_indirect(), call);
+                self.push(entry.ty, entry.place);
                 self.called(start, &ty, true);
             }
             Operator::ReturnCall { function_index } => {
                 let ty = self.module.func_type(function_index).clone();
                 let base = self.arguments(&ty);
-                let start = match self.local_function(function_index) {
-                    Some(code) => {
-                        let start = self.code.op(call::return_call);
-                        self.code.word(code);
-                        self.code.slots_imm(base, 0, ty.param_slots());
-                        start
+                let start = match self.local_function(FuncIdx(function_index)) {
+                    Some(func) => {
+                        let args = SlotCount(ty.param_slots());
+                        self.code.emit(op::return_call(), ReturnCall { func, base, args })
                     }
                     None => {
-                        let start = self.code.op(call::return_call_import);
-                        self.code.pair(function_index, 0);
-                        self.code.slots_imm(base, 0, ty.param_slots().max(ty.result_slots()));
-                        self.code.pair(ty.param_slots(), ty.result_slots());
-                        start
+                        let func = FuncIdx(function_index);
+                        let (args, results) = (SlotCount(ty.param_slots()), SlotCount(ty.result_slots()));
+                        let call = ReturnCallImport { func, base, args, results };
+                        self.code.emit(op::return_call_import(), call)
                     }
                 };
                 self.tail_called(start, &ty, false);
             }
             Operator::ReturnCallIndirect { type_index, table_index } => {
                 let ty = self.module.types[type_index as usize].clone();
-                let index = self.pop();
-                let index_slot = self.slot(index);
+                let entry = self.pop();
+                let index = self.slot(entry);
                 let base = self.arguments(&ty);
-                let start = self.code.op(call::return_call_indirect);
-                self.code.slots_imm(index_slot, 0, table_index);
-                self.code.slots_imm(base, 0, ty.param_slots().max(ty.result_slots()));
-                self.code.pair(self.interp.types[type_index as usize].0, 0);
-                self.code.pair(ty.param_slots(), ty.result_slots());
-                self.push(index.ty, index.place);
+                let call = ReturnCallIndirect {
+                    index,
+                    table: TableIdx(table_index),
+                    base,
+                    args: SlotCount(ty.param_slots()),
+                    results: SlotCount(ty.result_slots()),
+                    ty: self.interp.types[type_index as usize],
+                };
+                let start = self.code.emit(op::return_call_indirect(), call);
+                self.push(entry.ty, entry.place);
                 self.tail_called(start, &ty, true);
             }
             _ => return false,
@@ -81,23 +83,22 @@ impl Translator<'_> {
     }
 
     /// Address of the code of a function of this module; `None` for an import.
-    fn local_function(&self, index: u32) -> Option<u64> {
-        (index >= self.module.num_imported_funcs)
-            .then(|| std::ptr::from_ref(self.interp.func(index)) as usize as u64)
+    fn local_function(&self, index: FuncIdx) -> Option<CodePtr> {
+        (index.0 >= self.module.num_imported_funcs).then(|| self.interp.func(index).as_operand())
     }
 
     /// Puts the arguments on top of the stack in their slots and returns the first. The callee's frame starts there.
-    fn arguments(&mut self, ty: &FuncType) -> u16 {
+    fn arguments(&mut self, ty: &FuncType) -> Base {
         self.settle_top(ty.params.len());
         let first = self.stack.len() - ty.params.len();
-        let base = self.stack.get(first).map_or(self.height, |entry| u32::from(entry.slot));
+        let base = self.stack.get(first).map_or(self.height, |entry| u32::from(entry.slot.0));
         // A host function's results may need more room than its arguments.
         self.max_height = self.max_height.max(base + ty.result_slots());
-        base as u16
+        Base(base as u16)
     }
 
     /// Notes a call site and replaces the arguments (and the table index) by the results.
-    fn called(&mut self, start: usize, ty: &FuncType, indirect: bool) {
+    fn called(&mut self, start: Word, ty: &FuncType, indirect: bool) {
         self.site(start);
         self.truncate(self.stack.len() - ty.params.len() - usize::from(indirect));
         self.forget();
@@ -112,20 +113,25 @@ impl Translator<'_> {
         }
     }
 
-    fn tail_called(&mut self, start: usize, ty: &FuncType, indirect: bool) {
+    fn tail_called(&mut self, start: Word, ty: &FuncType, indirect: bool) {
         self.site(start);
         self.truncate(self.stack.len() - ty.params.len() - usize::from(indirect));
         self.last = None;
         self.dead = Some(0);
     }
 
-    fn site(&mut self, start: usize) {
+    fn site(&mut self, start: Word) {
         let elsewhere = self.elsewhere(&self.stack);
         self.calls.push(Site {
-            word: start as u32,
-            return_word: self.code.here() as u32,
-            offset: self.offset,
+            word: start,
+            return_word: self.code.here(),
+            offset: self.code.offset,
             elsewhere,
         });
     }
+}
+
+/// Slots of the arguments or of the results, whichever are more.
+fn most_slots(ty: &FuncType) -> SlotCount {
+    SlotCount(ty.param_slots().max(ty.result_slots()))
 }

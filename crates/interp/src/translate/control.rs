@@ -1,11 +1,15 @@
 //! Blocks, branches and returns.
 
-use super::emit::slots_word;
-use super::numeric::{nonzero, nonzero_behind_add};
+use super::numeric::nonzero;
 use super::stack::{Entry, Place, Src, acc_of};
-use super::{Compare, Label, Other, Translator, value_type};
-use crate::code::Site;
+use super::{Label, Other, Translator, value_type};
+use crate::code::{Site, Word};
+use crate::exec::arith::{AddBranchOps, Branches};
 use crate::exec::control;
+use crate::ir::{
+    self, Acc, AddBranch, Bits64, Br, Branch, Distance, Imm, Instruction, Nop, Op, Return, Return0,
+    ReturnConst, ReturnMany, Slot, SlotCount, TargetCount, Unreachable,
+};
 use wasmparser::{BlockType, BrTable, Operator};
 use wayfarer_module::{FuncType, ValType};
 
@@ -41,9 +45,34 @@ impl Block {
     }
 }
 
-/// A condition to branch on.
+/// A comparison that a branch can absorb.
 #[derive(Clone, Copy)]
-struct Condition(Compare);
+pub(super) struct Compare {
+    pub(super) compared: Compared,
+    pub(super) negated: bool,
+    /// What it compares, if those are i32: the first operand's slot, and how to do it behind an addition.
+    pub(super) step: Option<(Slot, Other, &'static AddBranchOps)>,
+}
+
+/// What a comparison compares, and how to branch on it.
+#[derive(Clone, Copy)]
+pub(super) enum Compared {
+    Ss(&'static Branches<Slot, Slot>, Slot, Slot),
+    As(&'static Branches<Acc, Slot>, Acc, Slot),
+    Sa(&'static Branches<Slot, Acc>, Slot, Acc),
+    Si(&'static Branches<Slot, Imm>, Slot, Imm),
+    Ai(&'static Branches<Acc, Imm>, Acc, Imm),
+}
+
+/// An `i32.add` of an immediate, for a comparison right behind it and a branch back to absorb.
+pub(super) struct Step {
+    pub(super) start: Word,
+    pub(super) end: Word,
+    /// Slot of the result.
+    pub(super) slot: Slot,
+    pub(super) first: Src,
+    pub(super) imm: Imm,
+}
 
 impl Translator<'_> {
     /// Translates an instruction of this file; false if it is none.
@@ -80,7 +109,7 @@ impl Translator<'_> {
                 self.dead = Some(0);
             }
             Operator::Unreachable => {
-                self.code.op(control::unreachable);
+                self.code.emit(control::op::unreachable(), Unreachable {});
                 self.last = None;
                 self.dead = Some(0);
             }
@@ -106,7 +135,7 @@ impl Translator<'_> {
     /// Opens a block whose parameters are on the stack.
     pub(super) fn open(&mut self, kind: BlockKind, ty: FuncType) {
         let len = self.stack.len() - ty.params.len();
-        let height = self.stack.get(len).map_or(self.height, |entry| u32::from(entry.slot));
+        let height = self.stack.get(len).map_or(self.height, |entry| u32::from(entry.slot.0));
         let label = self.label();
         let loops = kind == BlockKind::Loop;
         if loops {
@@ -116,15 +145,15 @@ impl Translator<'_> {
                 .take_while(|block| !block.loops)
                 .for_each(|block| block.loops = true);
             // A loop that opens right inside another gets a place of its own: a stop must say at which one it is.
-            let here = self.code.here() as u32;
+            let here = self.code.here();
             if self.loops.last().is_some_and(|outer| outer.word == here) {
-                self.code.op(control::nop);
+                self.code.emit(control::op::nop(), Nop {});
             }
             self.bind(label);
             self.forget();
-            let word = self.code.here() as u32;
+            let word = self.code.here();
             let elsewhere = self.elsewhere(&self.stack);
-            self.loops.push(Site { word, return_word: word, offset: self.offset, elsewhere });
+            self.loops.push(Site { word, return_word: word, offset: self.code.offset, elsewhere });
         }
         self.blocks.push(Block { kind, label, ty, len, height, loops });
     }
@@ -167,7 +196,7 @@ impl Translator<'_> {
         if block.loops {
             // Control may come here from compiled code: nothing behind depends on what was before.
             self.step = None;
-            self.ends.push((self.offset, self.code.here() as u32));
+            self.ends.push((self.code.offset, self.code.here()));
         }
     }
 
@@ -217,8 +246,11 @@ impl Translator<'_> {
         let index = self.src(index);
         let depths: Vec<u32> =
             targets.targets().filter_map(Result::ok).chain(std::iter::once(targets.default())).collect();
-        let start = self.code.op(control::BR_TABLE[usize::from(matches!(index, Src::Acc(_)))]);
-        self.code.slots_imm(0, index.slot(), depths.len() as u32 - 1);
+        let targets = TargetCount(depths.len() as u32 - 1);
+        let start = match index {
+            Src::Slot(index) => self.code.emit(control::op::br_table(), ir::BrTable { index, targets }),
+            Src::Acc(index) => self.code.emit(control::op::br_table(), ir::BrTable { index, targets }),
+        };
         self.last = None;
         // A target that needs more than a jump gets it behind the table.
         let mut stubs: Vec<(u32, usize)> = Vec::new();
@@ -237,8 +269,7 @@ impl Translator<'_> {
                 } else {
                     target.label
                 };
-            let at = self.code.here();
-            self.code.word(0);
+            let at = self.code.distance(Distance::PENDING);
             self.refer(label, start, at);
         }
         for (depth, label) in stubs {
@@ -255,7 +286,7 @@ impl Translator<'_> {
         let carried = &self.stack[self.stack.len() - target.carries().len()..];
         let mut slot = target.height;
         carried.iter().any(|entry| {
-            let moves = entry.place != Place::Temp || u32::from(entry.slot) != slot;
+            let moves = entry.place != Place::Temp || u32::from(entry.slot.0) != slot;
             slot += entry.ty.slots();
             moves
         })
@@ -270,7 +301,7 @@ impl Translator<'_> {
         // Targets lie at or below the sources, both ascending, so no copy overwrites a later one's source.
         for index in first..self.stack.len() {
             let entry = self.stack[index];
-            self.write_to(entry, to as u16);
+            self.write_to(entry, Slot(to as u16));
             to += entry.ty.slots();
         }
     }
@@ -282,7 +313,7 @@ impl Translator<'_> {
         let first = self.stack.len() - count;
         match self.stack[first..] {
             [] => {
-                self.code.op(control::ret);
+                self.code.emit(control::op::ret(), Return0 {});
             }
             [entry] if entry.ty != ValType::V128 => self.ret_one(entry),
             [bottom, ..] => {
@@ -292,8 +323,8 @@ impl Translator<'_> {
                     self.write_own(entry);
                     slots += entry.ty.slots();
                 }
-                self.code.op(control::ret_many);
-                self.code.slots_imm(0, bottom.slot, slots);
+                let returned = ReturnMany { first: bottom.slot, slots: SlotCount(slots) };
+                self.code.emit(control::op::ret_many(), returned);
             }
         }
         self.last = None;
@@ -303,24 +334,22 @@ impl Translator<'_> {
         let kind = acc_of(entry.ty).unwrap_or(0);
         if let Place::Const(bits) = entry.place {
             if kind == 0 {
-                self.code.op(control::ret_const);
-                self.code.word(0);
-                self.code.word(bits as u64);
+                self.code.emit(control::op::ret_const(), ReturnConst { value: Bits64(bits as u64) });
                 return;
             }
-            if let Some(imm) = self.as_imm(entry) {
-                self.code.op(control::RETURN_FLOAT_IMM[kind - 1]);
-                self.code.slots_imm(0, 0, imm);
+            if let Some(value) = self.as_imm(entry) {
+                self.code.emit(control::RETURN_FLOAT_IMM[kind - 1], Return { value });
                 return;
             }
         }
-        let src = self.src(entry);
-        self.code.op(control::RETURN[kind][usize::from(matches!(src, Src::Acc(_)))]);
-        self.code.slots(0, src.slot(), 0, 0);
+        match self.src(entry) {
+            Src::Slot(value) => self.code.emit(control::RETURN[kind].slot, Return { value }),
+            Src::Acc(value) => self.code.emit(control::RETURN[kind].acc, Return { value }),
+        };
     }
 
     /// Pops an i32 to branch on. If it was just made by a comparison, that instruction is taken back.
-    fn condition(&mut self) -> Condition {
+    fn condition(&mut self) -> Compare {
         let entry = self.pop();
         if entry.place == Place::Temp
             && let Some(last) = self.last.take_if(|last| last.slot == entry.slot && last.compare.is_some())
@@ -328,61 +357,64 @@ impl Translator<'_> {
         {
             self.code.take_back(last.start);
             self.acc = last.acc;
-            return Condition(compare);
+            return compare;
         }
-        let src = self.src(entry);
-        let branches = nonzero(matches!(src, Src::Acc(_)));
-        let step = Some((src.slot(), Other::Imm(0), nonzero_behind_add()));
-        Condition(Compare { branches, operands: slots_word(0, src.slot(), 0), negated: false, step })
+        nonzero(self.src(entry))
     }
 
     /// Branches if the condition is `wanted`.
-    fn branch_if(&mut self, Condition(compare): Condition, wanted: bool, label: usize, back: bool) {
+    fn branch_if(&mut self, compare: Compare, wanted: bool, label: usize, back: bool) {
         let polarity = usize::from(wanted != compare.negated);
         if back && self.branch_behind_add(&compare, polarity, label) {
             return;
         }
-        let start = self.code.op(compare.branches[polarity][usize::from(back)]);
-        self.code.word(compare.operands);
-        self.code.word(0);
-        self.last = None;
-        self.refer(label, start, start + 2);
+        let (back, target) = (usize::from(back), Distance::PENDING);
+        match compare.compared {
+            Compared::Ss(ops, x, y) => self.emit_to(label, ops[polarity][back], Branch { x, y, target }),
+            Compared::As(ops, x, y) => self.emit_to(label, ops[polarity][back], Branch { x, y, target }),
+            Compared::Sa(ops, x, y) => self.emit_to(label, ops[polarity][back], Branch { x, y, target }),
+            Compared::Si(ops, x, y) => self.emit_to(label, ops[polarity][back], Branch { x, y, target }),
+            Compared::Ai(ops, x, y) => self.emit_to(label, ops[polarity][back], Branch { x, y, target }),
+        }
     }
 
     /// If the compared value was just made by adding a constant, does both with one instruction.
     fn branch_behind_add(&mut self, compare: &Compare, polarity: usize, label: usize) -> bool {
-        let Some((first, second, handlers)) = compare.step else { return false };
+        let Some((first, second, ops)) = compare.step else { return false };
         let here = self.code.here();
         let Some(step) = self.step.take_if(|step| step.end == here && step.slot == first) else {
             return false;
         };
         self.code.take_back(step.start);
-        let acc = usize::from(matches!(step.first, Src::Acc(_)));
-        let start = match second {
-            Other::Imm(imm) => {
-                let start = self.code.op(handlers[acc][0][polarity]);
-                self.code.slots_imm(step.slot, step.first.slot(), step.imm);
-                self.code.pair(imm, 0);
-                start
+        let (result, addend, target) = (step.slot, step.imm, Distance::PENDING);
+        match (step.first, second) {
+            (Src::Slot(x), Other::Imm(y)) => {
+                self.emit_to(label, ops.si[polarity], AddBranch { result, x, addend, y, target });
             }
-            Other::Slot(slot) => {
-                let start = self.code.op(handlers[acc][1][polarity]);
-                self.code.slots_imm(step.slot, step.first.slot(), step.imm);
-                self.code.slots(slot, 0, 0, 0);
-                start
+            (Src::Slot(x), Other::Slot(y)) => {
+                self.emit_to(label, ops.ss[polarity], AddBranch { result, x, addend, y, target });
             }
-        };
-        self.code.word(0);
-        self.last = None;
-        self.refer(label, start, start + 3);
+            (Src::Acc(x), Other::Imm(y)) => {
+                self.emit_to(label, ops.ai[polarity], AddBranch { result, x, addend, y, target });
+            }
+            (Src::Acc(x), Other::Slot(y)) => {
+                self.emit_to(label, ops.as_[polarity], AddBranch { result, x, addend, y, target });
+            }
+        }
         true
     }
 
     fn jump(&mut self, label: usize, back: bool) {
-        let start = self.code.op(if back { control::br::<true> } else { control::br::<false> });
-        self.code.word(0);
+        let op = if back { control::op::br::<true>() } else { control::op::br::<false>() };
+        self.emit_to(label, op, Br { target: Distance::PENDING });
+    }
+
+    /// Writes an instruction that branches to a label.
+    fn emit_to<I: Instruction>(&mut self, label: usize, op: Op<I>, operands: I) {
+        let distance = const { I::DISTANCE_WORD.expect("it branches") };
+        let start = self.code.emit(op, operands);
         self.last = None;
-        self.refer(label, start, start + 1);
+        self.refer(label, start, start.behind(distance));
     }
 
     fn label(&mut self) -> usize {
@@ -391,9 +423,9 @@ impl Translator<'_> {
     }
 
     /// Lets the word at `at`, of the instruction at `start`, be the distance to a label.
-    fn refer(&mut self, label: usize, start: usize, at: usize) {
+    fn refer(&mut self, label: usize, start: Word, at: Word) {
         match self.labels[label].at {
-            Some(target) => self.code.words[at] = distance(start, target),
+            Some(target) => self.code.set_distance(at, Distance::between(start, target)),
             None => self.labels[label].pending.push((start, at)),
         }
     }
@@ -403,14 +435,9 @@ impl Translator<'_> {
         let here = self.code.here();
         self.labels[label].at = Some(here);
         for (start, at) in std::mem::take(&mut self.labels[label].pending) {
-            self.code.words[at] = distance(start, here);
+            self.code.set_distance(at, Distance::between(start, here));
         }
         self.last = None;
         self.step = None;
     }
-}
-
-/// Distance in bytes between two words.
-fn distance(from: usize, to: usize) -> u64 {
-    ((to as i64 - from as i64) * 8) as u64
 }

@@ -1,87 +1,93 @@
 //! Writing instructions.
 
-use crate::exec::dispatch::Handler;
+use crate::code::{Offset, Word};
+use crate::ir::{Distance, Info, Instruction, Kind, Op, Slot};
 
 /// Code under construction.
-#[derive(Default)]
 pub(crate) struct Code {
-    pub(crate) words: Vec<u64>,
-    /// For each instruction of the module that became code, one behind its last word and its offset; if asked for.
-    pub(crate) marks: Option<Vec<(usize, u32)>>,
+    words: Vec<u64>,
+    /// What was written, if that is asked for.
+    pub(crate) listed: Option<Vec<Listed>>,
+    /// The operator that instructions are written for.
+    pub(crate) offset: Offset,
+}
+
+/// An instruction that was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listed {
+    /// Its first word.
+    pub(crate) word: Word,
+    /// What it began with when it was written: its handler's address.
+    pub(crate) first_word: u64,
+    pub(crate) info: &'static Info,
+    /// The operator that it was written for: the last, if several became one.
+    pub(crate) offset: Offset,
 }
 
 impl Code {
-    /// Position of the next instruction, in words.
-    pub(crate) fn here(&self) -> usize {
-        self.words.len()
+    /// None yet; `listing`: it is to remember what instructions it has.
+    pub(crate) fn new(listing: bool) -> Code {
+        Code { words: Vec::new(), listed: listing.then(Vec::new), offset: Offset(0) }
+    }
+
+    /// Position of the next instruction.
+    pub(crate) fn here(&self) -> Word {
+        Word(self.words.len() as u32)
     }
 
     /// Takes back what is behind this position.
-    pub(crate) fn take_back(&mut self, to: usize) {
-        self.words.truncate(to);
-        if let Some(marks) = &mut self.marks {
-            marks.retain(|&(end, _)| end <= to);
+    pub(crate) fn take_back(&mut self, to: Word) {
+        self.words.truncate(to.0 as usize);
+        if let Some(listed) = &mut self.listed {
+            while listed.pop_if(|last| last.word >= to).is_some() {}
         }
     }
 
-    /// The instruction of the module at this offset was written.
-    pub(crate) fn mark(&mut self, offset: u32) {
-        if let Some(marks) = &mut self.marks
-            && marks.last().map_or(0, |&(end, _)| end) < self.words.len()
-        {
-            marks.push((self.words.len(), offset));
+    /// Writes an instruction; returns its position.
+    pub(crate) fn emit<I: Instruction>(&mut self, op: Op<I>, operands: I) -> Word {
+        let (word, start) = (self.here(), self.words.len());
+        self.words.resize(start + I::WORDS, 0);
+        self.words[start] = op.first_word();
+        operands.write(bytes(&mut self.words[start + 1..]));
+        if let Some(listed) = &mut self.listed {
+            listed.push(Listed { word, first_word: op.first_word(), info: op.info(), offset: self.offset });
         }
+        word
     }
 
-    /// Starts an instruction; returns its position.
-    pub(crate) fn op(&mut self, handler: Handler) -> usize {
-        self.words.push(handler as usize as u64);
-        self.words.len() - 1
+    /// Writes how far a branch goes, behind an instruction that has several.
+    pub(crate) fn distance(&mut self, distance: Distance) -> Word {
+        let word = self.here();
+        self.words.push(distance.0 as u64);
+        word
     }
 
-    /// A word of four 16-bit operands.
-    pub(crate) fn slots(&mut self, a: u16, b: u16, c: u16, d: u16) {
-        self.words.push(slots(a, b, c, d));
+    /// Changes how far the branch goes that has its distance in this word.
+    pub(crate) fn set_distance(&mut self, word: Word, distance: Distance) {
+        self.words[word.0 as usize] = distance.0 as u64;
     }
 
-    /// A word of two 16-bit operands and a 32-bit one.
-    pub(crate) fn slots_imm(&mut self, a: u16, b: u16, imm: u32) {
-        self.words.push(slots_imm(a, b, imm));
+    /// Changes the result of the instruction at `at`, which has one ([`has_result`]): it is its first operand.
+    pub(crate) fn set_result(&mut self, at: Word, slot: Slot) {
+        let [low, high] = slot.0.to_ne_bytes();
+        let operands = at.0 as usize + 1;
+        bytes(&mut self.words[operands..operands + 1])[..2].copy_from_slice(&[low, high]);
     }
 
-    /// A word of two 32-bit operands.
-    pub(crate) fn pair(&mut self, a: u32, b: u32) {
-        let [a, b] = [a.to_ne_bytes(), b.to_ne_bytes()];
-        self.words.push(u64::from_ne_bytes([a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]));
-    }
-
-    /// A word.
-    pub(crate) fn word(&mut self, w: u64) {
-        self.words.push(w);
-    }
-
-    /// Changes the first 16-bit operand (the result slot) of the instruction at `at`.
-    pub(crate) fn set_result(&mut self, at: usize, slot: u16) {
-        let mut bytes = self.words[at + 1].to_ne_bytes();
-        bytes[..2].copy_from_slice(&slot.to_ne_bytes());
-        self.words[at + 1] = u64::from_ne_bytes(bytes);
+    /// The code.
+    pub(crate) fn finish(self) -> (Box<[u64]>, Vec<Listed>) {
+        (self.words.into(), self.listed.unwrap_or_default())
     }
 }
 
-/// Operands lie in memory in the order of the arguments, whatever the host's byte order: handlers read them at byte
-/// offsets.
-fn slots(a: u16, b: u16, c: u16, d: u16) -> u64 {
-    let [a, b, c, d] = [a, b, c, d].map(u16::to_ne_bytes);
-    u64::from_ne_bytes([a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]])
+/// Whether instructions of this form have a result, so that [`Code::set_result`] can change it.
+pub(crate) const fn has_result<I: Instruction>() -> bool {
+    matches!(I::OPERANDS, [(Kind::Slot | Kind::Wide, 0), ..])
+        && matches!(I::FORM.operand_names()[0].as_bytes(), b"result")
 }
 
-/// See [`slots`].
-pub(crate) fn slots_imm(a: u16, b: u16, imm: u32) -> u64 {
-    let ([a, b], imm) = ([a, b].map(u16::to_ne_bytes), imm.to_ne_bytes());
-    u64::from_ne_bytes([a[0], a[1], b[0], b[1], imm[0], imm[1], imm[2], imm[3]])
-}
-
-/// A word of three slots.
-pub(crate) fn slots_word(a: u16, b: u16, c: u16) -> u64 {
-    slots(a, b, c, 0)
+/// Words as the bytes that they are in memory.
+fn bytes(words: &mut [u64]) -> &mut [u8] {
+    // SAFETY: any eight bytes are a word, and the other way round; bytes need no alignment.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
 }

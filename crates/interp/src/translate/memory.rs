@@ -2,9 +2,14 @@
 
 use super::stack::{Place, Src, acc_of};
 use super::{Other, Sum, Translator};
-use crate::exec::memory::{self as m, LoadHandlers, StoreHandlers, Table};
-use crate::exec::operand::{Acc, Slot};
+use crate::exec::memory::{self as m, LoadOps, StoreOps, Table};
 use crate::exec::tables as t;
+use crate::ir::{
+    Acc, Bits64, DataDrop, DataIdx, ElemDrop, ElemIdx, FuncIdx, GlobalGet, GlobalGetV128, GlobalIdx,
+    GlobalSet, GlobalSetConst, GlobalSetV128, Instruction, Load, LoadSum, MemOffset, MemoryCopy, MemoryFill,
+    MemoryGrow, MemoryInit, MemorySize, Op, RefFunc, Slot, Store, StoreImm, TableCopy, TableFill, TableGet,
+    TableGrow, TableIdx, TableInit, TableSet, TableSize,
+};
 use wasmparser::{MemArg, Operator};
 use wayfarer_module::ValType;
 
@@ -36,23 +41,29 @@ impl Translator<'_> {
         true
     }
 
-    fn load(&mut self, handlers: LoadHandlers, memarg: &MemArg, ty: ValType) {
-        let addr = self.pop();
-        let offset = memarg.offset as u32;
-        if let Some(Sum { first, second }) = self.take_sum(addr) {
-            let handlers = handlers.sum[usize::from(matches!(first, Src::Acc(_)))];
-            let start = self.code.op(handlers[usize::from(matches!(second, Other::Slot(_)))]);
-            self.code.slots_imm(0, first.slot(), offset);
-            match second {
-                Other::Imm(imm) => self.code.pair(imm, 0),
-                Other::Slot(slot) => self.code.slots(slot, 0, 0, 0),
-            }
-            return self.result_in_acc(start, ty);
+    fn load(&mut self, ops: &LoadOps, memarg: &MemArg, ty: ValType) {
+        let entry = self.pop();
+        let offset = MemOffset(memarg.offset as u32);
+        if let Some(Sum { first, second }) = self.take_sum(entry) {
+            return match (first, second) {
+                (Src::Slot(address), Other::Imm(addend)) => {
+                    self.result_in_acc(ops.sum_si, ty, |result| LoadSum { result, address, offset, addend })
+                }
+                (Src::Slot(address), Other::Slot(addend)) => {
+                    self.result_in_acc(ops.sum_ss, ty, |result| LoadSum { result, address, offset, addend })
+                }
+                (Src::Acc(address), Other::Imm(addend)) => {
+                    self.result_in_acc(ops.sum_ai, ty, |result| LoadSum { result, address, offset, addend })
+                }
+                (Src::Acc(address), Other::Slot(addend)) => {
+                    self.result_in_acc(ops.sum_as, ty, |result| LoadSum { result, address, offset, addend })
+                }
+            };
         }
-        let addr = self.src(addr);
-        let start = self.code.op(if matches!(addr, Src::Acc(_)) { handlers.a } else { handlers.s });
-        self.code.slots_imm(0, addr.slot(), offset);
-        self.result_in_acc(start, ty);
+        match self.src(entry) {
+            Src::Slot(address) => self.result_in_acc(ops.s, ty, |result| Load { result, address, offset }),
+            Src::Acc(address) => self.result_in_acc(ops.a, ty, |result| Load { result, address, offset }),
+        }
     }
 
     /// If a popped entry was just made by an `i32.add`, takes that instruction back and returns what it added.
@@ -65,10 +76,10 @@ impl Translator<'_> {
         last.sum
     }
 
-    fn store(&mut self, handlers: StoreHandlers, memarg: &MemArg, ty: ValType) {
+    fn store(&mut self, ops: &StoreOps, memarg: &MemArg, ty: ValType) {
         let value = self.pop();
         let addr = self.pop();
-        let offset = memarg.offset as u32;
+        let offset = MemOffset(memarg.offset as u32);
         let imm = self.as_imm(value);
         // Writing a constant may change what accumulators hold, so both come first.
         if imm.is_none() && matches!(value.place, Place::Const(_)) {
@@ -78,22 +89,30 @@ impl Translator<'_> {
             self.slot(addr);
         }
         let addr = self.settled_src(addr);
-        if let Some(imm) = imm {
-            self.code.op(if matches!(addr, Src::Acc(_)) { handlers.ai } else { handlers.si });
-            self.code.slots_imm(0, addr.slot(), offset);
-            self.code.pair(imm, 0);
-        } else {
-            let value = self.settled_src(value);
-            let handler = match (addr, value) {
-                (Src::Slot(_), Src::Slot(_)) => handlers.ss,
-                (Src::Slot(_), Src::Acc(_)) => handlers.sa,
-                (Src::Acc(_), Src::Slot(_)) => handlers.as_,
-                // One accumulator holds one slot: both are the same value there, or they are of different kinds.
-                (Src::Acc(_), Src::Acc(_)) if acc_of(ty) == Some(0) => handlers.sa,
-                (Src::Acc(_), Src::Acc(_)) => handlers.aa,
+        if let Some(value) = imm {
+            match addr {
+                Src::Slot(address) => self.code.emit(ops.si, StoreImm { address, offset, value }),
+                Src::Acc(address) => self.code.emit(ops.ai, StoreImm { address, offset, value }),
             };
-            self.code.op(handler);
-            self.code.slots_imm(value.slot(), addr.slot(), offset);
+        } else {
+            match (addr, self.settled_src(value)) {
+                (Src::Slot(address), Src::Slot(value)) => {
+                    self.code.emit(ops.ss, Store { value, address, offset })
+                }
+                (Src::Slot(address), Src::Acc(value)) => {
+                    self.code.emit(ops.sa, Store { value, address, offset })
+                }
+                (Src::Acc(address), Src::Slot(value)) => {
+                    self.code.emit(ops.as_, Store { value, address, offset })
+                }
+                // One accumulator holds one slot: both are the same value there, or they are of different kinds.
+                (Src::Acc(address), Src::Acc(value)) if acc_of(ty) == Some(0) => {
+                    self.code.emit(ops.sa, Store { value, address: address.slot(), offset })
+                }
+                (Src::Acc(address), Src::Acc(value)) => {
+                    self.code.emit(ops.aa, Store { value, address, offset })
+                }
+            };
         }
         self.last = None;
     }
@@ -101,109 +120,114 @@ impl Translator<'_> {
     /// Where an instruction finds a popped entry, once constants were written to their slots.
     pub(super) fn settled_src(&self, entry: super::Entry) -> Src {
         let slot = match entry.place {
-            Place::Local(local) => self.local_slots[local as usize],
+            Place::Local(local) => self.local_slots[local.0 as usize],
             Place::Temp | Place::Const(_) => entry.slot,
         };
         match acc_of(entry.ty) {
-            Some(kind) if self.acc[kind] == Some(slot) => Src::Acc(slot),
+            Some(kind) if self.acc[kind] == Some(slot) => Src::Acc(Acc(slot.0)),
             _ => Src::Slot(slot),
         }
     }
 
-    /// Pops three operands and emits an instruction that takes them in slots and has no result.
-    fn three(&mut self, handler: crate::exec::dispatch::Handler) {
+    /// Pops three operands and writes an instruction that takes them in slots and has no result.
+    fn three<I: Instruction>(&mut self, op: Op<I>, operands: impl FnOnce(Slot, Slot, Slot) -> I) {
         let (c, b, a) = (self.pop(), self.pop(), self.pop());
         let (a, b, c) = (self.slot(a), self.slot(b), self.slot(c));
-        self.code.op(handler);
-        self.code.slots(a, b, c, 0);
+        self.code.emit(op, operands(a, b, c));
         self.last = None;
     }
 
     fn other_memory(&mut self, op: &Operator<'_>) -> bool {
         match *op {
             Operator::MemorySize { .. } => {
-                let start = self.code.op(m::memory_size);
-                self.code.word(0);
-                self.result_in_acc(start, ValType::I32);
+                self.result_in_acc(m::op::memory_size(), ValType::I32, |result| MemorySize { result });
             }
             Operator::MemoryGrow { .. } => {
-                let pages = self.pop();
-                let pages = self.slot(pages);
-                let start = self.code.op(m::memory_grow);
-                self.code.slots(0, pages, 0, 0);
-                self.result_in_acc(start, ValType::I32);
+                let delta = self.pop();
+                let delta = self.slot(delta);
+                self.result_in_acc(m::op::memory_grow(), ValType::I32, |result| MemoryGrow { result, delta });
             }
-            Operator::MemoryCopy { .. } => self.three(m::memory_copy),
-            Operator::MemoryFill { .. } => self.three(m::memory_fill),
+            Operator::MemoryCopy { .. } => {
+                self.three(m::op::memory_copy(), |to, from, size| MemoryCopy { to, from, size });
+            }
+            Operator::MemoryFill { .. } => {
+                self.three(m::op::memory_fill(), |to, value, size| MemoryFill { to, value, size });
+            }
             Operator::MemoryInit { data_index, .. } => {
-                self.three(m::memory_init);
-                self.code.pair(data_index, 0);
+                let segment = DataIdx(data_index);
+                self.three(m::op::memory_init(), |to, from, size| MemoryInit { to, from, size, segment });
             }
             Operator::DataDrop { data_index } => {
-                self.code.op(m::data_drop);
-                self.code.pair(data_index, 0);
+                self.code.emit(m::op::data_drop(), DataDrop { segment: DataIdx(data_index) });
                 self.last = None;
             }
-            Operator::GlobalGet { global_index } => {
-                let ty = self.module.globals[global_index as usize].ty.val;
-                let start = self.code.op(match ty {
-                    ValType::F32 => t::global_get::<f32>,
-                    ValType::F64 => t::global_get::<f64>,
-                    ValType::V128 => t::global_get_v128,
-                    _ => t::global_get::<u64>,
-                });
-                self.code.slots_imm(0, 0, global_index);
-                self.result_in_acc(start, ty);
-            }
+            Operator::GlobalGet { global_index } => self.global_get(global_index),
             Operator::GlobalSet { global_index } => self.global_set(global_index),
             Operator::RefFunc { function_index } => {
-                let start = self.code.op(t::ref_func);
-                self.code.slots_imm(0, 0, function_index);
-                self.result_in_acc(start, ValType::FuncRef);
+                let func = FuncIdx(function_index);
+                self.result_in_acc(t::op::ref_func(), ValType::FuncRef, |result| RefFunc { result, func });
             }
+            _ => return self.table(op),
+        }
+        true
+    }
+
+    fn table(&mut self, op: &Operator<'_>) -> bool {
+        match *op {
             Operator::TableGet { table } => {
                 let index = self.pop();
                 let index = self.slot(index);
-                let start = self.code.op(t::table_get);
-                self.code.slots_imm(0, index, table);
                 let ty = self.module.tables[table as usize].ty.elem;
-                self.result_in_acc(start, ty);
+                let table = TableIdx(table);
+                self.result_in_acc(t::op::table_get(), ty, |result| TableGet { result, index, table });
             }
             Operator::TableSet { table } => {
                 let (value, index) = (self.pop(), self.pop());
                 let (index, value) = (self.slot(index), self.slot(value));
-                self.code.op(t::table_set);
-                self.code.slots_imm(value, index, table);
+                self.code.emit(t::op::table_set(), TableSet { value, index, table: TableIdx(table) });
                 self.last = None;
             }
             Operator::TableSize { table } => {
-                let start = self.code.op(t::table_size);
-                self.code.slots_imm(0, 0, table);
-                self.result_in_acc(start, ValType::I32);
+                let table = TableIdx(table);
+                self.result_in_acc(t::op::table_size(), ValType::I32, |result| TableSize { result, table });
             }
             Operator::TableGrow { table } => {
                 let (count, value) = (self.pop(), self.pop());
                 let (value, count) = (self.slot(value), self.slot(count));
-                let start = self.code.op(t::table_grow);
-                self.code.slots(0, value, count, 0);
-                self.code.pair(table, 0);
-                self.result_in_acc(start, ValType::I32);
+                let table = TableIdx(table);
+                self.result_in_acc(t::op::table_grow(), ValType::I32, |result| TableGrow {
+                    result,
+                    value,
+                    count,
+                    table,
+                });
             }
             Operator::TableFill { table } => {
-                self.three(t::table_fill);
-                self.code.pair(table, 0);
+                let table = TableIdx(table);
+                self.three(t::op::table_fill(), |to, value, count| TableFill { to, value, count, table });
             }
             Operator::TableCopy { dst_table, src_table } => {
-                self.three(t::table_copy);
-                self.code.pair(dst_table, src_table);
+                let (to_table, from_table) = (TableIdx(dst_table), TableIdx(src_table));
+                self.three(t::op::table_copy(), |to, from, count| TableCopy {
+                    to,
+                    from,
+                    count,
+                    to_table,
+                    from_table,
+                });
             }
             Operator::TableInit { elem_index, table } => {
-                self.three(t::table_init);
-                self.code.pair(table, elem_index);
+                let (table, segment) = (TableIdx(table), ElemIdx(elem_index));
+                self.three(t::op::table_init(), |to, from, count| TableInit {
+                    to,
+                    from,
+                    count,
+                    table,
+                    segment,
+                });
             }
             Operator::ElemDrop { elem_index } => {
-                self.code.op(t::elem_drop);
-                self.code.pair(elem_index, 0);
+                self.code.emit(t::op::elem_drop(), ElemDrop { segment: ElemIdx(elem_index) });
                 self.last = None;
             }
             _ => return false,
@@ -211,27 +235,52 @@ impl Translator<'_> {
         true
     }
 
+    fn global_get(&mut self, global: u32) {
+        let ty = self.module.globals[global as usize].ty.val;
+        let global = GlobalIdx(global);
+        match ty {
+            ValType::V128 => self.result(t::op::global_get_v128(), ty, |result| GlobalGetV128 {
+                result: result.wide(),
+                global,
+            }),
+            ValType::F32 => {
+                self.result_in_acc(t::op::global_get::<f32>(), ty, |result| GlobalGet { result, global });
+            }
+            ValType::F64 => {
+                self.result_in_acc(t::op::global_get::<f64>(), ty, |result| GlobalGet { result, global });
+            }
+            ValType::I32 | ValType::I64 | ValType::FuncRef | ValType::ExternRef => {
+                self.result_in_acc(t::op::global_get::<u64>(), ty, |result| GlobalGet { result, global });
+            }
+        }
+    }
+
     fn global_set(&mut self, global: u32) {
+        let global = GlobalIdx(global);
         let value = self.pop();
+        let ty = value.ty;
         if let Place::Const(bits) = value.place
-            && value.ty != ValType::V128
+            && ty != ValType::V128
         {
-            self.code.op(t::global_set_const);
-            self.code.slots_imm(0, 0, global);
-            self.code.word(bits as u64);
+            self.code.emit(t::op::global_set_const(), GlobalSetConst { global, value: Bits64(bits as u64) });
             self.last = None;
             return;
         }
-        let src = self.src(value);
-        let acc = matches!(src, Src::Acc(_));
-        self.code.op(match (value.ty, acc) {
-            (ValType::V128, _) => t::global_set_v128,
-            (ValType::F32, true) => t::global_set::<Acc, f32>,
-            (ValType::F64, true) => t::global_set::<Acc, f64>,
-            (_, true) => t::global_set::<Acc, u64>,
-            (_, false) => t::global_set::<Slot<8>, u64>,
-        });
-        self.code.slots_imm(src.slot(), 0, global);
+        match self.src(value) {
+            // Only it has no accumulator.
+            Src::Slot(value) if ty == ValType::V128 => {
+                self.code.emit(t::op::global_set_v128(), GlobalSetV128 { value: value.wide(), global })
+            }
+            Src::Slot(value) => self.code.emit(t::op::global_set::<_, u64>(), GlobalSet { value, global }),
+            Src::Acc(value) => {
+                let op = match ty {
+                    ValType::F32 => t::op::global_set::<_, f32>(),
+                    ValType::F64 => t::op::global_set::<_, f64>(),
+                    _ => t::op::global_set::<_, u64>(),
+                };
+                self.code.emit(op, GlobalSet { value, global })
+            }
+        };
         self.last = None;
     }
 }

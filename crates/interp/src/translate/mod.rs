@@ -1,22 +1,21 @@
 //! Translation of a validated function into internal code, in one pass over its bytecode.
 //!
 //! - this file: the driver and its state; [`control`]: blocks, branches, calls; [`stack`]: operands and where they are
-//! - [`numeric`], [`memory`], [`vector`]: the other instructions; [`emit`]: encoding; [`imm`]: immediates
+//! - [`numeric`], [`memory`], [`vector`]: the other instructions; [`emit`]: encoding
 
 mod calls;
 mod control;
-mod emit;
-pub(crate) mod imm;
+pub(crate) mod emit;
 mod memory;
 mod numeric;
 mod stack;
 mod vector;
 
-use crate::code::{InterpModule, Site, Translated};
-use crate::exec::arith::{AddBranches, Branches};
+use crate::code::{InterpModule, Offset, Site, Translated, Word};
 use crate::heat::Heat;
-use control::{Block, BlockKind};
-use emit::Code;
+use crate::ir::{FuncIdx, Imm, Instruction, LocalIdx, Op, Slot, verify};
+use control::{Block, BlockKind, Compare, Step};
+use emit::{Code, Listed, has_result};
 use stack::{Entry, Place, Src, acc_of};
 use std::fmt;
 use wasmparser::{FunctionBody, Operator};
@@ -26,13 +25,13 @@ use wayfarer_runtime::{Trap, TrapCode};
 /// The last instruction, if the next ones may still change it.
 struct Last {
     /// Its first word, or that of the first instruction that `compare` stands for.
-    start: usize,
+    start: Word,
     /// The word of the instruction that writes the result.
-    result_at: usize,
+    result_at: Word,
     /// The slot of the result.
-    slot: u16,
+    slot: Slot,
     /// The accumulators before it.
-    acc: [Option<u16>; 3],
+    acc: [Option<Slot>; 3],
     /// How to branch on its result instead of making it.
     compare: Option<Compare>,
     /// If it is an `i32.add`: what it adds, for a load to absorb.
@@ -49,36 +48,16 @@ struct Sum {
 /// An operand that is not in an accumulator.
 #[derive(Clone, Copy)]
 enum Other {
-    Imm(u32),
-    Slot(u16),
-}
-
-/// An `i32.add` of an immediate, for a comparison right behind it and a branch back to absorb.
-struct Step {
-    start: usize,
-    end: usize,
-    /// Slot of the result.
-    slot: u16,
-    first: Src,
-    imm: u32,
-}
-
-/// A comparison that a branch can absorb.
-#[derive(Clone, Copy)]
-struct Compare {
-    branches: Branches,
-    operands: u64,
-    negated: bool,
-    /// What it compares, if those are i32: the first operand's slot, and how to do it behind an addition.
-    step: Option<(u16, Other, AddBranches)>,
+    Imm(Imm),
+    Slot(Slot),
 }
 
 /// A position that branches go to.
 #[derive(Default)]
 struct Label {
-    at: Option<usize>,
+    at: Option<Word>,
     /// Branches to fill in: word of the instruction, word of the distance.
-    pending: Vec<(usize, usize)>,
+    pending: Vec<(Word, Word)>,
 }
 
 /// State of a translation.
@@ -87,7 +66,7 @@ struct Translator<'a> {
     module: &'a Module,
     /// Types of the locals, parameters first, and their first slots.
     locals: Vec<ValType>,
-    local_slots: Vec<u16>,
+    local_slots: Vec<Slot>,
     code: Code,
     stack: Vec<Entry>,
     /// First free slot.
@@ -100,37 +79,45 @@ struct Translator<'a> {
     /// In unreachable code: how many blocks were opened in it.
     dead: Option<u32>,
     /// The slot whose value each accumulator holds.
-    acc: [Option<u16>; 3],
+    acc: [Option<Slot>; 3],
     last: Option<Last>,
     step: Option<Step>,
     loops: Vec<Site>,
     calls: Vec<Site>,
     /// See [`Translated::ends`].
-    ends: Vec<(u32, u32)>,
-    /// Offset of the current instruction in the code section.
-    offset: u32,
+    ends: Vec<(Offset, Word)>,
 }
 
 /// Translates local function `index`.
 ///
 /// # Errors
 /// [`Untranslatable`].
-pub(crate) fn function(interp: &InterpModule, index: u32) -> Result<Translated, Untranslatable> {
-    let module = &*interp.module;
-    let ty = module.func_type(index);
-    let body = FunctionBody::new(module.body_reader(index));
-    Ok(translate(interp, module, ty, &body, Code::default())?.0)
+pub(crate) fn function(interp: &InterpModule, index: FuncIdx) -> Result<Translated, Untranslatable> {
+    if cfg!(debug_assertions) {
+        let (translated, listed) = listing(interp, index)?;
+        let checked = verify::check(interp, &translated, &listed);
+        debug_assert!(checked.is_ok(), "function {}: {checked:?}", index.0);
+        return Ok(translated);
+    }
+    Ok(translate(interp, index, Code::new(false))?.0)
 }
 
-/// The offset in the code section of the instruction that word `word` of local function `index` was made from: for
-/// messages, since it translates the function.
-pub(crate) fn offset_of(interp: &InterpModule, index: u32, word: u32) -> Option<u32> {
-    let module = &*interp.module;
-    let body = FunctionBody::new(module.body_reader(index));
-    let code = Code { marks: Some(Vec::new()), ..Code::default() };
-    let (_, marks) = translate(interp, module, module.func_type(index), &body, code).ok()?;
-    let at = marks.partition_point(|&(end, _)| end <= word as usize);
-    marks.get(at).map(|&(_, offset)| offset)
+/// The operator that word `word` of local function `index` was made for: for messages, since it translates the function.
+pub(crate) fn offset_of(interp: &InterpModule, index: FuncIdx, word: Word) -> Option<Offset> {
+    let (_, listed) = listing(interp, index).ok()?;
+    let behind = listed.partition_point(|instruction| instruction.word <= word);
+    listed[..behind].last().map(|instruction| instruction.offset)
+}
+
+/// Translates local function `index`, and says what instructions it became.
+///
+/// # Errors
+/// [`Untranslatable`].
+pub(crate) fn listing(
+    interp: &InterpModule,
+    index: FuncIdx,
+) -> Result<(Translated, Vec<Listed>), Untranslatable> {
+    translate(interp, index, Code::new(true))
 }
 
 /// Why a function cannot be translated: then a call of it is a trap.
@@ -177,11 +164,12 @@ impl From<Untranslatable> for Trap {
 
 fn translate(
     interp: &InterpModule,
-    module: &Module,
-    ty: &FuncType,
-    body: &FunctionBody<'_>,
+    index: FuncIdx,
     code: Code,
-) -> Result<(Translated, Vec<(usize, u32)>), Untranslatable> {
+) -> Result<(Translated, Vec<Listed>), Untranslatable> {
+    let module = &*interp.module;
+    let ty = module.func_type(index.0);
+    let body = FunctionBody::new(module.body_reader(index.0));
     let mut locals = ty.params.to_vec();
     for group in body.get_locals_reader()? {
         let (count, ty) = group?;
@@ -190,7 +178,7 @@ fn translate(
     let mut slots = 0u32;
     let mut local_slots = Vec::with_capacity(locals.len());
     for ty in &locals {
-        local_slots.push(u16::try_from(slots).map_err(|_| Untranslatable::TooManySlots)?);
+        local_slots.push(Slot(u16::try_from(slots).map_err(|_| Untranslatable::TooManySlots)?));
         slots += ty.slots();
     }
     let mut t = Translator {
@@ -212,24 +200,22 @@ fn translate(
         loops: Vec::new(),
         calls: Vec::new(),
         ends: Vec::new(),
-        offset: 0,
     };
     let results = FuncType { params: Box::default(), results: ty.results.clone() };
     t.open(BlockKind::Function, results);
     let mut ops = body.get_operators_reader()?;
     while !ops.eof() {
         let (op, at) = ops.read_with_offset()?;
-        t.offset = (at - module.code_start as u64) as u32;
-        t.instruction(&op)?;
-        t.code.mark(t.offset);
+        t.code.offset = Offset((at - module.code_start as u64) as u32);
+        t.instruction(&op, at)?;
         // Slots are 16 bits wide; leave room for the second half of a v128 and a call's results.
         if t.max_height >= u32::from(u16::MAX) {
             return Err(Untranslatable::TooManySlots);
         }
     }
-    let marks = t.code.marks.take().unwrap_or_default();
+    let (code, listed) = t.code.finish();
     let translated = Translated {
-        code: t.code.words.into(),
+        code,
         frame_slots: t.max_height.max(ty.result_slots()).max(ty.param_slots()),
         local_slots: slots,
         loop_heat: t.loops.iter().map(|_| Heat::default()).collect(),
@@ -237,11 +223,12 @@ fn translate(
         calls: t.calls.into(),
         ends: t.ends.into(),
     };
-    Ok((translated, marks))
+    Ok((translated, listed))
 }
 
 impl<'a> Translator<'a> {
-    fn instruction(&mut self, op: &Operator<'_>) -> Result<(), UnknownOperator> {
+    /// Translates an operator, which is at this byte offset in the module.
+    fn instruction(&mut self, op: &Operator<'_>, at: u64) -> Result<(), UnknownOperator> {
         if let Some(depth) = self.dead {
             match op {
                 Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
@@ -255,7 +242,7 @@ impl<'a> Translator<'a> {
                 Operator::End => {}
                 Operator::Else if depth == 0 => {}
                 // One that is not known might open a block.
-                _ => return check_operator(op),
+                _ => return check_operator(op, at),
             }
         }
         match *op {
@@ -263,17 +250,18 @@ impl<'a> Translator<'a> {
             Operator::Drop => {
                 self.pop();
             }
-            Operator::LocalGet { local_index } => self.local_get(local_index),
+            Operator::LocalGet { local_index } => self.local_get(LocalIdx(local_index)),
             Operator::LocalSet { local_index } => {
-                self.local_set(local_index);
+                self.local_set(LocalIdx(local_index));
             }
             Operator::LocalTee { local_index } => {
-                let entry = self.local_set(local_index);
+                let local = LocalIdx(local_index);
+                let entry = self.local_set(local);
                 match entry.place {
                     Place::Const(bits) => {
                         self.push(entry.ty, Place::Const(bits));
                     }
-                    _ => self.local_get(local_index),
+                    _ => self.local_get(local),
                 }
             }
             Operator::I32Const { value } => {
@@ -303,17 +291,18 @@ impl<'a> Translator<'a> {
                     || self.memory(op)
                     || self.vector(op);
                 if !done {
-                    return Err(unknown_operator(op));
+                    return Err(unknown_operator(op, at));
                 }
             }
         }
         Ok(())
     }
 
-    /// Emits an instruction whose second word starts with its result slot, and pushes the result.
-    fn result(&mut self, start: usize, ty: ValType) {
+    /// Writes an instruction with a result, which it pushes; `operands` are the instruction's, given the result's slot.
+    fn result<I: Instruction>(&mut self, op: Op<I>, ty: ValType, operands: impl FnOnce(Slot) -> I) {
+        const { assert!(has_result::<I>(), "it has no result") };
         let slot = self.push(ty, Place::Temp);
-        self.code.set_result(start, slot);
+        let start = self.code.emit(op, operands(slot));
         let acc = self.acc;
         for acc in &mut self.acc {
             if *acc == Some(slot) {
@@ -324,8 +313,8 @@ impl<'a> Translator<'a> {
     }
 
     /// Like [`Translator::result`], for an instruction that leaves it in its type's accumulator too.
-    fn result_in_acc(&mut self, start: usize, ty: ValType) {
-        self.result(start, ty);
+    fn result_in_acc<I: Instruction>(&mut self, op: Op<I>, ty: ValType, operands: impl FnOnce(Slot) -> I) {
+        self.result(op, ty, operands);
         if let (Some(kind), Some(last)) = (acc_of(ty), &self.last) {
             self.acc[kind] = Some(last.slot);
         }

@@ -1,35 +1,33 @@
 //! Numeric instructions, comparisons and `select`.
 
-use super::emit::{slots_imm, slots_word};
+use super::control::{Compare, Compared, Step};
 use super::stack::{Entry, Place, Src};
-use super::{Compare, Other, Step, Sum, Translator};
-use crate::exec::arith::{
-    AddBranches, BinaryHandlers, BranchHandlers, Branches, SELECT, Table, UnaryHandlers, UnaryTable,
-};
+use super::{Other, Sum, Translator};
+use crate::exec::arith::{self, AddBranchOps, BinaryOps, BranchOps, Table, UnaryOps, UnaryTable};
 use crate::exec::num::{self as n};
+use crate::ir::{Binary, BinaryOfImm, Imm, Select, SelectV128, Unary};
 use wasmparser::Operator;
 use wayfarer_module::ValType;
 
 /// Where an instruction found its two operands.
 enum Operands {
-    SrcImm(Src, u32),
+    SrcImm(Src, Imm),
     ImmSrc,
     Srcs(Src, Src),
 }
 
-/// Handlers that branch on whether an i32 is zero: it is in a slot, or in the accumulator.
-pub(super) fn nonzero(acc: bool) -> Branches {
-    // Compared with the immediate 0.
-    let handlers = Table::<n::I32Ne>::BRANCH;
-    if acc { handlers.ai } else { handlers.si }
+/// A branch on an i32: compared with the immediate 0.
+pub(super) fn nonzero(src: Src) -> Compare {
+    let branches = Table::<n::I32Ne>::BRANCH;
+    let compared = match src {
+        Src::Slot(x) => Compared::Si(&branches.si, x, Imm(0)),
+        Src::Acc(x) => Compared::Ai(&branches.ai, x, Imm(0)),
+    };
+    let step = Some((src.slot(), Other::Imm(Imm(0)), Table::<n::I32Ne>::ADD_BRANCH));
+    Compare { compared, negated: false, step }
 }
 
-/// Handlers that do the same with the sum of an addition.
-pub(super) fn nonzero_behind_add() -> AddBranches {
-    Table::<n::I32Ne>::ADD_BRANCH
-}
-
-/// `float_...`: instructions whose NaNs the specification leaves open; deterministic mode has its own handlers of them.
+/// `float_...`: instructions whose NaNs the specification leaves open; deterministic mode has its own.
 macro_rules! instructions {
     ($self:ident, $op:ident;
      compare32 { $($d:ident;)* }
@@ -51,25 +49,25 @@ macro_rules! instructions {
             })*
             $(Operator::$u => $self.unary(UnaryTable::<n::$u>::UNARY, ValType::$ut),)*
             $(Operator::$fb => {
-                let handlers = match $self.module.deterministic {
+                let ops = match $self.module.deterministic {
                     true => Table::<n::Canonical<n::$fb>>::BINARY,
                     false => Table::<n::$fb>::BINARY,
                 };
-                $self.binary(handlers, None, ValType::$fbt, ValType::$fbt);
+                $self.binary(ops, None, ValType::$fbt, ValType::$fbt);
             })*
             $(Operator::$fu => {
-                let handlers = match $self.module.deterministic {
+                let ops = match $self.module.deterministic {
                     true => UnaryTable::<n::Canonical<n::$fu>>::UNARY,
                     false => UnaryTable::<n::$fu>::UNARY,
                 };
-                $self.unary(handlers, ValType::$fut);
+                $self.unary(ops, ValType::$fut);
             })*
             $(Operator::$r => {
-                let handlers = match $self.module.deterministic {
+                let ops = match $self.module.deterministic {
                     true => UnaryTable::<n::Canonical<n::Hidden<n::$r>>>::UNARY,
                     false => UnaryTable::<n::$r>::UNARY,
                 };
-                $self.unary(handlers, ValType::$rt);
+                $self.unary(ops, ValType::$rt);
             })*
             Operator::I32And => {
                 $self.binary(
@@ -140,15 +138,15 @@ impl Translator<'_> {
     /// An instruction with two operands of type `ty`.
     fn binary(
         &mut self,
-        handlers: BinaryHandlers,
-        branch: Option<BranchHandlers>,
+        ops: &BinaryOps,
+        branch: Option<&'static BranchOps>,
         ty: ValType,
         out: ValType,
     ) -> Operands {
         let mut b = self.pop();
         let mut a = self.pop();
         let is_const = |entry: Entry| matches!(entry.place, Place::Const(_));
-        if handlers.commutes && is_const(a) && !is_const(b) {
+        if ops.commutes && is_const(a) && !is_const(b) {
             std::mem::swap(&mut a, &mut b);
         }
         let imm_b = self.as_imm(b);
@@ -162,27 +160,43 @@ impl Translator<'_> {
         }
         let before = self.acc;
         let (x, y) = (self.settled_src(a), self.settled_src(b));
-        let (handler, operands, branches) = match (imm_a, imm_b) {
-            (_, Some(imm)) => match x {
-                Src::Slot(x) => (handlers.si, slots_imm(0, x, imm), branch.map(|b| b.si)),
-                Src::Acc(x) => (handlers.ai, slots_imm(0, x, imm), branch.map(|b| b.ai)),
+        debug_assert!(a.ty == ty && b.ty == ty, "validated operand types");
+        let compared = match (imm_a, imm_b) {
+            (_, Some(y)) => match x {
+                Src::Slot(x) => {
+                    self.result_in_acc(ops.si, out, |result| Binary { result, x, y });
+                    branch.map(|b| Compared::Si(&b.si, x, y))
+                }
+                Src::Acc(x) => {
+                    self.result_in_acc(ops.ai, out, |result| Binary { result, x, y });
+                    branch.map(|b| Compared::Ai(&b.ai, x, y))
+                }
             },
-            (Some(imm), None) => match y {
-                Src::Slot(y) => (handlers.is, slots_imm(0, y, imm), None),
-                Src::Acc(y) => (handlers.ia, slots_imm(0, y, imm), None),
-            },
+            (Some(x), None) => {
+                match y {
+                    Src::Slot(y) => self.result_in_acc(ops.is, out, |result| BinaryOfImm { result, y, x }),
+                    Src::Acc(y) => self.result_in_acc(ops.ia, out, |result| BinaryOfImm { result, y, x }),
+                }
+                None
+            }
             (None, None) => match (x, y) {
-                (Src::Slot(x), Src::Slot(y)) => (handlers.ss, slots_word(0, x, y), branch.map(|b| b.ss)),
-                (Src::Acc(x), y) => (handlers.as_, slots_word(0, x, y.slot()), branch.map(|b| b.as_)),
-                (Src::Slot(x), Src::Acc(y)) => (handlers.sa, slots_word(0, x, y), branch.map(|b| b.sa)),
+                (Src::Slot(x), Src::Slot(y)) => {
+                    self.result_in_acc(ops.ss, out, |result| Binary { result, x, y });
+                    branch.map(|b| Compared::Ss(&b.ss, x, y))
+                }
+                (Src::Acc(x), y) => {
+                    let y = y.slot();
+                    self.result_in_acc(ops.as_, out, |result| Binary { result, x, y });
+                    branch.map(|b| Compared::As(&b.as_, x, y))
+                }
+                (Src::Slot(x), Src::Acc(y)) => {
+                    self.result_in_acc(ops.sa, out, |result| Binary { result, x, y });
+                    branch.map(|b| Compared::Sa(&b.sa, x, y))
+                }
             },
         };
-        debug_assert!(a.ty == ty && b.ty == ty, "validated operand types");
-        let start = self.code.op(handler);
-        self.code.word(operands);
-        self.result_in_acc(start, out);
-        if let (Some(branches), Some(last)) = (branches, &mut self.last) {
-            last.compare = Some(Compare { branches, operands, negated: false, step: None });
+        if let (Some(compared), Some(last)) = (compared, &mut self.last) {
+            last.compare = Some(Compare { compared, negated: false, step: None });
             last.acc = before;
         }
         match (imm_a, imm_b) {
@@ -193,8 +207,13 @@ impl Translator<'_> {
     }
 
     /// A comparison of i32, which may find itself behind an addition, at the end of a loop.
-    fn compare_i32(&mut self, handlers: BinaryHandlers, branch: BranchHandlers, behind_add: AddBranches) {
-        let (first, second) = match self.binary(handlers, Some(branch), ValType::I32, ValType::I32) {
+    fn compare_i32(
+        &mut self,
+        ops: &BinaryOps,
+        branch: &'static BranchOps,
+        behind_add: &'static AddBranchOps,
+    ) {
+        let (first, second) = match self.binary(ops, Some(branch), ValType::I32, ValType::I32) {
             Operands::SrcImm(first, imm) => (first, Other::Imm(imm)),
             Operands::Srcs(first, Src::Slot(second)) => (first, Other::Slot(second)),
             _ => return,
@@ -223,12 +242,12 @@ impl Translator<'_> {
         }
     }
 
-    fn unary(&mut self, handlers: UnaryHandlers, out: ValType) {
-        let a = self.pop();
-        let a = self.src(a);
-        let start = self.code.op(if matches!(a, Src::Acc(_)) { handlers.a } else { handlers.s });
-        self.code.slots(0, a.slot(), 0, 0);
-        self.result_in_acc(start, out);
+    fn unary(&mut self, ops: &UnaryOps, out: ValType) {
+        let x = self.pop();
+        match self.src(x) {
+            Src::Slot(x) => self.result_in_acc(ops.s, out, |result| Unary { result, x }),
+            Src::Acc(x) => self.result_in_acc(ops.a, out, |result| Unary { result, x }),
+        }
     }
 
     /// `i32.eqz`: of a comparison, it is the comparison turned round.
@@ -252,11 +271,21 @@ impl Translator<'_> {
         let (c, b, a) = (self.pop(), self.pop(), self.pop());
         let ty = a.ty;
         // Constants first: writing them changes what the accumulators hold.
-        let (a, b) = (self.slot(a), self.slot(b));
-        let c = self.src(c);
-        let start =
-            self.code.op(SELECT[usize::from(ty == ValType::V128)][usize::from(matches!(c, Src::Acc(_)))]);
-        self.code.slots(0, a, b, c.slot());
-        self.result(start, ty);
+        let (x, y) = (self.slot(a), self.slot(b));
+        let (wide_x, wide_y) = (x.wide(), y.wide());
+        match (self.src(c), ty) {
+            (Src::Slot(condition), ValType::V128) => self.result(arith::op::select_v128(), ty, |result| {
+                SelectV128 { result: result.wide(), x: wide_x, y: wide_y, condition }
+            }),
+            (Src::Acc(condition), ValType::V128) => self.result(arith::op::select_v128(), ty, |result| {
+                SelectV128 { result: result.wide(), x: wide_x, y: wide_y, condition }
+            }),
+            (Src::Slot(condition), _) => {
+                self.result(arith::op::select(), ty, |result| Select { result, x, y, condition });
+            }
+            (Src::Acc(condition), _) => {
+                self.result(arith::op::select(), ty, |result| Select { result, x, y, condition });
+            }
+        }
     }
 }

@@ -2,9 +2,10 @@
 //! constant need not be copied there: the entry just remembers where its value is.
 
 use super::Translator;
-use super::imm::imm;
 use crate::code::Elsewhere;
 use crate::exec::copy;
+use crate::ir::imm::imm;
+use crate::ir::{Acc, Bits32, Bits64, Const32, Const64, Const128, CopySlot, CopySlots, Imm, LocalIdx, Slot};
 use wayfarer_module::ValType;
 
 /// Below this depth `local.get` is not copied. It bounds the search for copies to make before a local changes.
@@ -16,7 +17,7 @@ pub(super) enum Place {
     /// In the entry's slot.
     Temp,
     /// In the slot of this local, which has not changed since.
-    Local(u32),
+    Local(LocalIdx),
     /// Nowhere: it is this constant.
     Const(u128),
 }
@@ -26,7 +27,7 @@ pub(super) enum Place {
 pub(super) struct Entry {
     pub(super) ty: ValType,
     /// Its own slot.
-    pub(super) slot: u16,
+    pub(super) slot: Slot,
     pub(super) place: Place,
 }
 
@@ -34,16 +35,17 @@ pub(super) struct Entry {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Src {
     /// This slot.
-    Slot(u16),
-    /// The accumulator of the operand's kind, which holds the same as this slot.
-    Acc(u16),
+    Slot(Slot),
+    /// The accumulator of the operand's kind.
+    Acc(Acc),
 }
 
 impl Src {
     /// The slot in either case.
-    pub(super) fn slot(self) -> u16 {
+    pub(super) fn slot(self) -> Slot {
         match self {
-            Src::Slot(slot) | Src::Acc(slot) => slot,
+            Src::Slot(slot) => slot,
+            Src::Acc(acc) => acc.slot(),
         }
     }
 }
@@ -60,15 +62,15 @@ pub(super) fn acc_of(ty: ValType) -> Option<usize> {
 
 impl Translator<'_> {
     /// Pushes an entry and reserves its slot.
-    pub(super) fn push(&mut self, ty: ValType, place: Place) -> u16 {
-        let slot = self.height;
+    pub(super) fn push(&mut self, ty: ValType, place: Place) -> Slot {
+        let slot = Slot(self.height as u16);
         self.height += ty.slots();
         self.max_height = self.max_height.max(self.height);
         if let Place::Local(local) = place {
-            self.aliases[local as usize] += 1;
+            self.aliases[local.0 as usize] += 1;
         }
-        self.stack.push(Entry { ty, slot: slot as u16, place });
-        slot as u16
+        self.stack.push(Entry { ty, slot, place });
+        slot
     }
 
     /// Pops an entry.
@@ -76,11 +78,11 @@ impl Translator<'_> {
         let Some(entry) = self.stack.pop() else {
             // Validation rules it out; a function cannot be worth a panic.
             debug_assert!(false, "operand stack underflow");
-            return Entry { ty: ValType::I32, slot: 0, place: Place::Const(0) };
+            return Entry { ty: ValType::I32, slot: Slot(0), place: Place::Const(0) };
         };
-        self.height = u32::from(entry.slot);
+        self.height = u32::from(entry.slot.0);
         if let Place::Local(local) = entry.place {
-            self.aliases[local as usize] -= 1;
+            self.aliases[local.0 as usize] -= 1;
         }
         entry
     }
@@ -93,21 +95,21 @@ impl Translator<'_> {
     }
 
     /// `local.get`.
-    pub(super) fn local_get(&mut self, local: u32) {
-        let ty = self.locals[local as usize];
+    pub(super) fn local_get(&mut self, local: LocalIdx) {
+        let ty = self.locals[local.0 as usize];
         if self.stack.len() < MAX_ALIAS_DEPTH {
             self.push(ty, Place::Local(local));
         } else {
             let slot = self.push(ty, Place::Temp);
-            self.copy_slots(slot, self.local_slots[local as usize], ty);
+            self.copy_slots(slot, self.local_slots[local.0 as usize], ty);
         }
     }
 
     /// `local.set`, and `local.tee` up to pushing the value again.
-    pub(super) fn local_set(&mut self, local: u32) -> Entry {
+    pub(super) fn local_set(&mut self, local: LocalIdx) -> Entry {
         let entry = self.pop();
-        let to = self.local_slots[local as usize];
-        if self.aliases[local as usize] > 0 {
+        let to = self.local_slots[local.0 as usize];
+        if self.aliases[local.0 as usize] > 0 {
             self.unalias(|place| place == Place::Local(local));
         }
         match entry.place {
@@ -116,14 +118,14 @@ impl Translator<'_> {
                 self.redirect_last(to);
             }
             Place::Temp => self.copy_slots(to, entry.slot, entry.ty),
-            Place::Local(from) => self.copy_slots(to, self.local_slots[from as usize], entry.ty),
+            Place::Local(from) => self.copy_slots(to, self.local_slots[from.0 as usize], entry.ty),
             Place::Const(bits) => self.set_const(to, entry.ty, bits),
         }
         entry
     }
 
     /// Lets the last instruction write its result to `to` instead.
-    fn redirect_last(&mut self, to: u16) {
+    fn redirect_last(&mut self, to: Slot) {
         let Some(last) = self.last.take() else { return };
         self.code.set_result(last.result_at, to);
         if let Some(step) = self.step.as_mut().filter(|step| step.start == last.result_at) {
@@ -159,7 +161,7 @@ impl Translator<'_> {
         let entry = self.stack[index];
         self.write_own(entry);
         if let Place::Local(local) = entry.place {
-            self.aliases[local as usize] -= 1;
+            self.aliases[local.0 as usize] -= 1;
         }
         self.stack[index].place = Place::Temp;
     }
@@ -167,13 +169,13 @@ impl Translator<'_> {
     /// Moves the top `count` entries into their own slots, two with one instruction where possible.
     pub(super) fn settle_top(&mut self, count: usize) {
         let first = self.stack.len() - count;
-        let mut pending: Option<(u16, u16)> = None;
+        let mut pending: Option<(Slot, Slot)> = None;
         for index in first..self.stack.len() {
             let entry = self.stack[index];
             match entry.place {
                 Place::Local(local) if entry.ty != ValType::V128 => {
-                    let from = self.local_slots[local as usize];
-                    self.aliases[local as usize] -= 1;
+                    let from = self.local_slots[local.0 as usize];
+                    self.aliases[local.0 as usize] -= 1;
                     self.stack[index].place = Place::Temp;
                     pending = match pending {
                         Some((to, other)) => {
@@ -198,54 +200,47 @@ impl Translator<'_> {
     }
 
     /// Writes an entry's value to the slot `to`.
-    pub(super) fn write_to(&mut self, entry: Entry, to: u16) {
+    pub(super) fn write_to(&mut self, entry: Entry, to: Slot) {
         match entry.place {
             Place::Temp if entry.slot == to => {}
             Place::Temp => self.copy_slots(to, entry.slot, entry.ty),
-            Place::Local(local) => self.copy_slots(to, self.local_slots[local as usize], entry.ty),
+            Place::Local(local) => self.copy_slots(to, self.local_slots[local.0 as usize], entry.ty),
             Place::Const(bits) => self.set_const(to, entry.ty, bits),
         }
     }
 
     /// Copies a value of type `ty` between slots.
-    pub(super) fn copy_slots(&mut self, to: u16, from: u16, ty: ValType) {
+    pub(super) fn copy_slots(&mut self, to: Slot, from: Slot, ty: ValType) {
         if ty == ValType::V128 {
-            return self.copy_pair((to, from), (to + 1, from + 1));
+            return self.copy_pair((to, from), (to.following(), from.following()));
         }
-        self.code.op(copy::copy);
-        self.code.slots(to, from, 0, 0);
+        self.code.emit(copy::op::copy(), CopySlot { result: to, from });
         self.overwritten(to);
     }
 
-    fn copy_pair(&mut self, (to, from): (u16, u16), (to2, from2): (u16, u16)) {
-        self.code.op(copy::copy2);
-        self.code.slots(to, from, to2, from2);
-        self.overwritten(to);
-        self.overwritten(to2);
+    fn copy_pair(&mut self, (result, from): (Slot, Slot), (result2, from2): (Slot, Slot)) {
+        self.code.emit(copy::op::copy2(), CopySlots { result, from, result2, from2 });
+        self.overwritten(result);
+        self.overwritten(result2);
     }
 
     /// Writes a constant to a slot.
-    pub(super) fn set_const(&mut self, to: u16, ty: ValType, bits: u128) {
+    pub(super) fn set_const(&mut self, result: Slot, ty: ValType, bits: u128) {
         if ty == ValType::V128 {
-            self.code.op(copy::const128);
-            self.code.slots(to, 0, 0, 0);
-            self.code.word(bits as u64);
-            self.code.word((bits >> 64) as u64);
-            self.overwritten(to + 1);
+            let (low, high) = (Bits64(bits as u64), Bits64((bits >> 64) as u64));
+            self.code.emit(copy::op::const128(), Const128 { result: result.wide(), low, high });
+            self.overwritten(result.following());
         } else if let Ok(small) = u32::try_from(bits) {
-            self.code.op(copy::const32);
-            self.code.slots_imm(to, 0, small);
+            self.code.emit(copy::op::const32(), Const32 { result, value: Bits32(small) });
         } else {
-            self.code.op(copy::const64);
-            self.code.slots(to, 0, 0, 0);
-            self.code.word(bits as u64);
+            self.code.emit(copy::op::const64(), Const64 { result, value: Bits64(bits as u64) });
         }
-        self.overwritten(to);
+        self.overwritten(result);
     }
 
     /// Notes that a slot got another value than an accumulator may have of it, by an instruction whose result cannot be
     /// redirected.
-    pub(super) fn overwritten(&mut self, slot: u16) {
+    pub(super) fn overwritten(&mut self, slot: Slot) {
         for acc in &mut self.acc {
             if *acc == Some(slot) {
                 *acc = None;
@@ -258,25 +253,25 @@ impl Translator<'_> {
     pub(super) fn src(&mut self, entry: Entry) -> Src {
         let slot = match entry.place {
             Place::Temp => entry.slot,
-            Place::Local(local) => self.local_slots[local as usize],
+            Place::Local(local) => self.local_slots[local.0 as usize],
             Place::Const(bits) => {
                 self.set_const(entry.slot, entry.ty, bits);
                 entry.slot
             }
         };
         match acc_of(entry.ty) {
-            Some(kind) if self.acc[kind] == Some(slot) => Src::Acc(slot),
+            Some(kind) if self.acc[kind] == Some(slot) => Src::Acc(Acc(slot.0)),
             _ => Src::Slot(slot),
         }
     }
 
     /// The slot where an instruction finds a popped entry.
-    pub(super) fn slot(&mut self, entry: Entry) -> u16 {
+    pub(super) fn slot(&mut self, entry: Entry) -> Slot {
         self.src(entry).slot()
     }
 
     /// A popped entry as an immediate operand, if it is a constant that fits.
-    pub(super) fn as_imm(&self, entry: Entry) -> Option<u32> {
+    pub(super) fn as_imm(&self, entry: Entry) -> Option<Imm> {
         match entry.place {
             Place::Const(bits) => imm(entry.ty, bits),
             _ => None,
@@ -291,7 +286,7 @@ impl Translator<'_> {
             .filter_map(|(index, entry)| match entry.place {
                 Place::Temp => None,
                 Place::Local(local) => {
-                    Some((index as u32, Elsewhere::Local(self.local_slots[local as usize])))
+                    Some((index as u32, Elsewhere::Local(self.local_slots[local.0 as usize])))
                 }
                 Place::Const(bits) => Some((index as u32, Elsewhere::Const(bits))),
             })

@@ -1,18 +1,21 @@
 //! SIMD instructions.
 
 use super::Translator;
-use crate::exec::dispatch::Handler;
-use crate::exec::vector::{self as v, ops};
+use crate::exec::vector::{self as v, op, ops};
 use crate::exec::vector_lists::*;
+use crate::ir::{
+    BinaryV128, Bitselect, Extract, Instruction, Lane, Lanes, LoadLane, LoadV128, MemOffset, Op, Replace,
+    Shift, Shuffle, Slot, Splat, StoreLane, StoreV128, Test, UnaryV128, Wide,
+};
 use wasmparser::{MemArg, Operator};
 use wayfarer_module::ValType;
 
-/// Handler of an instruction from a vector to a vector.
-fn unary(op: &Operator<'_>) -> Option<Handler> {
+/// The instruction for an operator from a vector to a vector.
+fn unary(op: &Operator<'_>) -> Option<Op<UnaryV128>> {
     macro_rules! arms {
         ($($op:ident $f:ident;)*) => {
             match op {
-                $(Operator::$op => Some(v::unary::<ops::$op>),)*
+                $(Operator::$op => Some(op::unary::<ops::$op>()),)*
                 _ => None,
             }
         };
@@ -20,12 +23,12 @@ fn unary(op: &Operator<'_>) -> Option<Handler> {
     unary_vectors!(arms)
 }
 
-/// Handler of an instruction from two vectors to one.
-fn binary(op: &Operator<'_>) -> Option<Handler> {
+/// The instruction for an operator from two vectors to one.
+fn binary(op: &Operator<'_>) -> Option<Op<BinaryV128>> {
     macro_rules! arms {
         ($($op:ident $f:ident;)*) => {
             match op {
-                $(Operator::$op => Some(v::binary::<ops::$op>),)*
+                $(Operator::$op => Some(op::binary::<ops::$op>()),)*
                 _ => None,
             }
         };
@@ -33,14 +36,14 @@ fn binary(op: &Operator<'_>) -> Option<Handler> {
     binary_vectors!(arms)
 }
 
-/// Handler that deterministic mode has for an instruction from a vector to a vector, if it has its own.
-fn canonical_unary(op: &Operator<'_>) -> Option<Handler> {
+/// The instruction that deterministic mode has for an operator from a vector to a vector, if it has its own.
+fn canonical_unary(op: &Operator<'_>) -> Option<Op<UnaryV128>> {
     macro_rules! arms {
         ($($op:ident $lanes:ident;)*) => {
             match op {
-                $(Operator::$op => Some(v::unary::<v::Canonical<ops::$op, v::$lanes>>),)*
-                Operator::F32x4Sqrt => Some(v::unary::<v::Canonical<v::Hidden<ops::F32x4Sqrt>, v::F32x4>>),
-                Operator::F64x2Sqrt => Some(v::unary::<v::Canonical<v::Hidden<ops::F64x2Sqrt>, v::F64x2>>),
+                $(Operator::$op => Some(op::unary::<v::Canonical<ops::$op, v::$lanes>>()),)*
+                Operator::F32x4Sqrt => Some(op::unary::<v::Canonical<v::Hidden<ops::F32x4Sqrt>, v::F32x4>>()),
+                Operator::F64x2Sqrt => Some(op::unary::<v::Canonical<v::Hidden<ops::F64x2Sqrt>, v::F64x2>>()),
                 _ => None,
             }
         };
@@ -49,11 +52,11 @@ fn canonical_unary(op: &Operator<'_>) -> Option<Handler> {
 }
 
 /// The same of an instruction from two vectors to one.
-fn canonical_binary(op: &Operator<'_>) -> Option<Handler> {
+fn canonical_binary(op: &Operator<'_>) -> Option<Op<BinaryV128>> {
     macro_rules! arms {
         ($($op:ident $lanes:ident;)*) => {
             match op {
-                $(Operator::$op => Some(v::binary::<v::Canonical<ops::$op, v::$lanes>>),)*
+                $(Operator::$op => Some(op::binary::<v::Canonical<ops::$op, v::$lanes>>()),)*
                 _ => None,
             }
         };
@@ -61,12 +64,12 @@ fn canonical_binary(op: &Operator<'_>) -> Option<Handler> {
     float_binary_vectors!(arms)
 }
 
-/// Handler of an instruction from a vector and an i32 to a vector.
-fn shift(op: &Operator<'_>) -> Option<Handler> {
+/// The instruction for an operator from a vector and an i32 to a vector.
+fn shift(op: &Operator<'_>) -> Option<Op<Shift>> {
     macro_rules! arms {
         ($($op:ident $f:ident;)*) => {
             match op {
-                $(Operator::$op => Some(v::shift::<ops::$op>),)*
+                $(Operator::$op => Some(op::shift::<ops::$op>()),)*
                 _ => None,
             }
         };
@@ -74,12 +77,12 @@ fn shift(op: &Operator<'_>) -> Option<Handler> {
     shift_vectors!(arms)
 }
 
-/// Handler of an instruction from a vector to an i32.
-fn test(op: &Operator<'_>) -> Option<Handler> {
+/// The instruction for an operator from a vector to an i32.
+fn test(op: &Operator<'_>) -> Option<Op<Test>> {
     macro_rules! arms {
         ($($op:ident $f:ident;)*) => {
             match op {
-                $(Operator::$op => Some(v::test::<ops::$op>),)*
+                $(Operator::$op => Some(op::test::<ops::$op>()),)*
                 _ => None,
             }
         };
@@ -87,12 +90,12 @@ fn test(op: &Operator<'_>) -> Option<Handler> {
     test_vectors!(arms)
 }
 
-/// Handler of an instruction from a scalar to a vector.
-fn splat(op: &Operator<'_>) -> Option<Handler> {
+/// The instruction for an operator from a scalar to a vector.
+fn splat(op: &Operator<'_>) -> Option<Op<Splat>> {
     macro_rules! arms {
         ($($op:ident $f:ident $ty:ident;)*) => {
             match *op {
-                $(Operator::$op  => Some(v::splat::<ops::$op>),)*
+                $(Operator::$op  => Some(op::splat::<ops::$op>()),)*
                 _ => None,
             }
         };
@@ -100,12 +103,12 @@ fn splat(op: &Operator<'_>) -> Option<Handler> {
     splat_vectors!(arms)
 }
 
-/// Handler, lane and result of an instruction from a vector to one of its lanes.
-fn extract(op: &Operator<'_>) -> Option<(Handler, u8, ValType)> {
+/// The instruction, lane and result for an operator from a vector to one of its lanes.
+fn extract(op: &Operator<'_>) -> Option<(Op<Extract>, Lane, ValType)> {
     macro_rules! arms {
         ($($op:ident $f:ident $ty:ident;)*) => {
             match *op {
-                $(Operator::$op { lane } => Some((v::extract::<ops::$op>, lane, scalar::<$ty>())),)*
+                $(Operator::$op { lane } => Some((op::extract::<ops::$op>(), Lane(u16::from(lane)), scalar::<$ty>())),)*
                 _ => None,
             }
         };
@@ -113,12 +116,12 @@ fn extract(op: &Operator<'_>) -> Option<(Handler, u8, ValType)> {
     extract_vectors!(arms)
 }
 
-/// Handler and lane of an instruction that replaces a lane.
-fn replace(op: &Operator<'_>) -> Option<(Handler, u8)> {
+/// The instruction and lane for an operator that replaces a lane.
+fn replace(op: &Operator<'_>) -> Option<(Op<Replace>, Lane)> {
     macro_rules! arms {
         ($($op:ident $f:ident $ty:ident;)*) => {
             match *op {
-                $(Operator::$op { lane } => Some((v::replace::<ops::$op>, lane)),)*
+                $(Operator::$op { lane } => Some((op::replace::<ops::$op>(), Lane(u16::from(lane)))),)*
                 _ => None,
             }
         };
@@ -126,12 +129,12 @@ fn replace(op: &Operator<'_>) -> Option<(Handler, u8)> {
     replace_vectors!(arms)
 }
 
-/// Handler of a load that widens, splats or zero-extends.
-fn load(op: &Operator<'_>) -> Option<(Handler, MemArg)> {
+/// The instruction for a load that widens, splats or zero-extends.
+fn load(op: &Operator<'_>) -> Option<(Op<LoadV128>, MemArg)> {
     macro_rules! arms {
         ($($op:ident $f:ident $ty:ident;)*) => {
             match *op {
-                $(Operator::$op { memarg } => Some((v::load::<ops::$op>, memarg)),)*
+                $(Operator::$op { memarg } => Some((op::load::<ops::$op>(), memarg)),)*
                 _ => None,
             }
         };
@@ -139,12 +142,12 @@ fn load(op: &Operator<'_>) -> Option<(Handler, MemArg)> {
     load_vectors!(arms)
 }
 
-/// Handler and lane of a load of a lane.
-fn load_lane(op: &Operator<'_>) -> Option<(Handler, MemArg, u8)> {
+/// The instruction and lane for a load of a lane.
+fn load_lane(op: &Operator<'_>) -> Option<(Op<LoadLane>, MemArg, Lane)> {
     macro_rules! arms {
         ($($op:ident $f:ident $ty:ident;)*) => {
             match *op {
-                $(Operator::$op { memarg, lane } => Some((v::load_lane::<ops::$op>, memarg, lane)),)*
+                $(Operator::$op { memarg, lane } => Some((op::load_lane::<ops::$op>(), memarg, Lane(u16::from(lane)))),)*
                 _ => None,
             }
         };
@@ -152,12 +155,12 @@ fn load_lane(op: &Operator<'_>) -> Option<(Handler, MemArg, u8)> {
     load_lane_vectors!(arms)
 }
 
-/// Handler and lane of a store of a lane.
-fn store_lane(op: &Operator<'_>) -> Option<(Handler, MemArg, u8)> {
+/// The instruction and lane for a store of a lane.
+fn store_lane(op: &Operator<'_>) -> Option<(Op<StoreLane>, MemArg, Lane)> {
     macro_rules! arms {
         ($($op:ident $f:ident $ty:ident;)*) => {
             match *op {
-                $(Operator::$op { memarg, lane } => Some((v::store_lane::<ops::$op>, memarg, lane)),)*
+                $(Operator::$op { memarg, lane } => Some((op::store_lane::<ops::$op>(), memarg, Lane(u16::from(lane)))),)*
                 _ => None,
             }
         };
@@ -180,37 +183,47 @@ impl Translator<'_> {
     /// Translates an instruction of this file; false if it is none.
     pub(super) fn vector(&mut self, op: &Operator<'_>) -> bool {
         let deterministic = self.module.deterministic;
-        let canonical = |of: fn(&Operator<'_>) -> Option<Handler>| if deterministic { of(op) } else { None };
-        if let Some(handler) = canonical(canonical_binary).or_else(|| binary(op)).or_else(|| shift(op)) {
-            let (b, a) = (self.pop(), self.pop());
-            let (a, b) = (self.slot(a), self.slot(b));
-            let start = self.code.op(handler);
-            self.code.slots(0, a, b, 0);
-            self.result(start, ValType::V128);
-        } else if let Some(handler) = canonical(canonical_unary).or_else(|| unary(op)).or_else(|| splat(op)) {
-            self.one(handler, 0, ValType::V128);
-        } else if let Some(handler) = test(op) {
-            self.one(handler, 0, ValType::I32);
-        } else if let Some((handler, lane, ty)) = extract(op) {
-            self.one(handler, lane, ty);
-        } else if let Some((handler, lane)) = replace(op) {
-            let (b, a) = (self.pop(), self.pop());
-            let (a, b) = (self.slot(a), self.slot(b));
-            let start = self.code.op(handler);
-            self.code.slots(0, a, b, u16::from(lane));
-            self.result(start, ValType::V128);
-        } else if let Some((handler, memarg)) = load(op) {
-            self.load_vector(handler, &memarg);
-        } else if let Some((handler, memarg, lane)) = load_lane(op) {
+        if let Some(op) = canonical(canonical_binary, deterministic, op).or_else(|| binary(op)) {
+            let (x, y) = self.two();
+            self.result(op, ValType::V128, |result| BinaryV128 { result: result.wide(), x, y: y.wide() });
+        } else if let Some(op) = shift(op) {
+            let (x, count) = self.two();
+            self.result(op, ValType::V128, |result| Shift { result: result.wide(), x, count });
+        } else if let Some(op) = canonical(canonical_unary, deterministic, op).or_else(|| unary(op)) {
+            let x = self.one().wide();
+            self.result(op, ValType::V128, |result| UnaryV128 { result: result.wide(), x });
+        } else if let Some(op) = splat(op) {
+            let x = self.one();
+            self.result(op, ValType::V128, |result| Splat { result: result.wide(), x });
+        } else if let Some(op) = test(op) {
+            let x = self.one().wide();
+            self.result_in_acc(op, ValType::I32, |result| Test { result, x });
+        } else if let Some((op, lane, ty)) = extract(op) {
+            let x = self.one().wide();
+            self.result_in_acc(op, ty, |result| Extract { result, x, lane });
+        } else if let Some((op, lane)) = replace(op) {
+            let (x, value) = self.two();
+            self.result(op, ValType::V128, |result| Replace { result: result.wide(), x, value, lane });
+        } else if let Some((op, memarg)) = load(op) {
+            self.load_vector(op, &memarg);
+        } else if let Some((op, memarg, lane)) = load_lane(op) {
             let (vector, addr) = (self.pop(), self.pop());
-            let (addr, vector) = (self.slot(addr), self.slot(vector));
-            let start = self.code.op(handler);
-            self.code.slots_imm(0, addr, memarg.offset as u32);
-            self.code.slots(vector, u16::from(lane), 0, 0);
-            self.result(start, ValType::V128);
-        } else if let Some((handler, memarg, lane)) = store_lane(op) {
-            self.store_vector(handler, &memarg);
-            self.code.slots(0, u16::from(lane), 0, 0);
+            let (address, x) = (self.slot(addr), self.slot(vector).wide());
+            let offset = MemOffset(memarg.offset as u32);
+            self.result(op, ValType::V128, |result| LoadLane {
+                result: result.wide(),
+                address,
+                offset,
+                x,
+                lane,
+            });
+        } else if let Some((op, memarg, lane)) = store_lane(op) {
+            self.store_vector(op, &memarg, |value, address, offset| StoreLane {
+                value,
+                address,
+                offset,
+                lane,
+            });
         } else {
             return self.other_vector(op);
         }
@@ -219,52 +232,77 @@ impl Translator<'_> {
 
     fn other_vector(&mut self, op: &Operator<'_>) -> bool {
         match *op {
-            Operator::V128Load { memarg } => self.load_vector(v::load::<ops::V128Load>, &memarg),
-            Operator::V128Store { memarg } => self.store_vector(v::store, &memarg),
+            Operator::V128Load { memarg } => self.load_vector(op::load::<ops::V128Load>(), &memarg),
+            Operator::V128Store { memarg } => {
+                self.store_vector(op::store(), &memarg, |value, address, offset| StoreV128 {
+                    value,
+                    address,
+                    offset,
+                });
+            }
             Operator::V128Bitselect => {
                 let (c, b, a) = (self.pop(), self.pop(), self.pop());
-                let (a, b, c) = (self.slot(a), self.slot(b), self.slot(c));
-                let start = self.code.op(v::bitselect);
-                self.code.slots(0, a, b, c);
-                self.result(start, ValType::V128);
+                let (x, y, mask) = (self.slot(a).wide(), self.slot(b).wide(), self.slot(c).wide());
+                self.result(op::bitselect(), ValType::V128, |result| Bitselect {
+                    result: result.wide(),
+                    x,
+                    y,
+                    mask,
+                });
             }
             Operator::I8x16Shuffle { lanes } => {
-                let (b, a) = (self.pop(), self.pop());
-                let (a, b) = (self.slot(a), self.slot(b));
-                let start = self.code.op(v::shuffle);
-                self.code.slots(0, a, b, 0);
+                let (x, y) = self.two();
                 let lanes = u128::from_le_bytes(lanes);
-                self.code.word(lanes as u64);
-                self.code.word((lanes >> 64) as u64);
-                self.result(start, ValType::V128);
+                let (low, high) = (Lanes(lanes as u64), Lanes((lanes >> 64) as u64));
+                self.result(op::shuffle(), ValType::V128, |result| Shuffle {
+                    result: result.wide(),
+                    x,
+                    y: y.wide(),
+                    low,
+                    high,
+                });
             }
             _ => return false,
         }
         true
     }
 
-    /// One operand, one result, maybe a lane.
-    fn one(&mut self, handler: Handler, lane: u8, ty: ValType) {
-        let a = self.pop();
-        let a = self.slot(a);
-        let start = self.code.op(handler);
-        self.code.slots(0, a, u16::from(lane), 0);
-        self.result_in_acc(start, ty);
+    /// Pops an operand.
+    fn one(&mut self) -> Slot {
+        let x = self.pop();
+        self.slot(x)
     }
 
-    fn load_vector(&mut self, handler: Handler, memarg: &MemArg) {
-        let addr = self.pop();
-        let addr = self.slot(addr);
-        let start = self.code.op(handler);
-        self.code.slots_imm(0, addr, memarg.offset as u32);
-        self.result(start, ValType::V128);
+    /// Pops a vector and what is above it.
+    fn two(&mut self) -> (Wide, Slot) {
+        let (y, x) = (self.pop(), self.pop());
+        (self.slot(x).wide(), self.slot(y))
     }
 
-    fn store_vector(&mut self, handler: Handler, memarg: &MemArg) {
+    fn load_vector(&mut self, op: Op<LoadV128>, memarg: &MemArg) {
+        let address = self.one();
+        let offset = MemOffset(memarg.offset as u32);
+        self.result(op, ValType::V128, |result| LoadV128 { result: result.wide(), address, offset });
+    }
+
+    fn store_vector<I: Instruction>(
+        &mut self,
+        op: Op<I>,
+        memarg: &MemArg,
+        operands: impl FnOnce(Wide, Slot, MemOffset) -> I,
+    ) {
         let (vector, addr) = (self.pop(), self.pop());
-        let (addr, vector) = (self.slot(addr), self.slot(vector));
-        self.code.op(handler);
-        self.code.slots_imm(vector, addr, memarg.offset as u32);
+        let (address, value) = (self.slot(addr), self.slot(vector).wide());
+        self.code.emit(op, operands(value, address, MemOffset(memarg.offset as u32)));
         self.last = None;
     }
+}
+
+/// What deterministic mode has for an operator, in that mode.
+fn canonical<I>(
+    of: fn(&Operator<'_>) -> Option<Op<I>>,
+    deterministic: bool,
+    op: &Operator<'_>,
+) -> Option<Op<I>> {
+    if deterministic { of(op) } else { None }
 }

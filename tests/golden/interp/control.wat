@@ -1,0 +1,88 @@
+;; Blocks, branches and loops: what compares and branches is one instruction, and so is what adds, compares and branches back.
+(module
+  (func (export "if") (param i32) (result i32)
+    (if (result i32) (local.get 0) (then (i32.const 1)) (else (i32.const 2))))
+  (func (export "if_without_else") (param i32 i32)
+    (if (i32.lt_s (local.get 0) (local.get 1)) (then (local.set 0 (i32.const 1)))))
+  (func (export "if_not") (param i32 i32)
+    (if (i32.eqz (i32.lt_s (local.get 0) (local.get 1))) (then (local.set 0 (i32.const 1)))))
+  (func (export "br_if_of_each_shape") (param i32 i32 i64 f64)
+    (block $out
+      (br_if $out (local.get 0))
+      (br_if $out (i32.eqz (local.get 0)))
+      (br_if $out (i32.gt_u (local.get 0) (local.get 1)))
+      (br_if $out (i32.gt_u (i32.clz (local.get 0)) (local.get 1)))
+      (br_if $out (i32.gt_u (local.get 0) (i32.clz (local.get 1))))
+      (br_if $out (i32.gt_u (local.get 0) (i32.const 9)))
+      (br_if $out (i32.gt_u (i32.clz (local.get 0)) (i32.const 9)))
+      (br_if $out (i32.and (local.get 0) (i32.const 1)))
+      (br_if $out (i64.eqz (local.get 2)))
+      (br_if $out (i64.ne (local.get 2) (i64.const -4)))
+      (br_if $out (f64.lt (local.get 3) (f64.const 0.5)))
+      (local.set 0 (i32.ctz (local.get 1)))
+      (br_if $out (local.get 0))))
+  (func (export "br_carries_operands") (param i32) (result i32 i32)
+    (block $out (result i32 i32)
+      (br_if $out (i32.const 1) (local.get 0) (local.get 0))
+      (br $out (i32.const 3) (i32.const 4))))
+  (func (export "br_to_the_function") (param i32) (result i32)
+    (br_if 0 (i32.const 1) (local.get 0)))
+  (func (export "br_table") (param i32) (result i32)
+    (block $a (block $b (block $c
+      (br_table $a $b $c (local.get 0)))
+      (return (i32.const 3)))
+      (return (i32.const 2)))
+    (i32.const 1))
+  (func (export "br_table_that_moves_and_goes_back") (param i32) (result i32)
+    (block $out (result i32)
+      (loop $again (result i32)
+        (i32.const 5)
+        (br_table $out $out $out (i32.clz (local.get 0))))
+      (drop)
+      (block $leave
+        (loop $next
+          (br_table $next $leave (local.get 0))))
+      (i32.const 7)))
+  (func (export "count_up") (param i32) (local i32)
+    (loop $again
+      (br_if $again (i32.lt_u (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (local.get 0)))))
+  (func (export "count_down") (param i32)
+    (loop $again
+      (br_if $again (local.tee 0 (i32.add (local.get 0) (i32.const -1))))))
+  (func (export "count_to_a_constant") (local i32)
+    (loop $again
+      (br_if $again (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (i32.const 400)))))
+  (func (export "count_until") (param i32)
+    (loop $again
+      (br_if $again (i32.eqz (local.tee 0 (i32.add (local.get 0) (i32.const 1)))))))
+  (func (export "count_with_sub") (param i32)
+    (loop $again
+      (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+  (func (export "while") (param i32 i32)
+    (block $out
+      (loop $again
+        (br_if $out (i32.ge_s (local.get 0) (local.get 1)))
+        (local.set 0 (i32.mul (local.get 0) (i32.const 3)))
+        (br $again))))
+  (func (export "loops_that_open_together") (param i32)
+    (loop $outer
+      (loop $inner
+        (br_if $inner (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1))))
+        (br_if $outer (i32.gt_s (local.get 0) (i32.const -1))))))
+  (func (export "loop_with_parameters") (param i32) (result i32)
+    (local.get 0)
+    (loop $again (param i32) (result i32)
+      (i32.shr_u (i32.const 1))
+      (br_if $again (i32.const 8) (local.get 0))
+      (drop)))
+  (func (export "operands_below_a_loop") (param i32 i32) (result i32)
+    (local.get 1)
+    (i32.const 9)
+    (loop $again
+      (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+    (i32.add))
+  (func (export "unreachable") (param i32)
+    (if (local.get 0) (then (unreachable)))
+    (return)
+    (br 0))
+)
