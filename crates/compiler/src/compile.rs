@@ -250,9 +250,9 @@ fn compile_without(
     left_out: &HashSet<String>,
 ) -> Result<(Compiled, HashSet<String>)> {
     let (options, target) = (unit.options, unit.target);
-    let text = options.format != Format::Object;
+    let unoptimized = options.format == Format::IrUnoptimized;
     // Of a module that runs, continuations are asked for.
-    let continued = options.checkpoints && options.continuations && !text && !options.in_parts;
+    let continued = options.checkpoints && options.continuations && !unoptimized && !options.in_parts;
     let mut loops = Vec::new();
     for &func in &part.funcs {
         let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
@@ -288,12 +288,8 @@ fn compile_without(
         }
     }
     unit.verify()?;
-    let printed = || {
-        let code = unit.llvm.print_to_string().to_bytes().to_vec();
-        Ok((Compiled { code: vec![code], ..Compiled::default() }, HashSet::new()))
-    };
-    if options.format == Format::IrUnoptimized {
-        return printed();
+    if unoptimized {
+        return Ok((Compiled { code: vec![text(&unit.llvm)], ..Compiled::default() }, HashSet::new()));
     }
     let level = options.opt_level.min(3);
     let pass_options = PassBuilderOptions::create();
@@ -308,19 +304,20 @@ fn compile_without(
         promote::run(&unit.llvm, unit.target);
     }
     nans::run(&unit.llvm, options.deterministic);
-    if options.format == Format::IrOptimized {
-        return printed();
-    }
+    let emit = |llvm: &LlvmModule<'_>| match options.format {
+        Format::Object => object(unit, llvm),
+        Format::IrOptimized | Format::IrUnoptimized => Ok((text(llvm), HashSet::new())),
+    };
     if continuations.is_empty() || options.in_parts {
-        let (code, large) = object(unit, &unit.llvm)?;
+        let (code, large) = emit(&unit.llvm)?;
         return Ok((Compiled { code: vec![code], ..Compiled::default() }, large));
     }
     // They were optimized together, so that the same functions are inlined into both.
     let apart = unit.llvm.clone();
     keep(unit, &unit.llvm, |name| !continuations.contains(name))?;
     keep(unit, &apart, |name| continuations.contains(name))?;
-    let (code, mut large) = object(unit, &unit.llvm)?;
-    let (continuations, more) = object(unit, &apart)?;
+    let (code, mut large) = emit(&unit.llvm)?;
+    let (continuations, more) = emit(&apart)?;
     large.extend(more);
     Ok((Compiled { code: vec![code], continuations: vec![continuations] }, large))
 }
@@ -346,8 +343,13 @@ fn keep<'c>(unit: &Unit<'c, '_>, llvm: &LlvmModule<'c>, kept: impl Fn(&str) -> b
         .map_err(|e| CompileError::Llvm(e.to_string()))
 }
 
+/// An LLVM module in text form.
+fn text(llvm: &LlvmModule<'_>) -> Vec<u8> {
+    llvm.print_to_string().to_bytes().to_vec()
+}
+
 /// An LLVM module as an object file, and the functions of it that have too large a frame.
-fn object<'c>(unit: &Unit<'c, '_>, llvm: &LlvmModule<'c>) -> Result<(Vec<u8>, HashSet<String>)> {
+fn object(unit: &Unit<'_, '_>, llvm: &LlvmModule<'_>) -> Result<(Vec<u8>, HashSet<String>)> {
     let (object, heard) =
         frames::listen(unit.context, || unit.target.machine.write_to_memory_buffer(llvm, FileType::Object));
     if let Some(error) = heard.error {
