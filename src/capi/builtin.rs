@@ -85,8 +85,8 @@ fn call_wasi(
     params: usize,
 ) -> Result<(), HostError> {
     let instance = instance_of(caller)?;
-    let control = instance.store().control().clone();
-    match (f.call)(&instance.wasi.ctx, &caller.memory(), &*control, &slots[..params]) {
+    let thread = caller.env.thread().clone();
+    match (f.call)(&instance.wasi.ctx, &caller.memory(), &*thread, &slots[..params]) {
         Outcome::Errno(errno) => {
             slots[0] = u64::from(errno);
             Ok(())

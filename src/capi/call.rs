@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 use wayfarer_module::{FuncType, ValType};
-use wayfarer_runtime::{Func, ResumeError, Trap, TrapCode};
+use wayfarer_runtime::{ExecEnv, Func, ResumeError, Trap, TrapCode};
 use wayfarer_snapshot::view::{Entry, Thread};
 
 use super::exec_env::WASMExecEnv;
@@ -99,7 +99,7 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
     let result = env.run(|exec_env| {
         if outermost {
             exec_env.entry = entry;
-            begin_call(env, instance);
+            begin_call(env, exec_env, instance);
         }
         if remembered {
             begin(instance, func, entry, &slots[..func.param_slots as usize]);
@@ -125,8 +125,8 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
 }
 
 /// A call of the host's begins.
-fn begin_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
-    instance.driver.begin_call();
+fn begin_call(env: &WASMExecEnv, exec_env: &ExecEnv, instance: &WASMModuleInstanceCommon) {
+    instance.driver.begin_call(exec_env.thread());
     env.called.set(std::sync::Arc::as_ptr(&instance.driver));
 }
 
@@ -134,7 +134,7 @@ fn begin_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
 fn end_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
     env.called.set(std::ptr::null());
     wayfarer_wasi::call_ended();
-    instance.driver.end_call(instance.store());
+    env.inspect(|exec_env| instance.driver.end_call(instance.store(), exec_env.thread()));
 }
 
 /// A call of the host's, for its history.
@@ -213,8 +213,8 @@ fn go_on(
 ) -> Result<Vec<u64>, Failed> {
     let engine = &instance.store().runtime().engine;
     let func = thread.frames.first().and_then(|frame| instance.engine_instance().func(frame.func.func));
-    begin_call(env, instance);
     let result = env.run(|exec_env| {
+        begin_call(env, exec_env, instance);
         exec_env.instance = instance.engine_instance();
         let resumed = engine.resume(exec_env, thread).map_err(|error| match error {
             ResumeError::Trap(trap) => trap,
@@ -225,11 +225,14 @@ fn go_on(
         }
         resumed
     });
+    let made = result.is_ok();
     let ended = ended(instance, result);
     if let Some(func) = func {
         remember(instance, func, ended.as_deref().map_err(|&failed| failed));
     }
-    end_call(env, instance);
+    if made {
+        end_call(env, instance);
+    }
     ended
 }
 

@@ -18,6 +18,7 @@ use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t, wasm_module_t};
 use crate::checkpoint::driver::{Report, Request, Target};
+use crate::checkpoint::meeting;
 use crate::checkpoint::policy::is_image_mode;
 use crate::checkpoint::resources::native_state::{self, Hook, Writer};
 use crate::checkpoint::set_image_mode;
@@ -290,6 +291,14 @@ pub extern "C" fn wayfarer_set_image_mode(mode: u32) -> bool {
         }
         usable
     })
+}
+
+/// Sets how long a checkpoint waits for threads that run the guest and do not come to a stable point, because they are in a
+/// native function: so many milliseconds from now on, in this process (5000 at first). Then it is refused, with the name of
+/// that function, and all go on. The threads that have come stand still meanwhile.
+#[unsafe(no_mangle)]
+pub extern "C" fn wayfarer_set_stop_limit(milliseconds: u64) {
+    meeting::set_limit(milliseconds);
 }
 
 /// Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
@@ -636,7 +645,11 @@ pub unsafe extern "C" fn wayfarer_write(writer: *mut wayfarer_writer_t, data: *c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_interrupted(module_inst: wasm_module_inst_t) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { module_inst.as_ref() }.is_some_and(|i| i.store().control().interrupted())
+    let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+    match exec_env::thread_in(instance) {
+        Some(thread) => thread.interrupted(),
+        None => instance.store().control().interrupted(),
+    }
 }
 
 /// A descriptor that is readable while wayfarer_interrupted is true, to be waited for with poll beside others; -1 if
@@ -647,7 +660,10 @@ pub unsafe extern "C" fn wayfarer_wake_fd(module_inst: wasm_module_inst_t) -> c_
     guard(-1, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return -1 };
-        instance.store().control().wake_fd()
+        match exec_env::thread_in(instance) {
+            Some(thread) => thread.wake_fd(),
+            None => instance.store().control().wake_fd(),
+        }
     })
 }
 

@@ -3,7 +3,7 @@
 //! - [`policy`]: the settings, from flags or the environment; `place`: whether images can be written where they say;
 //!   `config`: the ones in force in this process
 //! - `watcher`: the signal and the timer; `pace`: how fast they may follow each other
-//! - `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile; `leave`: ends the process afterwards;
+//! - `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile; `meeting`: the threads that are; `leave`: ends the process afterwards;
 //!   `futex`: what the gate and the watcher wait on
 //! - `history`: what the host does with a store, and doing it again; `program`: all of its stores
 //! - `resources`: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
@@ -15,6 +15,7 @@ mod futex;
 mod gate;
 pub(crate) mod history;
 mod leave;
+pub(crate) mod meeting;
 mod pace;
 mod place;
 pub mod policy;

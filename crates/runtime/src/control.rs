@@ -136,24 +136,33 @@ impl Control {
     /// Asks for a checkpoint at the next stable point. What it is for has to be said before, where who serves it looks.
     /// Async-signal-safe.
     pub fn request_checkpoint(&self) {
-        self.stop(None);
+        self.stop(false);
     }
 
-    /// Has all threads come to a stable point, but `own`, which asks. The epoch of this request. Async-signal-safe.
-    pub fn stop(&self, own: Option<&GuestThread>) -> u64 {
+    /// Has all come to a stable point but the thread that this one of the host's is in a call of. The number of this request,
+    /// to be settled.
+    pub fn stop_others(&self) -> u64 {
+        self.stop(true)
+    }
+
+    fn stop(&self, but_here: bool) -> u64 {
         self.ask(|| {
             let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-            if let Some(own) = own {
-                own.seen.fetch_max(epoch, Ordering::SeqCst);
+            if but_here {
+                self.threads.visit(|thread| {
+                    if thread.is_inside_here() {
+                        thread.seen.fetch_max(epoch, Ordering::SeqCst);
+                    }
+                });
             }
             self.arm(STOP);
             epoch
         })
     }
 
-    /// The last request so far.
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::SeqCst)
+    /// Nobody need come any more for what was asked so far.
+    pub fn settle_all(&self) {
+        self.settle(self.epoch.load(Ordering::SeqCst));
     }
 
     /// Nobody need come for the sake of this request or one before it.

@@ -9,6 +9,11 @@ fn threads<const N: usize>() -> (Arc<Control>, [Registered; N]) {
     (control, threads)
 }
 
+/// Enters on another thread of the host.
+fn elsewhere(thread: &GuestThread) {
+    std::thread::scope(|scope| drop(scope.spawn(|| thread.enter())));
+}
+
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *state >> 33
@@ -68,13 +73,13 @@ fn nobody_waits_for_who_has_left_and_what_nobody_has_seen_stays() {
 fn who_asks_the_others_need_not_come_and_says_when_it_is_over() {
     let (control, [a, b]) = threads();
     a.thread().enter();
-    b.thread().enter();
-    let epoch = control.stop(Some(a.thread()));
+    elsewhere(b.thread());
+    let epoch = control.stop_others();
     assert_eq!(control.poll(a.thread()), PollAction::Continue);
     assert!(b.thread().pending() && !a.thread().pending());
     control.settle(epoch);
     assert!(!b.thread().pending() && !control.is_armed());
-    let (first, second) = (control.stop(None), control.stop(None));
+    let (first, second) = (control.stop(false), control.stop(false));
     control.settle(first);
     assert!(control.is_armed(), "the second is another");
     control.settle(second);
@@ -113,7 +118,7 @@ fn each_has_a_descriptor_and_a_count_of_its_own() {
 fn all_who_were_inside_end_when_they_are_told_to_though_the_first_takes_it_back() {
     let (control, [a, b, c]) = threads();
     a.thread().enter();
-    std::thread::scope(|scope| drop(scope.spawn(|| b.thread().enter())));
+    elsewhere(b.thread());
     control.request_terminate();
     assert_eq!(control.poll(a.thread()), PollAction::Terminate);
     c.thread().enter();
@@ -184,7 +189,7 @@ fn in_a_storm_no_request_is_lost_and_none_is_doubled() {
         let mut state = 99;
         for _ in 0..rounds {
             let calls = threads.each_ref().map(|t| t.thread().call());
-            let epoch = control.stop(None);
+            let epoch = control.stop(false);
             let start = Instant::now();
             while control.settled() < epoch {
                 assert!(start.elapsed() < Duration::from_secs(60), "it is never settled");
