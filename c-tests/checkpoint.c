@@ -777,7 +777,7 @@ int main(int argc, char **argv)
     RUN(in_a_new_process);
     RUN(waiting_for_oneself);
     RUN(what_cannot_be_captured);
-    RUN(two_threads_in_the_guest);
+    RUN(a_thread_that_does_not_come_is_waited_for_and_named);
     RUN(bad_arguments);
     RUN(arguments_of_other_sizes);
     RUN(bad_images);

@@ -146,6 +146,13 @@ WASM_RUNTIME_API_EXTERN
 bool wayfarer_set_image_mode(uint32_t mode);
 
 /**
+ * Sets how long a checkpoint waits for threads that run the guest and do not come to a stable point, because they are in a
+ * native function: so many milliseconds from now on, in this process (5000 at first). Then it is refused, with the name of
+ * that function, and all go on. The threads that have come stand still meanwhile.
+ */
+WASM_RUNTIME_API_EXTERN void wayfarer_set_stop_limit(uint64_t milliseconds);
+
+/**
  * Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
  * guest, which would wait for itself (use wayfarer_checkpoint_request there).
  *

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 use std::sync::mpsc;
 
+use wayfarer_program::policy::is_image_mode;
+use wayfarer_program::source::Source;
+use wayfarer_program::{Report, Request, Target, set_image_mode};
 use wayfarer_runtime::AfterCheckpoint;
 use wayfarer_snapshot::{Compression, Image, Reason};
 
@@ -16,13 +19,8 @@ use super::ffi::{CEnum, c_str, enum_value, guard, put, put_error, slice, text};
 use super::instance::WASMModuleInstanceCommon;
 use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
+use super::native_state::{self, Hook, Writer};
 use super::types::{wasm_exec_env_t, wasm_module_inst_t, wasm_module_t};
-use crate::checkpoint::driver::{Report, Request, Target};
-use crate::checkpoint::meeting;
-use crate::checkpoint::policy::is_image_mode;
-use crate::checkpoint::resources::native_state::{self, Hook, Writer};
-use crate::checkpoint::set_image_mode;
-use crate::checkpoint::source::Source;
 
 /// What becomes of the guest after a checkpoint.
 #[repr(C)]
@@ -270,7 +268,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request_sized(
         // SAFETY: as the caller promises.
         let placed = unsafe { order(args, args_size) }
             .and_then(|order| order.request(tell(module_inst, done, UserData(user_data))))
-            .and_then(|request| instance.driver.order_now(instance.store(), request));
+            .and_then(|request| instance.program.order(request));
         // SAFETY: as the caller promises.
         placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
     })
@@ -298,7 +296,7 @@ pub extern "C" fn wayfarer_set_image_mode(mode: u32) -> bool {
 /// that function, and all go on. The threads that have come stand still meanwhile.
 #[unsafe(no_mangle)]
 pub extern "C" fn wayfarer_set_stop_limit(milliseconds: u64) {
-    meeting::set_limit(milliseconds);
+    wayfarer_program::set_stop_limit(milliseconds);
 }
 
 /// Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
@@ -362,7 +360,7 @@ fn checkpoint(instance: &WASMModuleInstanceCommon, order: &Order) -> Result<Repo
     let request = order.request(move |result| {
         let _ = done.send(result);
     })?;
-    instance.driver.order_now(instance.store(), request)?;
+    instance.program.order(request)?;
     wait.recv().unwrap_or_else(|_| Err("the instance ended before a checkpoint could be taken".to_owned()))
 }
 
@@ -448,7 +446,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
         let prepared = unsafe { order(args, args_size) }.and_then(|order| {
             // A descriptor is duplicated now: the host may close its own.
             let kept = order.fd.map(duplicate).transpose()?;
-            instance.driver.prepare(Box::new(move || {
+            instance.program.prepare(Box::new(move || {
                 let (inst, user_data) = (inst, user_data);
                 use std::os::fd::AsRawFd;
                 let order = Order { fd: kept.as_ref().map(AsRawFd::as_raw_fd), ..order.clone() };
@@ -465,7 +463,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
 pub unsafe extern "C" fn wayfarer_checkpoint_trigger(module_inst: wasm_module_inst_t) {
     // SAFETY: as the caller promises.
     if let Some(instance) = unsafe { module_inst.as_ref() } {
-        instance.driver.trigger();
+        instance.program.trigger();
     }
 }
 
@@ -473,7 +471,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_trigger(module_inst: wasm_module_in
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_checkpoint_count(module_inst: wasm_module_inst_t) -> u64 {
     // SAFETY: as the caller promises.
-    guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.driver.count()))
+    guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.program.count()))
 }
 
 /// # Safety
@@ -578,7 +576,7 @@ pub unsafe extern "C" fn wayfarer_call_in_progress(
     guard(false, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-        let Some((_, index)) = instance.driver.history().pending_function() else { return false };
+        let Some((_, index)) = instance.program.history().pending_function() else { return false };
         // SAFETY: as the caller promises.
         unsafe { put(function_index, index) };
         true
@@ -593,7 +591,7 @@ pub unsafe extern "C" fn wayfarer_resume(exec_env: wasm_exec_env_t, argv: *mut u
         // SAFETY: as the caller promises.
         let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
         let func = env.instance().and_then(|i| {
-            let (instance, func) = i.driver.history().pending_function()?;
+            let (instance, func) = i.program.history().pending_function()?;
             i.store().instance(instance as usize)?.func(func)
         });
         // SAFETY: as the caller promises.

@@ -24,8 +24,8 @@ pub(crate) fn limit() -> Duration {
     Duration::from_millis(LIMIT.load(Ordering::Relaxed))
 }
 
-/// Sets [`limit`], in milliseconds.
-pub(crate) fn set_limit(milliseconds: u64) {
+/// Sets how long a checkpoint waits for a thread that does not come to a stable point, in milliseconds.
+pub fn set_limit(milliseconds: u64) {
     LIMIT.store(milliseconds, Ordering::Relaxed);
 }
 
