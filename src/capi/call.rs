@@ -183,6 +183,10 @@ pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     match instance.program.history().take_pending(instance.store()) {
         Ok(Some(thread)) => go_on(env, instance, &thread),
         Ok(None) => {
+            let program = &instance.program;
+            if let Some(thread) = program.first_kept().and_then(|nth| program.take_call(nth)) {
+                return go_on(env, instance, &thread);
+            }
             instance.set_exception("no call is in progress");
             Err(Failed)
         }
@@ -193,7 +197,11 @@ pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     }
 }
 
-fn go_on(
+/// Goes on with a call that was in progress.
+///
+/// # Errors
+/// As [`call`].
+pub(crate) fn go_on(
     env: &WASMExecEnv,
     instance: &WASMModuleInstanceCommon,
     thread: &Thread,

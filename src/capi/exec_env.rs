@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::{Arc, PoisonError};
 
-use wayfarer_runtime::{ExecEnv, GuestThread, native_stack};
+use wayfarer_runtime::{ExecEnv, GuestThread, Store, native_stack};
 
 use super::ffi::guard;
 use super::instance::WASMModuleInstanceCommon;
@@ -47,10 +47,15 @@ pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option
 
 /// The guest's thread that runs here, if its guest is of this instance's store: as those who ask something of it know it.
 pub(crate) fn thread_in(instance: &WASMModuleInstanceCommon) -> Option<Arc<GuestThread>> {
+    thread_of(instance.store())
+}
+
+/// The same for a store.
+pub(crate) fn thread_of(store: &Store) -> Option<Arc<GuestThread>> {
     // SAFETY: an exec env is not destroyed while its guest runs.
     let env = unsafe { RUNNING.get().as_ref() }?;
     let thread = env.inspect(|exec_env| exec_env.thread().clone());
-    Arc::ptr_eq(thread.control(), instance.store().control()).then_some(thread)
+    Arc::ptr_eq(thread.control(), store.control()).then_some(thread)
 }
 
 /// Whether this thread is in a native function that a guest called.

@@ -13,6 +13,7 @@ use wayfarer_program::policy::Resolved;
 use wayfarer_program::progress::Shown;
 use wayfarer_program::resources::host::Host;
 use wayfarer_program::resources::instance::InstanceState;
+use wayfarer_program::resources::others::Other;
 use wayfarer_program::resources::wasi::Wasi;
 use wayfarer_program::resources::{Resource, native_state};
 use wayfarer_program::source::Source;
@@ -20,7 +21,7 @@ use wayfarer_program::{self as checkpoint, HostParts, Program};
 use wayfarer_runtime::{
     Extern, Instance, InstantiateError, InstantiateOptions, LoadedModule, MemoryPlan, Store,
 };
-use wayfarer_snapshot::view::Entry;
+use wayfarer_snapshot::view::{Entry, ModuleId};
 use wayfarer_wasi::RestorePolicy;
 
 use super::call;
@@ -119,6 +120,7 @@ pub(crate) fn restore(
         Program::new(&store, Arc::new(Embedder), policy, Keep::Nothing, sequence).map_err(refuse)?;
     program.add_code(module.can_checkpoint()).map_err(refuse)?;
     program.history().go_on_from(&source);
+    program.keep_calls(source.image.program().threads.get(1..).unwrap_or_default());
     let (origin, settings) = (Origin::Image(Arc::new(source)), Resolved::default());
     let instance = instantiate_from(module, args, &|_| None, &program, origin, &settings)?;
     run_start_functions(&instance, true).map_err(fail)?;
@@ -247,6 +249,103 @@ fn fresh<'a>(
         heap.format(&instance.guest_memory()).map_err(|_| "init app heap failed".to_owned())?;
     }
     Ok((instance, heap))
+}
+
+/// A module that a store's instances are to be made of, and what they are given as imports.
+pub(crate) struct Given<'a> {
+    pub(crate) module: &'a WASMModuleCommon,
+    pub(crate) import: &'a dyn Fn(usize) -> Option<Extern>,
+}
+
+/// Makes all that is in an image, in a store that is empty: its instances, in order; none of those that the host had ended.
+/// `given` are modules among which the image's are.
+///
+/// # Errors
+/// Text. The store is then good for nothing but being deleted.
+pub(crate) fn restore_store(
+    store: &Arc<Store>,
+    given: &[Given<'_>],
+    args: &InstantiationArgs2,
+    source: &Source,
+) -> Result<Vec<Option<Box<WASMModuleInstanceCommon>>>, String> {
+    let view = &source.image.program().store;
+    if Program::of(store).is_some() || !store.is_empty() {
+        return Err("the store has instances, memories, tables or globals already".to_owned());
+    }
+    let find = |id: &ModuleId| {
+        let found = given.iter().find(|given| given.module.module().sha256 == id.sha256);
+        found.ok_or_else(|| {
+            format!(
+                "{}: none of the modules given is {}",
+                source.image.origin(),
+                of_image(&id.sha256, &id.name)
+            )
+        })
+    };
+    let given = view.modules.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    let modules: Vec<&Module> = given.iter().map(|given| given.module.module()).collect();
+    let others = source.verify_store(&modules, &Embedder)?;
+    let policy = checkpoint::in_force()?.policy;
+    let program = Program::new(store, Arc::new(Embedder), policy, Keep::Nothing, source.record.sequence)?;
+    given.iter().try_for_each(|given| program.add_code(given.module.can_checkpoint()))?;
+    let mode =
+        |module: &WASMModuleCommon| if module.aot.is_some() { MODE_DEFAULT } else { new_instance_mode() };
+    let loaded = given.iter().map(|given| given.module.for_mode(mode(given.module)).cloned());
+    let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
+    program.pass(|| {
+        let heap = |other: &Option<Other>| other.as_ref()?.heap.map(|(start, end)| start..end);
+        let first = source.record.heap.map(|(start, end)| start..end);
+        let heaps: Vec<_> = std::iter::once(first).chain(others.iter().map(heap)).collect();
+        let mut linked: Vec<_> = given.iter().map(|given| link::functions(given.module)).collect();
+        let restored = store.restore(view, &loaded, &heaps, |of, index| {
+            let nth = loaded.iter().position(|loaded| std::ptr::eq(&**loaded, of))?;
+            match (given[nth].import)(index) {
+                Some(Extern::Func(func)) => Some(func),
+                _ => linked[nth](index).map(|(ty, host)| store.add_host_func(&ty, host)),
+            }
+        });
+        restored
+            .and_then(|()| store.load_memories(&source.image, &loaded, true, None))
+            .map_err(|e| e.to_string())?;
+        let mut made = Vec::new();
+        for (nth, view) in view.instances.iter().enumerate() {
+            let given = given[view.module as usize];
+            let other = nth.checked_sub(1).map(|nth| others[nth].as_ref());
+            let (record, heap, natives) = match other {
+                None => (source.wasi()?, source.record.heap, &source.image.program().host),
+                Some(Some(other)) => (Cow::from(&other.wasi), other.heap, &other.natives),
+                Some(None) => {
+                    made.push(None);
+                    continue;
+                }
+            };
+            let wasi = wasi_context(given.module, args)?;
+            Wasi::restore(&record, (&wasi, &RestorePolicy::default()))?;
+            let instance = WASMModuleInstanceCommon::new(Parts {
+                program: program.clone(),
+                parts: HostParts::new(wasi, heap.and_then(|(start, end)| AppHeap::new(start..end))),
+                instance: store.instance(nth).ok_or("the image has no such instance")?,
+                module: std::ptr::from_ref(given.module).cast_mut(),
+                stack_size: args.basic.default_stack_size,
+                running_mode: mode(given.module),
+                custom_data: args.custom_data as *mut c_void,
+            });
+            native_state::restore(&program.embedder().native_modules(), &instance.parts, natives)?;
+            made.push(Some(instance));
+        }
+        program.keep_calls(&source.image.program().threads);
+        Ok(made)
+    })
+}
+
+/// A module of an image, for messages.
+fn of_image(sha256: &[u8; 32], name: &str) -> String {
+    let hash: String = sha256[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    if name.is_empty() {
+        format!("the one of SHA-256 {hash}...")
+    } else {
+        format!("{name}, of SHA-256 {hash}...")
+    }
 }
 
 /// An engine instance from an image, in an empty store. Its app heap is where it was: it is part of memory.

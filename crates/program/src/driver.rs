@@ -117,8 +117,8 @@ pub(crate) struct Driver {
     gate: Gate,
     /// Where those come who are inside.
     meeting: Known,
-    /// Calls that were in progress, of a store that was restored, and that the host has not continued.
-    calls: Mutex<Vec<Thread>>,
+    /// Calls that were in progress, of a store that was restored; without those that the host has continued.
+    calls: Mutex<Vec<Option<Thread>>>,
     /// An order that a signal handler may place.
     prepared: Mutex<Option<Prepared>>,
     /// Whether it did.
@@ -222,8 +222,8 @@ impl Driver {
         if self.possible.load(Ordering::Acquire) { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
     }
 
-    /// Calls that were in progress, of a store that was restored, and that the host has not continued.
-    pub(crate) fn calls(&self) -> std::sync::MutexGuard<'_, Vec<Thread>> {
+    /// Calls that were in progress, of a store that was restored; without those that the host has continued.
+    pub(crate) fn calls(&self) -> std::sync::MutexGuard<'_, Vec<Option<Thread>>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -493,7 +493,7 @@ impl Driver {
         let mut threads = threads.as_ref().map_err(String::clone)?.clone();
         // Those that the host has not gone on with are where they were.
         threads.extend(self.history.waiting());
-        threads.extend(self.calls().iter().cloned());
+        threads.extend(self.calls().iter().flatten().cloned());
         meeting::give_ids(&mut threads);
         let view = store.capture().map_err(|e| e.to_string())?;
         if let Some(object) = wayfarer_runtime::integrity::unused(&view) {
@@ -619,6 +619,7 @@ impl Driver {
         };
         let embedder = self.embedder();
         resources::save(Saving {
+            store,
             instance,
             module: first.module(),
             embedder,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wayfarer_runtime::{GuestThread, Store};
+use wayfarer_snapshot::view::Thread;
 
 use crate::driver::{Driver, Prepared, Request};
 use crate::embedder::Embedder;
@@ -108,6 +109,27 @@ impl Program {
     /// Asks for the prepared checkpoint. Async-signal-safe.
     pub fn trigger(&self) {
         self.driver.trigger();
+    }
+
+    /// Keeps calls that were in progress until the host continues them.
+    pub fn keep_calls(&self, calls: &[Thread]) {
+        self.driver.calls().extend(calls.iter().cloned().map(Some));
+    }
+
+    /// How many were kept, and looks at this one of them, unless it was taken.
+    pub fn kept_calls<T>(&self, nth: usize, look: impl FnOnce(&Thread) -> T) -> (usize, Option<T>) {
+        let calls = self.driver.calls();
+        (calls.len(), calls.get(nth).and_then(Option::as_ref).map(look))
+    }
+
+    /// Which is the first that was not taken.
+    pub fn first_kept(&self) -> Option<usize> {
+        self.driver.calls().iter().position(Option::is_some)
+    }
+
+    /// Takes one of them, to continue it.
+    pub fn take_call(&self, nth: usize) -> Option<Thread> {
+        self.driver.calls().get_mut(nth)?.take()
     }
 
     /// Checkpoints taken so far, also before it was restored.

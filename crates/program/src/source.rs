@@ -13,6 +13,7 @@ use super::record::{HostRecord, InstanceRecord};
 use super::resources::host::Host;
 use super::resources::instance::InstanceState;
 use super::resources::mode::Mode;
+use super::resources::others::{Other, Others};
 use super::resources::wasi::Wasi;
 use super::resources::{Resource, missing, native_state, read};
 use crate::embedder::Embedder;
@@ -33,9 +34,6 @@ impl Source {
     /// Text that says what is wrong with which image.
     pub fn new(image: Image<'static>) -> Result<Source, String> {
         let fail = |why: String| format!("{}: {why}", image.origin());
-        if image.program().threads.len() > 1 {
-            return Err(fail("the image has several threads".to_owned()));
-        }
         if let Some(place) = image.program().host_reference() {
             // Its number means something else in this process, or an object that is none of the guest's.
             return Err(fail(format!(
@@ -49,12 +47,16 @@ impl Source {
         Ok(Source { image, record, host })
     }
 
-    /// Opens an image file.
+    /// Opens the image file that a host is restored from which is started again.
     ///
     /// # Errors
     /// As [`Source::new`].
     pub fn open(path: &Path) -> Result<Source, String> {
-        Source::new(Image::open(path).map_err(|e| e.to_string())?)
+        let source = Source::new(Image::open(path).map_err(|e| e.to_string())?)?;
+        if source.image.program().threads.len() > 1 {
+            return Err(source.fail("the image has several threads: only wayfarer.h restores it".to_owned()));
+        }
+        Ok(source)
     }
 
     /// Checks that the image is of one instance of this module, so that it alone can be made from it.
@@ -73,7 +75,7 @@ impl Source {
         }
         self.verify(ours, embedder)?;
         if store.instances.len() != 1 {
-            return Err(self.fail("the image has several instances".to_owned()));
+            return Err(self.fail("the image has several instances: only wayfarer_store_restore_from_path and its kin restore it".to_owned()));
         }
         if self.host.as_ref().is_some_and(|host| host.stores.len() > 1) {
             return Err(self.fail("the image is of a host with several instances".to_owned()));
@@ -94,6 +96,45 @@ impl Source {
             .and_then(|()| Wasi::verify(read::<Wasi>(sections)?.as_ref(), module))
             .and_then(|()| native_state::verify(&embedder.native_modules(), sections))
             .map_err(|why| self.fail(why))
+    }
+
+    /// What the image has of a store's instances behind the first. Also checks its sections, against the modules of the view, in
+    /// order.
+    ///
+    /// # Errors
+    /// Text that says what is wrong with which image.
+    pub fn verify_store(
+        &self,
+        modules: &[&Module],
+        embedder: &dyn Embedder,
+    ) -> Result<Vec<Option<Other>>, String> {
+        let view = &self.image.program().store;
+        let first =
+            view.instances.first().ok_or_else(|| self.fail("the image has no instance".to_owned()))?;
+        let module = modules.get(first.module as usize);
+        self.verify(module.ok_or_else(|| self.fail("a module is missing".to_owned()))?, embedder)?;
+        if self.host.is_some() {
+            return Err(
+                self.fail("the image is of a host that is restored by being started again".to_owned())
+            );
+        }
+        let sections = &self.image.program().host;
+        let mode = read::<Mode>(sections).map_err(|why| self.fail(why))?;
+        for module in modules {
+            Mode::verify(mode.as_ref(), module).map_err(|why| self.fail(why))?;
+        }
+        let others = read::<Others>(sections).map_err(|why| self.fail(why))?.unwrap_or_default();
+        if others.len() + 1 != view.instances.len() {
+            return Err(self.fail(format!(
+                "the image has {} instances, and says something of {}",
+                view.instances.len(),
+                others.len() + 1
+            )));
+        }
+        for other in others.iter().flatten() {
+            native_state::verify(&embedder.native_modules(), &other.natives).map_err(|why| self.fail(why))?;
+        }
+        Ok(others)
     }
 
     /// The stack of the call in progress, if there is one.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `wasi` | `wasi` | descriptors, clocks, arguments, calls that wait: kinds themselves, in `wayfarer-wasi` |
 //! | `instance` | `instance` | the app heap, the call in progress, how many checkpoints there were |
+//! | `others` | `instances` | heaps, WASI and native state of a store's other instances |
 //! | `host` | `host` | what the host has done with its instances, to be done again |
 //! | `mode` | `deterministic` | the mode of the runtime |
 //! | `native_state` | `host:NAME` | what a native module of the host's saves |
@@ -14,12 +15,14 @@ pub mod host;
 pub mod instance;
 pub mod mode;
 pub mod native_state;
+pub mod others;
 pub mod wasi;
 
 use std::ops::RangeInclusive;
 
 use serde_json::Value as Json;
 use wayfarer_module::Module;
+use wayfarer_runtime::Store;
 use wayfarer_snapshot::view::HostSection;
 
 use super::history::History;
@@ -75,6 +78,8 @@ pub trait Resource {
 
 /// What is saved.
 pub struct Saving<'a> {
+    /// The store.
+    pub store: &'a Store,
     /// The store's first instance: whose sections an image has.
     pub instance: &'a HostParts,
     /// Its module.
@@ -88,7 +93,13 @@ pub struct Saving<'a> {
 }
 
 /// Names of the sections of kinds that have one; others are those of native modules.
-const OURS: [&str; 4] = [wasi::Wasi::NAME, instance::InstanceState::NAME, host::Host::NAME, mode::Mode::NAME];
+const OURS: [&str; 5] = [
+    wasi::Wasi::NAME,
+    instance::InstanceState::NAME,
+    others::Others::NAME,
+    host::Host::NAME,
+    mode::Mode::NAME,
+];
 
 /// Whether a section is this library's own.
 fn is_ours(name: &str) -> bool {
@@ -103,6 +114,7 @@ pub fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
     let ours = [
         section::<wasi::Wasi>(&mut from)?,
         section::<instance::InstanceState>(&mut from)?,
+        section::<others::Others>(&mut from)?,
         section::<host::Host>(&mut from)?,
         section::<mode::Mode>(&mut from)?,
     ];
@@ -149,6 +161,7 @@ pub fn describe(name: &str, version: u32, bytes: &[u8]) -> Option<Json> {
     match name {
         wasi::Wasi::NAME => of::<wasi::Wasi>(version, bytes),
         instance::InstanceState::NAME => of::<instance::InstanceState>(version, bytes),
+        others::Others::NAME => of::<others::Others>(version, bytes),
         host::Host::NAME => of::<host::Host>(version, bytes),
         mode::Mode::NAME => of::<mode::Mode>(version, bytes),
         _ => None,
