@@ -179,6 +179,7 @@ impl History {
     }
 
     /// Whether anything is remembered.
+    #[inline]
     pub(crate) fn keeps(&self) -> bool {
         self.keep != Keep::Nothing
     }
