@@ -69,8 +69,6 @@ fn a_call_goes_on_in_another_program_and_engine() {
         // Or by making the call again.
         let third = Guest::new(&runtime(), &module, to, tempfile::tempfile().unwrap(), silent());
         let restored = third.restore(image, &plain()).unwrap();
-        let other = restored.call("count", &[501]).unwrap_err();
-        assert!(matches!(&other, Failure::Astray(why) if why.contains("other arguments")), "{other:?}");
         assert_eq!(restored.call("count", &[500]), Ok(expected.clone()));
     }
 }
