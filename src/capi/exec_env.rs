@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 use std::sync::{Arc, PoisonError};
 
+use wayfarer_program::Environment;
 use wayfarer_runtime::{ExecEnv, GuestThread, Store, native_stack};
 
 use super::ffi::guard;
@@ -26,20 +27,31 @@ pub struct WASMExecEnv {
 }
 
 thread_local! {
-    /// Whether this thread may call Wasm.
-    static THREAD_READY: Cell<bool> = const { Cell::new(false) };
-    /// The exec env whose guest code is running on this thread.
-    static RUNNING: Cell<*const WASMExecEnv> = const { Cell::new(std::ptr::null()) };
+    /// Together, as each look for such a variable takes a nanosecond in a library.
+    static HERE: Here = const { Here { ready: Cell::new(false), running: Cell::new(std::ptr::null()) } };
+}
+
+/// What there is to know of a thread.
+struct Here {
+    /// Whether it may call Wasm.
+    ready: Cell<bool>,
+    /// The exec env whose guest code is running on it.
+    running: Cell<*const WASMExecEnv>,
+}
+
+/// The exec env whose guest code is running on this thread; may be null.
+fn running_here() -> *const WASMExecEnv {
+    HERE.with(|here| here.running.get())
 }
 
 /// Allows this thread to call Wasm.
 pub(crate) fn init_thread() {
-    THREAD_READY.set(true);
+    HERE.with(|here| here.ready.set(true));
 }
 
 /// The exec env whose guest is running on this thread, if its guest is of this instance.
 pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option<*const WASMExecEnv> {
-    let running = RUNNING.get();
+    let running = running_here();
     // SAFETY: an exec env is not destroyed while its guest runs.
     let env = unsafe { running.as_ref() }?;
     std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
@@ -53,7 +65,7 @@ pub(crate) fn thread_in(instance: &WASMModuleInstanceCommon) -> Option<Arc<Guest
 /// The same for a store.
 pub(crate) fn thread_of(store: &Store) -> Option<Arc<GuestThread>> {
     // SAFETY: an exec env is not destroyed while its guest runs.
-    let env = unsafe { RUNNING.get().as_ref() }?;
+    let env = unsafe { running_here().as_ref() }?;
     let thread = env.inspect(|exec_env| exec_env.thread().clone());
     Arc::ptr_eq(thread.control(), store.control()).then_some(thread)
 }
@@ -61,7 +73,7 @@ pub(crate) fn thread_of(store: &Store) -> Option<Arc<GuestThread>> {
 /// Whether this thread is in a native function that a guest called.
 pub(crate) fn native_runs_here() -> bool {
     // SAFETY: an exec env is not destroyed while its guest runs.
-    unsafe { RUNNING.get().as_ref() }.is_some_and(|env| !env.lent.get().is_null())
+    unsafe { running_here().as_ref() }.is_some_and(|env| !env.lent.get().is_null())
 }
 
 /// The exec env around the engine's environment; good for as long as the guest's call that `env` was lent for.
@@ -85,13 +97,14 @@ impl Drop for NativeRunning<'_> {
 }
 
 /// Undoes what `run` did to the thread, also when guest code unwinds.
-struct Running {
+struct Running<'a> {
+    here: &'a Here,
     outer: *const WASMExecEnv,
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        RUNNING.set(self.outer);
+        self.here.running.set(self.outer);
     }
 }
 
@@ -138,16 +151,25 @@ impl WASMExecEnv {
         // SAFETY: as in `run`: nothing else uses the environment while a native function does, or none runs.
         look(unsafe { &*env })
     }
+}
 
-    /// Runs guest code.
-    ///
-    /// # Errors
-    /// The exception that says why this thread can't.
-    pub(crate) fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
-        if !THREAD_READY.get() {
+impl Environment for WASMExecEnv {
+    fn is_inside(&self) -> bool {
+        self.inspect(|env| env.depth > 0)
+    }
+
+    fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
+        HERE.with(|here| self.run_on(here, guest))
+    }
+}
+
+impl WASMExecEnv {
+    #[inline]
+    fn run_on<T>(&self, here: &Here, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
+        if !here.ready.get() {
             return Err("thread signal env not inited");
         }
-        let outer = RUNNING.get();
+        let outer = here.running.get();
         if !outer.is_null() && !std::ptr::eq(outer, self) {
             return Err("invalid exec env");
         }
@@ -161,15 +183,8 @@ impl WASMExecEnv {
         // SAFETY: either nothing else uses the environment, or the engine lent it to the native function that we are
         // called from, which is the only one to use it now.
         let env = unsafe { &mut *env };
-        // The host may have set an instance of another store.
-        if let Some(instance) = self.instance()
-            && !Arc::ptr_eq(env.store(), instance.store())
-            && !env.set_store(instance.store().clone())
-        {
-            return Err("invalid exec env: guest code of another instance is running in it");
-        }
-        RUNNING.set(self);
-        let _running = Running { outer };
+        here.running.set(self);
+        let _running = Running { here, outer };
         Ok(guest(env))
     }
 }
@@ -192,7 +207,7 @@ pub unsafe extern "C" fn wasm_runtime_create_exec_env(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_destroy_exec_env(exec_env: wasm_exec_env_t) {
     guard((), || {
-        if std::ptr::eq(RUNNING.get(), exec_env) && !exec_env.is_null() {
+        if std::ptr::eq(running_here(), exec_env) && !exec_env.is_null() {
             error!("wasm_runtime_destroy_exec_env: guest code is running in it");
         } else if !exec_env.is_null() {
             // SAFETY: as the caller promises: made by `create_exec_env`, not yet destroyed.
@@ -225,13 +240,13 @@ pub extern "C" fn wasm_runtime_init_thread_env() -> bool {
 /// Undoes wasm_runtime_init_thread_env.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_runtime_destroy_thread_env() {
-    THREAD_READY.set(false);
+    HERE.with(|here| here.ready.set(false));
 }
 
 /// Whether the calling thread may call Wasm.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_runtime_thread_env_inited() -> bool {
-    THREAD_READY.get()
+    HERE.with(|here| here.ready.get())
 }
 
 /// The instance an exec env runs.
@@ -310,7 +325,7 @@ pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow_size(
 
 fn stack_left(env: &WASMExecEnv, required: Option<usize>) -> bool {
     let boundary = env.inspect(|exec_env| exec_env.stack_boundary.get());
-    if boundary == 0 && !std::ptr::eq(RUNNING.get(), env) {
+    if boundary == 0 && !std::ptr::eq(running_here(), env) {
         return true;
     }
     let enough = native_stack::is_left(boundary, required);

@@ -9,15 +9,13 @@ use std::sync::mpsc;
 
 use wayfarer_program::Program;
 use wayfarer_program::policy::is_image_mode;
-use wayfarer_program::source::Source;
-use wayfarer_program::{Report, Request, Target, set_image_mode};
+use wayfarer_program::{Report, Request, Source, Target, set_image_mode};
 use wayfarer_runtime::AfterCheckpoint;
 use wayfarer_snapshot::{Compression, Image, Reason};
 
 use super::call;
 use super::exec_env;
 use super::ffi::{CEnum, c_str, enum_value, guard, put, put_error, slice, text};
-use super::instance::WASMModuleInstanceCommon;
 use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
 use super::native_state::{self, Hook, Writer};
@@ -272,7 +270,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request_sized(
         // SAFETY: as the caller promises.
         let placed = unsafe { order(args, args_size) }
             .and_then(|order| order.request(tell(module_inst, done, user_data)))
-            .and_then(|request| instance.program.order(request));
+            .and_then(|request| instance.program().order(request));
         // SAFETY: as the caller promises.
         placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
     })
@@ -324,7 +322,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_sized(
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         // SAFETY: as the caller promises.
         let result = unsafe { order(args, args_size) }
-            .and_then(|order| wait_for(&instance.program, exec_env::running_in(instance).is_some(), &order));
+            .and_then(|order| wait_for(instance.program(), exec_env::running_in(instance).is_some(), &order));
         // SAFETY: as the caller promises.
         unsafe { report_to(result, report, error_buf, error_buf_size) }
     })
@@ -466,7 +464,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
         let prepared = unsafe { order(args, args_size) }.and_then(|order| {
             // A descriptor is duplicated now: the host may close its own.
             let kept = order.fd.map(duplicate).transpose()?;
-            instance.program.prepare(Box::new(move || {
+            instance.program().prepare(Box::new(move || {
                 let (inst, user_data) = (inst, user_data);
                 use std::os::fd::AsRawFd;
                 let order = Order { fd: kept.as_ref().map(AsRawFd::as_raw_fd), ..order.clone() };
@@ -483,7 +481,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
 pub unsafe extern "C" fn wayfarer_checkpoint_trigger(module_inst: wasm_module_inst_t) {
     // SAFETY: as the caller promises.
     if let Some(instance) = unsafe { module_inst.as_ref() } {
-        instance.program.trigger();
+        instance.program().trigger();
     }
 }
 
@@ -491,7 +489,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_trigger(module_inst: wasm_module_in
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_checkpoint_count(module_inst: wasm_module_inst_t) -> u64 {
     // SAFETY: as the caller promises.
-    guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.program.count()))
+    guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.program().count()))
 }
 
 /// An image file.
@@ -613,20 +611,10 @@ pub unsafe extern "C" fn wayfarer_call_in_progress(
     guard(false, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-        let Some((_, index)) = in_progress(instance) else { return false };
+        let Some((_, index)) = instance.program().call_in_progress() else { return false };
         // SAFETY: as the caller promises.
         unsafe { put(function_index, index) };
         true
-    })
-}
-
-/// Instance and function index of the call that is continued next.
-fn in_progress(instance: &WASMModuleInstanceCommon) -> Option<(u32, u32)> {
-    let program = &instance.program;
-    program.history().pending_function().or_else(|| {
-        let func = |thread: &wayfarer_snapshot::view::Thread| thread.frames.first().map(|frame| frame.func);
-        let func = program.kept_calls(program.first_kept()?, func).1??;
-        Some((func.instance, func.func))
     })
 }
 
@@ -638,7 +626,7 @@ pub unsafe extern "C" fn wayfarer_resume(exec_env: wasm_exec_env_t, argv: *mut u
         // SAFETY: as the caller promises.
         let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
         let func = env.instance().and_then(|i| {
-            let (instance, func) = in_progress(i)?;
+            let (instance, func) = i.program().call_in_progress()?;
             i.store().instance(instance as usize)?.func(func)
         });
         // SAFETY: as the caller promises.

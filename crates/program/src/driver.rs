@@ -200,6 +200,7 @@ impl Driver {
     }
 
     /// What the host has done with the store.
+    #[inline]
     pub(crate) fn history(&self) -> &Arc<History> {
         &self.history
     }
@@ -481,7 +482,7 @@ impl Driver {
         after
     }
 
-    /// An image of a store, which is made from it by `wayfarer.h`.
+    /// An image that the store's instances are made from.
     fn take_ordered(
         &self,
         store: &Store,

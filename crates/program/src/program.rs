@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use wayfarer_runtime::{GuestThread, Store};
-use wayfarer_snapshot::view::Thread;
+use wayfarer_snapshot::view::{Entry, Thread};
 
 use crate::driver::{Driver, Prepared, Request};
 use crate::embedder::Embedder;
 use crate::history::{History, Keep};
 use crate::policy::Policy;
-use crate::thread;
+use crate::thread::Inside;
 
 /// A store and its checkpoints. There is one for each store; this is a handle.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl Program {
     ///
     /// # Errors
     /// Text: what the operating system refused.
-    pub fn new(
+    pub(crate) fn new(
         store: &Arc<Store>,
         embedder: Arc<dyn Embedder>,
         policy: Option<Policy>,
@@ -47,11 +47,12 @@ impl Program {
 
     /// What the host has done with it.
     #[inline]
-    pub fn history(&self) -> &Arc<History> {
+    pub(crate) fn history(&self) -> &Arc<History> {
         self.driver.history()
     }
 
     /// The program that it is part of.
+    #[inline]
     pub fn embedder(&self) -> &dyn Embedder {
         self.driver.embedder()
     }
@@ -60,28 +61,23 @@ impl Program {
     ///
     /// # Errors
     /// Text: it cannot be stopped, and there is a policy that may ask for that.
-    pub fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
+    pub(crate) fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
         self.driver.add_code(can_be_stopped)
     }
 
     /// The program is used for the first time: the host will use it in this place when it is started again.
-    pub fn join(&self) {
+    pub(crate) fn join(&self) {
         crate::host::join(&self.store, &self.driver, self.history());
     }
 
-    /// A call of the host's begins on this thread. Waits while an image is written. What to end it with.
+    /// A call of the host's begins on this thread. Waits while an image is written.
     #[inline]
-    pub fn begin_call(&self, thread: &GuestThread) -> Outer {
+    ///
+    /// # Safety
+    /// `thread` must stay where it is until the call has ended.
+    pub(crate) unsafe fn begin_call(&self, thread: &GuestThread) -> InCall<'_> {
         self.driver.begin_call(thread);
-        Outer(thread::enter(&self.driver))
-    }
-
-    /// It ended. Orders that came too late for it are served now.
-    #[inline]
-    pub fn end_call(&self, outer: Outer, thread: &GuestThread) {
-        thread::leave(outer.0);
-        wayfarer_wasi::call_ended();
-        self.driver.end_call(&self.store, thread);
+        InCall { program: self, thread, _inside: Inside::enter(&self.driver) }
     }
 
     /// The host changes something of the guest's, outside of calls: not while an image is written.
@@ -111,8 +107,23 @@ impl Program {
         self.driver.trigger();
     }
 
+    /// Why the call was made that is in progress and comes next, if memory is as it was; with its argument slots, which are
+    /// where they belong.
+    pub fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
+        self.history().next_in_place()
+    }
+
+    /// The call that was in progress and is gone on with next: its instance, by place in the store, and function index.
+    pub fn call_in_progress(&self) -> Option<(u32, u32)> {
+        self.history().pending_function().or_else(|| {
+            let calls = self.driver.calls();
+            let func = calls.iter().flatten().next()?.frames.first()?.func;
+            Some((func.instance, func.func))
+        })
+    }
+
     /// Keeps calls that were in progress until the host continues them.
-    pub fn keep_calls(&self, calls: &[Thread]) {
+    pub(crate) fn keep_calls(&self, calls: &[Thread]) {
         self.driver.calls().extend(calls.iter().cloned().map(Some));
     }
 
@@ -122,14 +133,15 @@ impl Program {
         (calls.len(), calls.get(nth).and_then(Option::as_ref).map(look))
     }
 
-    /// Which is the first that was not taken.
-    pub fn first_kept(&self) -> Option<usize> {
-        self.driver.calls().iter().position(Option::is_some)
-    }
-
     /// Takes one of them, to continue it.
     pub fn take_call(&self, nth: usize) -> Option<Thread> {
         self.driver.calls().get_mut(nth)?.take()
+    }
+
+    /// Takes the first of those that is of this instance.
+    pub(crate) fn take_call_of(&self, instance: u32) -> Option<Thread> {
+        let of = |thread: &Thread| thread.frames.first().is_some_and(|frame| frame.func.instance == instance);
+        self.driver.calls().iter_mut().find(|call| call.as_ref().is_some_and(of))?.take()
     }
 
     /// Checkpoints taken so far, also before it was restored.
@@ -138,7 +150,22 @@ impl Program {
     }
 }
 
-/// What a thread was in before a call.
-#[derive(Debug)]
+/// A call that is in progress on this thread.
 #[must_use]
-pub struct Outer(*const Driver);
+pub(crate) struct InCall<'a> {
+    program: &'a Program,
+    thread: *const GuestThread,
+    _inside: Inside,
+}
+
+impl InCall<'_> {
+    /// It ended. Orders that came too late for it are served now.
+    #[inline]
+    pub(crate) fn end(self) {
+        let (program, thread) = (self.program, self.thread);
+        drop(self);
+        wayfarer_wasi::call_ended();
+        // SAFETY: it stays, as `begin_call`'s caller has promised.
+        program.driver.end_call(&program.store, unsafe { &*thread });
+    }
+}
