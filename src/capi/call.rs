@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use wayfarer_module::{FuncType, ValType};
 use wayfarer_program::Failure;
 use wayfarer_runtime::{Func, TrapCode};
-use wayfarer_snapshot::view::Entry;
+use wayfarer_snapshot::view::{Entry, Thread};
 
 use super::exec_env::WASMExecEnv;
 use super::ffi::{guard, slice, slice_mut};
@@ -74,6 +74,18 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
 pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     let instance = env.instance().ok_or(Failed)?;
     instance.parts.resume(env).map_err(|failure| note(instance, failure))
+}
+
+/// Goes on with a call that was in progress.
+///
+/// # Errors
+/// As [`call`].
+pub(crate) fn go_on(
+    env: &WASMExecEnv,
+    instance: &WASMModuleInstanceCommon,
+    thread: &Thread,
+) -> Result<Vec<u64>, Failed> {
+    instance.parts.go_on(env, thread).map_err(|failure| note(instance, failure))
 }
 
 /// Notes on the instance why a call failed.

@@ -54,3 +54,4 @@ pub(crate) mod vector_call;
 pub mod wasi;
 pub mod wasm_c_api;
 pub mod wayfarer;
+pub mod wayfarer_store;

@@ -106,11 +106,6 @@ impl Embedder for Host {
         }
     }
 
-    /// `wayfarer.h` makes instances one by one.
-    fn restores_several(&self) -> bool {
-        false
-    }
-
     fn native_modules(&self) -> Vec<Arc<dyn NativeModule>> {
         HOOKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -124,7 +124,7 @@ const HEADERS: &[Header] = &[
     Header {
         name: "wayfarer",
         guard: "WAYFARER_H",
-        sources: &["wayfarer", "deterministic"],
+        sources: &["wayfarer", "wayfarer_store", "deterministic"],
         item_types: ALL,
         prefix: "WASM_RUNTIME_API_EXTERN",
         exclude: &[
@@ -134,7 +134,14 @@ const HEADERS: &[Header] = &[
             "wayfarer_checkpoint_request",
         ],
         include: &[],
-        structs: &["InstantiationArgs2"],
+        structs: &[
+            "InstantiationArgs2",
+            "wasm_store_t",
+            "wasm_instance_t",
+            "wasm_trap_t",
+            "wasm_extern_vec_t",
+            "wasm_val_vec_t",
+        ],
     },
 ];
 

@@ -30,12 +30,6 @@ pub trait Embedder: Send + Sync {
         Outcome::Failed { exception: trap.to_string(), exit_code, terminated }
     }
 
-    /// Whether a store with several instances can be made from one image, by [`restore`](crate::restore): if not, there are
-    /// no images of such a store but those that an unchanged host comes back by.
-    fn restores_several(&self) -> bool {
-        true
-    }
-
     /// Native modules that save state of their own.
     fn native_modules(&self) -> Vec<Arc<dyn NativeModule>> {
         Vec::new()

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use wayfarer_program::Program;
 use wayfarer_runtime as runtime;
 
 use super::super::exec_env::init_thread;
@@ -34,6 +35,20 @@ impl StoreInner {
     /// Keeps an instance.
     pub(crate) fn keep(&self, instance: Arc<InstanceInner>) {
         self.instances.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    }
+
+    /// The host changes something of the store's, outside of calls: not while an image is written.
+    pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
+        match Program::of(&self.store) {
+            Some(program) => program.pass(f),
+            None => f(),
+        }
+    }
+
+    /// The first instance of which this is true.
+    pub(crate) fn find_instance(&self, is: impl Fn(&InstanceInner) -> bool) -> Option<Arc<InstanceInner>> {
+        let instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
+        instances.iter().find(|instance| is(instance)).cloned()
     }
 
     /// Makes a handle go with the store.
