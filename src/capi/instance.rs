@@ -253,7 +253,7 @@ impl WASMModuleInstanceCommon {
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
         self.store().control().request_terminate();
-        super::blocking::wake(self);
+        wayfarer_program::blocking::wake(self.as_ptr() as usize);
         self.terminating.fetch_sub(1, Ordering::AcqRel);
     }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use wayfarer_module::{FuncType, GlobalType, ImportType, Module, ValType};
+use wayfarer_program::Called;
 use wayfarer_runtime::{Caller, Extern, HostError, HostFunc, MemoryPlan, Store, Trap};
 
 use super::builtin;
-use super::called::Called;
 use super::exec_env::env_of;
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::load::{WASMModuleCommon, function_imports};

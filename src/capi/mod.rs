@@ -17,7 +17,6 @@ pub mod blocking;
 pub(crate) mod builtin;
 pub mod call;
 pub mod call_stack;
-pub(crate) mod called;
 pub mod context;
 pub mod deterministic;
 pub mod diagnostics;

@@ -24,7 +24,7 @@ use super::progress::Shown;
 use super::record::HostRecord;
 use super::resources::{self, Saving};
 use super::watcher::{self, Watch};
-use super::{config, host as program, leave, thread};
+use super::{called, config, host as program, leave, thread};
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
 
@@ -643,7 +643,11 @@ impl Driver {
 /// Says, once, which native functions the guest has called whose own state is in no image.
 fn warn_of_natives(embedder: &dyn Embedder) {
     static SAID: AtomicBool = AtomicBool::new(false);
-    let names = embedder.natives_without_state();
+    if !embedder.native_modules().is_empty() {
+        // The host knows what it does.
+        return;
+    }
+    let names = called::names();
     if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
         complain(&format!(
             "what these native functions keep in the host's memory is not part of the image: {names} \
