@@ -9,14 +9,13 @@ fn main() {
         println!("cargo:rustc-link-arg-bin=iwasm=-Wl,--export-dynamic-symbol={symbols}");
     }
 
-    for file in ["internals.c", "variadic.c", "vector_call.c"] {
+    for file in ["internals.c", "variadic.c"] {
         println!("cargo:rerun-if-changed=src/capi/c/{file}");
     }
     println!("cargo:rerun-if-changed=include");
     cc::Build::new()
         .file("src/capi/c/internals.c")
         .file("src/capi/c/variadic.c")
-        .file("src/capi/c/vector_call.c")
         .include("include")
         .std("c11")
         .warnings(true)

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 use wayfarer_module::{FuncType, ValType};
+use wayfarer_native_call::References as _;
 use wayfarer_runtime::{Func, ResumeError, Trap, TrapCode};
 use wayfarer_snapshot::view::{Entry, Thread};
 
@@ -13,7 +14,6 @@ use super::exec_env::WASMExecEnv;
 use super::ffi::{guard, slice, slice_mut};
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::log::error;
-use super::native_call::References as _;
 use super::types::{
     wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u, wasm_valkind_enum, wasm_valkind_t,
 };

@@ -4,9 +4,9 @@ use std::ffi::{CStr, CString, c_char, c_double, c_float, c_int};
 use std::ptr::null_mut;
 
 use wayfarer_module::ValType;
+use wayfarer_native_call::References;
 
 use super::externref::NULL_OBJECT;
-use super::native_call::References;
 
 unsafe extern "C" {
     fn strtof(s: *const c_char, end: *mut *mut c_char) -> c_float;

@@ -1,11 +1,11 @@
 //! Calls of native functions with 128-bit vectors among their parameters or results. libffi has no vector types, so a
-//! small C function (`c/vector_call.c`) loads every argument register there is, and the stack, from arrays.
+//! small C function (`vector_call.c`) loads every argument register there is, and the stack, from arrays.
 
 use std::ffi::c_void;
 
 use wayfarer_module::{FuncType, ValType};
 
-use super::native_call::Cell;
+use crate::Cell;
 
 /// Argument registers for integers, those for floats and vectors, and how many stack words can be passed.
 #[cfg(target_arch = "x86_64")]

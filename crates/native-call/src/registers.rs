@@ -8,7 +8,7 @@ use std::ffi::c_void;
 
 use wayfarer_module::{FuncType, ValType};
 
-use super::native_call::Cell;
+use crate::Cell;
 
 /// Integers and pointers after the exec env. AMD64 has six registers for them, AArch64 eight.
 const INTS: usize = 5;
@@ -43,6 +43,7 @@ pub(crate) fn integers(ty: &FuncType) -> bool {
 
 impl Registers {
     /// Adds an argument: one of a type for which it is [`possible`].
+    #[inline]
     pub(crate) fn add(&mut self, ty: ValType, cell: Cell) {
         // SAFETY: every bit pattern is a value of every member, and all of a cell is initialized.
         let bits = unsafe { cell.u64 };

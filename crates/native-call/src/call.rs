@@ -1,4 +1,4 @@
-//! Calls of native functions: from the guest's 64-bit slots to the C calling convention.
+//! A function with its calls prepared: how they are made is decided once, from its type.
 
 use std::ffi::{CStr, c_void};
 
@@ -8,64 +8,33 @@ use smallvec::SmallVec;
 use wayfarer_guest::GuestMemory;
 use wayfarer_module::{FuncType, ValType};
 
-use super::natives::Native;
-use super::register_call::{self, Registers};
-use super::signature::{self, Param};
-use super::vector_call;
+use crate::registers::{self, Registers};
+use crate::signature::{self, Param};
+use crate::{Cell, References, vectors};
 
 /// Text of the exception that an address outside linear memory raises.
 const OUT_OF_BOUNDS: &str = "out of bounds memory access";
 
-/// How references look in slots; the C API knows host objects by pointer and functions by index.
-pub(crate) trait References {
-    /// The host pointer for an externref's slot.
-    fn object(&self, slot: u64) -> usize;
-    /// The slot for a host pointer.
-    fn object_slot(&self, object: usize) -> u64;
-    /// The function index for a funcref's slot; all ones for null.
-    fn func_index(&self, slot: u64) -> u32;
-    /// The slot for a function index.
-    fn func_slot(&self, index: u32) -> u64;
-}
-
-/// An argument or result as C has it: a value of any type, at its address.
-#[derive(Clone, Copy)]
-#[repr(C, align(16))]
-pub(crate) union Cell {
-    pub(crate) u32: u32,
-    pub(crate) u64: u64,
-    pub(crate) f32: u32,
-    pub(crate) pointer: usize,
-    pub(crate) v128: [u64; 2],
-}
-
-impl Cell {
-    pub(crate) const ZERO: Cell = Cell { v128: [0; 2] };
-
-    /// The bits as a slot of this type (not for references).
-    fn bits(self, ty: ValType) -> u64 {
-        // SAFETY: every bit pattern is a value of every member.
-        unsafe {
-            match ty {
-                ValType::I32 | ValType::F32 | ValType::FuncRef => u64::from(self.u32),
-                _ => self.u64,
-            }
-        }
-    }
+/// A native function as its host gave it.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Its address.
+    pub func: *mut c_void,
+    /// What is done with its parameters: see [`signature`]. Nothing, if it is missing or empty.
+    pub signature: Option<&'a CStr>,
+    /// It is `void f(exec_env, uint64_t *args)`: it finds its arguments in an array, and leaves its result there.
+    pub raw: bool,
 }
 
 /// A native function with the call to it prepared.
-pub(crate) struct NativeCall {
+pub struct NativeCall {
     func: *mut c_void,
-    /// Given to wasm_runtime_get_function_attachment.
-    pub(crate) attachment: *mut c_void,
     params: Box<[Param]>,
     ty: FuncType,
     how: How,
 }
 
-// SAFETY: the function and its attachment are the host's, which said they may be used by guests, on any thread; a `Cif`
-// is only read.
+// SAFETY: the function is the host's, which said that guests may use it, on any thread; a `Cif` is only read.
 unsafe impl Send for NativeCall {}
 // SAFETY: as above.
 unsafe impl Sync for NativeCall {}
@@ -85,7 +54,7 @@ enum How {
 
 /// Why a native function cannot be linked to an import.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum LinkError {
+pub enum LinkError {
     /// The signature does not fit the type.
     Signature(String),
     /// Vectors are passed in a way that is not implemented for this architecture, or there are too many arguments.
@@ -93,42 +62,32 @@ pub(crate) enum LinkError {
 }
 
 impl NativeCall {
-    /// Prepares calls of a registered function as a function of this type.
+    /// Prepares calls of a function as one of this type.
     ///
     /// # Errors
     /// [`LinkError`].
-    ///
-    /// # Safety
-    /// `native` was registered and not unregistered; its signature is NULL or a string.
-    pub(crate) unsafe fn new(native: &Native, ty: &FuncType) -> Result<Self, LinkError> {
-        // SAFETY: as the caller promises.
-        let text = unsafe { super::ffi::c_str(native.symbol.signature) }.map(CStr::to_string_lossy);
+    pub fn new(target: Target<'_>, ty: &FuncType) -> Result<Self, LinkError> {
+        let text = target.signature.map(CStr::to_string_lossy);
         let params = match text.as_deref() {
             None | Some("") => signature::unchecked(ty),
             Some(text) => signature::parse(text, ty).ok_or_else(|| LinkError::Signature(text.to_owned()))?,
         };
         let has_vector = ty.params.iter().chain(&ty.results).any(|&t| t == ValType::V128);
-        let how = if native.raw {
+        let how = if target.raw {
             How::Raw
         } else if has_vector {
-            if !vector_call::possible(ty) {
+            if !vectors::possible(ty) {
                 return Err(LinkError::Vector);
             }
             How::Vector
-        } else if register_call::integers(ty) && params.iter().all(|&param| param == Param::Value) {
+        } else if registers::integers(ty) && params.iter().all(|&param| param == Param::Value) {
             How::Integers
-        } else if register_call::possible(ty) {
+        } else if registers::possible(ty) {
             How::Registers
         } else {
             How::Ffi(cif(&params, ty))
         };
-        Ok(NativeCall {
-            func: native.symbol.func_ptr,
-            attachment: native.symbol.attachment,
-            params,
-            ty: ty.clone(),
-            how,
-        })
+        Ok(NativeCall { func: target.func, params, ty: ty.clone(), how })
     }
 
     /// Calls the function: arguments are read from `slots`, results written over them from slot 0. If the function sets
@@ -138,8 +97,9 @@ impl NativeCall {
     /// The text of an exception; the function was not called then.
     ///
     /// # Safety
-    /// `exec_env` is what the function may be given. The function is what its registration says.
-    pub(crate) unsafe fn call(
+    /// `exec_env` is what the function may be given. The function is what its [`Target`] and type say.
+    #[inline]
+    pub unsafe fn call(
         &self,
         exec_env: *mut c_void,
         memory: &GuestMemory<'_>,
@@ -149,7 +109,7 @@ impl NativeCall {
     ) -> Result<(), &'static str> {
         if let How::Integers = self.how {
             // SAFETY: passed on; `new` checked that it is possible.
-            let result = unsafe { register_call::call_integers(self.func, exec_env, slots) };
+            let result = unsafe { registers::call_integers(self.func, exec_env, slots) };
             if let (Some(&ty), false) = (self.ty.results.first(), again.get()) {
                 slots[0] = if ty == ValType::I32 { u64::from(result as u32) } else { result };
             }
@@ -158,7 +118,7 @@ impl NativeCall {
         if let How::Registers = self.how {
             let registers = self.registers(memory, references, slots)?;
             // SAFETY: passed on; `new` checked that it is possible.
-            let cell = unsafe { register_call::call(self.func, exec_env, &registers, &self.ty) };
+            let cell = unsafe { registers::call(self.func, exec_env, &registers, &self.ty) };
             if let (Some(&ty), false) = (self.ty.results.first(), again.get()) {
                 slots[0] = self.result(references, ty, cell);
             }
@@ -173,7 +133,7 @@ impl NativeCall {
             How::Ffi(cif) => unsafe { self.call_ffi(cif, exec_env, args, &mut results) },
             How::Integers | How::Registers => {}
             // SAFETY: passed on; `new` checked that it is possible.
-            How::Vector => unsafe { vector_call::call(self.func, exec_env, &self.ty, &args, &mut results) },
+            How::Vector => unsafe { vectors::call(self.func, exec_env, &self.ty, &args, &mut results) },
         }
         if again.get() {
             return Ok(());
@@ -344,7 +304,7 @@ fn ffi_type(ty: ValType) -> Type {
         ValType::I64 => Type::u64(),
         ValType::F32 => Type::f32(),
         ValType::F64 => Type::f64(),
-        // Vectors never come here: such functions are called by `vector_call`.
+        // Vectors never come here: such functions are called by `vectors`.
         ValType::ExternRef | ValType::V128 => Type::pointer(),
     }
 }

@@ -1,4 +1,4 @@
-/* Calls a function whose arguments are given by register and stack word: see vector_call.rs.
+/* Calls a function whose arguments are given by register and stack word: see vectors.rs.
  *
  * In both calling conventions served here, integer arguments, float or vector arguments, and what is left over on the
  * stack fill up independently of each other. So a call that fills every register and passes 32 words on the stack looks,

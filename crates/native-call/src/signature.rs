@@ -14,7 +14,7 @@ use wayfarer_module::{FuncType, ValType};
 
 /// What is done with a parameter before the native function gets it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Param {
+pub enum Param {
     /// Passed as it is.
     Value,
     /// Address of one byte.
@@ -26,7 +26,7 @@ pub(crate) enum Param {
 }
 
 /// Checks a signature against a function's type. `None` if they do not fit together.
-pub(crate) fn parse(signature: &str, ty: &FuncType) -> Option<Box<[Param]>> {
+pub fn parse(signature: &str, ty: &FuncType) -> Option<Box<[Param]>> {
     let (letters, result) = signature.strip_prefix('(')?.split_once(')')?;
     let letters = letters.as_bytes();
     if letters.len() != ty.params.len() {
@@ -53,7 +53,7 @@ pub(crate) fn parse(signature: &str, ty: &FuncType) -> Option<Box<[Param]>> {
 }
 
 /// The parameters of a function without signature: nothing is converted.
-pub(crate) fn unchecked(ty: &FuncType) -> Box<[Param]> {
+pub fn unchecked(ty: &FuncType) -> Box<[Param]> {
     vec![Param::Value; ty.params.len()].into()
 }
 
