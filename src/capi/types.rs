@@ -7,6 +7,9 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::mem::MaybeUninit;
 
+pub use super::alloc::{
+    MemAllocFunctions, MemAllocOption, MemAllocPool, mem_alloc_info_t, mem_alloc_type_t, mem_alloc_usage_t,
+};
 use super::ffi::CEnum;
 pub use super::handles::*;
 
@@ -121,74 +124,6 @@ pub enum package_type_t {
     Wasm_Module_AoT = 1,
     /// Neither.
     Package_Type_Unknown = 0xFFFF,
-}
-
-/// Which allocator wasm_runtime_malloc and its kin use.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum mem_alloc_type_t {
-    /// A heap inside a buffer of the host's.
-    Alloc_With_Pool = 0,
-    /// Functions of the host's.
-    Alloc_With_Allocator = 1,
-    /// malloc.
-    Alloc_With_System_Allocator = 2,
-}
-
-/// What an allocation is for (only told to allocators built to ask).
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum mem_alloc_usage_t {
-    /// The runtime's own data.
-    Alloc_For_Runtime,
-    /// A linear memory.
-    Alloc_For_LinearMemory,
-}
-
-/// Buffer for `Alloc_With_Pool`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct MemAllocPool {
-    /// Start.
-    pub heap_buf: *mut c_void,
-    /// Bytes.
-    pub heap_size: u32,
-}
-
-/// Functions for `Alloc_With_Allocator`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct MemAllocFunctions {
-    /// `void *(*)(unsigned int size)`
-    pub malloc_func: *mut c_void,
-    /// `void *(*)(void *ptr, unsigned int size)`, or NULL
-    pub realloc_func: *mut c_void,
-    /// `void (*)(void *ptr)`
-    pub free_func: *mut c_void,
-    /// Not used.
-    pub user_data: *mut c_void,
-}
-
-/// Arguments of the allocator chosen by `mem_alloc_type_t`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub union MemAllocOption {
-    /// For `Alloc_With_Pool`.
-    pub pool: MemAllocPool,
-    /// For `Alloc_With_Allocator`.
-    pub allocator: MemAllocFunctions,
-}
-
-/// State of the pool allocator, in bytes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct mem_alloc_info_t {
-    /// Size of the pool.
-    pub total_size: u32,
-    /// Bytes not in use.
-    pub total_free_size: u32,
-    /// Most bytes that were in use at one time.
-    pub highmark_size: u32,
 }
 
 /// How code is executed.
@@ -404,7 +339,5 @@ const _: () = assert!(size_of::<c_uint>() == size_of::<u32>());
 
 // SAFETY: fieldless `repr(C)` enums are `unsigned int` on every target of this crate.
 unsafe impl CEnum for package_type_t {}
-// SAFETY: as above.
-unsafe impl CEnum for mem_alloc_type_t {}
 // SAFETY: as above.
 unsafe impl CEnum for RunningMode {}

@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use super::Work;
-use crate::capi::log::warning;
 use crate::compiled::compiler;
+use wayfarer_platform::log::warning;
 
 /// How long a thread waits for more to do.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-/* What prints in printf's way, among the functions that WAMR's library leaks. Exported by internals/logging.rs. */
+/* What prints in printf's way, among the functions that WAMR's library leaks. Exported by logging.rs. */
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,30 +1,13 @@
-//! Symbols that are in no public header of WAMR's, but that its library leaks and hosts link to: its own `iwasm`, its samples,
-//! and hosts that were made from them. One file for each header that declares them there.
+//! `bh_read_file.h`: a file as a block of memory.
 
-pub mod clock;
-pub mod hash_map;
-pub mod list;
-pub mod logging;
-pub mod memory;
-pub mod queue;
-pub mod strings;
-pub mod sync;
-pub mod threads;
-pub mod ticks;
-pub mod vector;
-
-use std::ffi::{CStr, OsStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr::null_mut;
 
-use super::alloc::wasm_runtime_malloc;
-use super::ffi::{c_str, guard, put};
-use super::log::print;
-
-/// What functions of `platform_api_vmcore.h` and `platform_api_extension.h` return.
-const BHT_OK: c_int = 0;
-const BHT_ERROR: c_int = -1;
+use crate::alloc::wasm_runtime_malloc;
+use crate::ffi::{c_str, guard, put};
+use crate::log::print;
 
 /// Reads a file into memory that wasm_runtime_free frees. On failure prints why and returns NULL.
 #[unsafe(no_mangle)]
@@ -68,23 +51,9 @@ fn read(name: &CStr) -> Result<(*mut c_char, u32), String> {
     Ok((buffer.cast(), size))
 }
 
-/// Lowest address of the calling thread's stack, above its guard; NULL if the system can't tell.
-#[unsafe(no_mangle)]
-pub extern "C" fn os_thread_get_stack_boundary() -> *mut u8 {
-    wayfarer_runtime::native_stack::thread_end() as *mut u8
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_stack_is_above_its_boundary() {
-        let local = 0u8;
-        let boundary = os_thread_get_stack_boundary() as usize;
-        let here = &raw const local as usize;
-        assert!(boundary != 0 && boundary < here, "{boundary:x} {here:x}");
-    }
 
     #[test]
     fn files_that_cannot_be_read() {

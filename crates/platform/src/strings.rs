@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr::null_mut;
 
-use crate::capi::alloc::wasm_runtime_malloc;
+use crate::alloc::wasm_runtime_malloc;
 
 const DONE: c_int = 0;
 const FAILED: c_int = -1;

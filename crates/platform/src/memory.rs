@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr::null_mut;
 
-use crate::capi::log::print;
+use crate::log::print;
 
 /// As malloc.
 #[unsafe(no_mangle)]
@@ -175,6 +175,6 @@ pub unsafe extern "C" fn os_dumps_proc_mem_info(out: *mut std::ffi::c_char, size
     let wanted = |line: &&str| line.starts_with("VmRSS") || line.starts_with("RssAnon");
     let text: String = status.lines().filter(wanted).flat_map(|line| [line, "\n"]).collect();
     // SAFETY: as the caller promises.
-    unsafe { crate::capi::ffi::put_error(out, size, &text) };
+    unsafe { crate::ffi::put_error(out, size, &text) };
     if text.len() < size as usize { 0 } else { -1 }
 }

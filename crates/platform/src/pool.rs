@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use rlsf::Tlsf;
 
-use super::types::mem_alloc_info_t;
+use crate::alloc::mem_alloc_info_t;
 
 /// Alignment of ordinary blocks, like malloc's.
 const ALIGN: usize = 16;
@@ -25,7 +25,7 @@ struct Header {
 }
 
 /// The heap. Blocks are numbers of bytes that fit `u32`, as the API has it.
-pub(crate) struct Pool {
+pub struct Pool {
     tlsf: Tlsf<'static, u32, u32, 28, 32>,
     total: usize,
     used: usize,

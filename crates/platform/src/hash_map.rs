@@ -4,10 +4,10 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 
-use crate::capi::ffi::put;
-use crate::capi::log::error;
+use crate::ffi::put;
+use crate::log::error;
 
-use super::sync::{os_mutex_destroy, os_mutex_init, os_mutex_lock, os_mutex_unlock};
+use crate::sync::{os_mutex_destroy, os_mutex_init, os_mutex_lock, os_mutex_unlock};
 
 /// The hash of a key.
 pub type HashFunc = Option<unsafe extern "C" fn(key: *const c_void) -> u32>;

@@ -1,11 +1,11 @@
-//! Log messages of the C API: `[HH:MM:SS:mmm - THREAD]: text` on C's stdout, like the hosts of this API expect.
+//! Log messages: `[HH:MM:SS:mmm - THREAD]: text` on C's stdout, like the hosts of this API expect.
 
 use std::ffi::CString;
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::ffi::{CEnum, enum_value};
+use crate::ffi::{CEnum, enum_value};
 
 /// How much is logged: a message appears when its level is at most the one set.
 #[repr(C)]
@@ -30,9 +30,12 @@ unsafe impl CEnum for log_level_t {}
 /// Level of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
-pub(crate) enum Level {
+pub enum Level {
+    /// What failed.
     Error = 1,
+    /// What may be a mistake.
     Warning = 2,
+    /// What only matters to who looks for a problem.
     Verbose = 4,
 }
 
@@ -57,19 +60,19 @@ fn set_level(level: u32) {
 }
 
 /// Whether a message of this level would be printed.
-pub(crate) fn enabled(level: Level) -> bool {
+pub fn enabled(level: Level) -> bool {
     enabled_at(level as u32)
 }
 
 /// The same for a level by number.
-pub(crate) fn enabled_at(level: u32) -> bool {
+pub fn enabled_at(level: u32) -> bool {
     level <= LEVEL.load(Ordering::Relaxed)
 }
 
 /// Prints a message, with time of day and thread, unless its level is filtered out.
 ///
 /// It goes through C's stdout rather than Rust's, so that it keeps its place among what the host prints.
-pub(crate) fn log(level: Level, message: fmt::Arguments<'_>) {
+pub fn log(level: Level, message: fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
@@ -77,7 +80,7 @@ pub(crate) fn log(level: Level, message: fmt::Arguments<'_>) {
 }
 
 /// What a message begins with.
-pub(crate) fn stamp() -> String {
+pub fn stamp() -> String {
     // SAFETY: no arguments, cannot fail.
     let thread = unsafe { libc::pthread_self() } as usize;
     format!("[{} - {thread:X}]: ", time_of_day())
@@ -97,35 +100,43 @@ fn time_of_day() -> String {
 }
 
 /// Prints text on C's stdout.
-pub(crate) fn print(text: &str) {
+pub fn print(text: &str) {
     let text = CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
     // SAFETY: the format takes one C string, which is what it gets.
     unsafe { libc::printf(c"%s".as_ptr(), text.as_ptr()) };
 }
 
-/// Logs an error.
-macro_rules! error {
-    ($($arg:tt)*) => { $crate::capi::log::log($crate::capi::log::Level::Error, format_args!($($arg)*)) };
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __error {
+    ($($arg:tt)*) => { $crate::log::log($crate::log::Level::Error, format_args!($($arg)*)) };
 }
 
-/// Logs a warning.
-macro_rules! warning {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __warning {
     ($($arg:tt)*) => {
-        $crate::capi::log::log($crate::capi::log::Level::Warning, format_args!("warning: {}", format_args!($($arg)*)))
+        $crate::log::log($crate::log::Level::Warning, format_args!("warning: {}", format_args!($($arg)*)))
     };
 }
 
-/// Logs what only matters to who looks for a problem.
-macro_rules! verbose {
-    ($($arg:tt)*) => { $crate::capi::log::log($crate::capi::log::Level::Verbose, format_args!($($arg)*)) };
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __verbose {
+    ($($arg:tt)*) => { $crate::log::log($crate::log::Level::Verbose, format_args!($($arg)*)) };
 }
 
-pub(crate) use {error, verbose, warning};
+/// Logs an error.
+pub use crate::__error as error;
+/// Logs what only matters to who looks for a problem.
+pub use crate::__verbose as verbose;
+/// Logs a warning.
+pub use crate::__warning as warning;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capi::ffi::enum_of;
+    use crate::ffi::enum_of;
 
     #[test]
     fn the_level_filters() {

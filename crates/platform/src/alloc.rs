@@ -8,10 +8,80 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::ffi::{guard, put};
-use super::log::{error, warning};
-use super::pool::Pool;
-use super::types::{MemAllocOption, mem_alloc_info_t, mem_alloc_type_t};
+use crate::ffi::{CEnum, guard, put};
+use crate::log::{error, warning};
+use crate::pool::Pool;
+
+/// Which allocator wasm_runtime_malloc and its kin use.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum mem_alloc_type_t {
+    /// A heap inside a buffer of the host's.
+    Alloc_With_Pool = 0,
+    /// Functions of the host's.
+    Alloc_With_Allocator = 1,
+    /// malloc.
+    Alloc_With_System_Allocator = 2,
+}
+
+/// What an allocation is for (only told to allocators built to ask).
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum mem_alloc_usage_t {
+    /// The runtime's own data.
+    Alloc_For_Runtime,
+    /// A linear memory.
+    Alloc_For_LinearMemory,
+}
+
+/// Buffer for `Alloc_With_Pool`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct MemAllocPool {
+    /// Start.
+    pub heap_buf: *mut c_void,
+    /// Bytes.
+    pub heap_size: u32,
+}
+
+/// Functions for `Alloc_With_Allocator`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct MemAllocFunctions {
+    /// `void *(*)(unsigned int size)`
+    pub malloc_func: *mut c_void,
+    /// `void *(*)(void *ptr, unsigned int size)`, or NULL
+    pub realloc_func: *mut c_void,
+    /// `void (*)(void *ptr)`
+    pub free_func: *mut c_void,
+    /// Not used.
+    pub user_data: *mut c_void,
+}
+
+/// Arguments of the allocator chosen by `mem_alloc_type_t`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union MemAllocOption {
+    /// For `Alloc_With_Pool`.
+    pub pool: MemAllocPool,
+    /// For `Alloc_With_Allocator`.
+    pub allocator: MemAllocFunctions,
+}
+
+/// State of the pool allocator, in bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct mem_alloc_info_t {
+    /// Size of the pool.
+    pub total_size: u32,
+    /// Bytes not in use.
+    pub total_free_size: u32,
+    /// Most bytes that were in use at one time.
+    pub highmark_size: u32,
+}
+
+// SAFETY: a fieldless `repr(C)` enum is an `unsigned int` on every target of this crate.
+unsafe impl CEnum for mem_alloc_type_t {}
 
 type MallocFn = unsafe extern "C" fn(c_uint) -> *mut c_void;
 type ReallocFn = unsafe extern "C" fn(*mut c_void, c_uint) -> *mut c_void;
@@ -19,15 +89,19 @@ type FreeFn = unsafe extern "C" fn(*mut c_void);
 
 /// The host's own allocator.
 #[derive(Clone, Copy)]
-pub(crate) struct UserAllocator {
+pub struct UserAllocator {
     malloc: MallocFn,
     realloc: Option<ReallocFn>,
     free: FreeFn,
 }
 
-pub(crate) enum Allocator {
+/// Where blocks come from.
+pub enum Allocator {
+    /// A buffer of the host's.
     Pool(Box<Pool>),
+    /// Functions of the host's.
     User(UserAllocator),
+    /// malloc and its kin.
     System,
 }
 
@@ -49,7 +123,7 @@ impl Allocator {
     ///
     /// # Safety
     /// `option` has the member that goes with `kind`, with pointers that stay valid while the runtime is initialized.
-    pub(crate) unsafe fn new(kind: u32, option: &MemAllocOption) -> Result<Self, &'static str> {
+    pub unsafe fn new(kind: u32, option: &MemAllocOption) -> Result<Self, &'static str> {
         if kind == mem_alloc_type_t::Alloc_With_System_Allocator as u32 {
             return Ok(Allocator::System);
         }
@@ -82,7 +156,7 @@ impl Allocator {
 }
 
 /// Installs the allocator of an initialized runtime, or removes it.
-pub(crate) fn set_allocator(new: Option<Allocator>) {
+pub fn set_allocator(new: Option<Allocator>) {
     if let Some(new) = &new {
         OURS.store(matches!(new, Allocator::System), Ordering::Release);
     }
@@ -214,7 +288,7 @@ static OURS: AtomicBool = AtomicBool::new(true);
 
 /// Allocates bytes, all zero, with the allocator chosen at initialization; before that, and after, with malloc. NULL if there
 /// is not enough memory.
-pub(crate) fn zeroed(size: u32) -> *mut c_void {
+pub fn zeroed(size: u32) -> *mut c_void {
     if matches!(*allocator(), None | Some(Allocator::System)) {
         // SAFETY: calloc takes any size.
         return unsafe { libc::calloc(1, size as usize) };
@@ -231,7 +305,7 @@ pub(crate) fn zeroed(size: u32) -> *mut c_void {
 ///
 /// # Safety
 /// NULL, or a live block of this API.
-pub(crate) unsafe fn release(block: *mut c_void) {
+pub unsafe fn release(block: *mut c_void) {
     let there = allocator().is_some();
     if block.is_null() || !there && !OURS.load(Ordering::Acquire) {
         return;

@@ -5,9 +5,9 @@ use std::ffi::{c_int, c_uint, c_void};
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
 
-use crate::capi::log::print;
+use crate::log::print;
 
-use super::{BHT_ERROR, BHT_OK};
+use crate::{BHT_ERROR, BHT_OK};
 
 /// What a thread runs. It may end by os_thread_exit, which unwinds.
 pub type thread_start_routine_t = Option<unsafe extern "C-unwind" fn(arg: *mut c_void) -> *mut c_void>;

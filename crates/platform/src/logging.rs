@@ -1,14 +1,15 @@
-//! `bh_log.h` and `bh_assert.h`, and printing. Functions of many arguments are C (`c/internals.c`); see `variadic.rs`.
+//! `bh_log.h` and `bh_assert.h`, and printing. Functions of many arguments are C (`logging.c`): stable Rust cannot
+//! define them, and a symbol of a C object is not exported from a Rust library, so the exported symbols are jumps.
 
 use std::arch::{global_asm, naked_asm};
 use std::ffi::{c_char, c_int};
 use std::sync::Mutex;
 
-use crate::capi::ffi::{guard, text};
-use crate::capi::log::{enabled_at, print, stamp};
+use crate::ffi::{guard, text};
+use crate::log::{enabled_at, print, stamp};
 
-use super::memory::os_dumps_proc_mem_info;
-use super::ticks::bh_get_tick_ms;
+use crate::memory::os_dumps_proc_mem_info;
+use crate::ticks::bh_get_tick_ms;
 
 unsafe extern "C" {
     fn wayfarer_bh_log();
@@ -169,7 +170,7 @@ pub unsafe extern "C" fn bh_assert_internal(
         if name.is_null() { missing.to_owned() } else { unsafe { text(name) } }
     };
     let (file, expression) = (shown(file_name, "NULL FILENAME"), shown(expr_string, "NULL EXPR_STRING"));
-    crate::capi::log::error!("\nASSERTION FAILED: {expression}, at file {file}, line {line_number}\n");
+    crate::log::error!("\nASSERTION FAILED: {expression}, at file {file}, line {line_number}\n");
     // SAFETY: no preconditions; C's own, so that what is in stdout's buffer stays there as it would in C.
     unsafe { libc::abort() };
 }

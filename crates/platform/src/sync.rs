@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int};
 use std::mem::MaybeUninit;
 use std::ptr::null;
 
-use super::{BHT_ERROR, BHT_OK};
+use crate::{BHT_ERROR, BHT_OK};
 
 /// 0 or -1.
 fn result(errno: c_int) -> c_int {

@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use crate::capi::log::error;
+use crate::log::error;
 
-use super::sync::{os_mutex_destroy, os_mutex_init, os_mutex_lock, os_mutex_unlock};
+use crate::sync::{os_mutex_destroy, os_mutex_init, os_mutex_lock, os_mutex_unlock};
 
 /// An array of elements of one size.
 #[repr(C)]

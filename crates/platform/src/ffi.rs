@@ -4,11 +4,11 @@ use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::log::{Level, log};
+use crate::log::{Level, log};
 
 /// Runs the body of a C entry point. A panic would be undefined behaviour in a C caller; it becomes an error message
 /// and the function's documented failure value.
-pub(crate) fn guard<T>(failure: T, body: impl FnOnce() -> T) -> T {
+pub fn guard<T>(failure: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         let what = payload
             .downcast_ref::<&str>()
@@ -24,7 +24,7 @@ pub(crate) fn guard<T>(failure: T, body: impl FnOnce() -> T) -> T {
 ///
 /// # Safety
 /// `s` is NULL or points to a NUL-terminated string that lives, unchanged, for `'a`.
-pub(crate) unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a CStr> {
+pub unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a CStr> {
     // SAFETY: passed on to the caller.
     (!s.is_null()).then(|| unsafe { CStr::from_ptr(s) })
 }
@@ -33,7 +33,7 @@ pub(crate) unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a CStr> {
 ///
 /// # Safety
 /// As [`c_str`].
-pub(crate) unsafe fn text(s: *const c_char) -> String {
+pub unsafe fn text(s: *const c_char) -> String {
     // SAFETY: passed on to the caller.
     unsafe { c_str(s) }.map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
 }
@@ -42,7 +42,7 @@ pub(crate) unsafe fn text(s: *const c_char) -> String {
 ///
 /// # Safety
 /// `p` is NULL or points to `n` values that live, unchanged by others, for `'a`.
-pub(crate) unsafe fn slice<'a, T>(p: *const T, n: usize) -> &'a [T] {
+pub unsafe fn slice<'a, T>(p: *const T, n: usize) -> &'a [T] {
     if p.is_null() || n == 0 {
         return &[];
     }
@@ -54,7 +54,7 @@ pub(crate) unsafe fn slice<'a, T>(p: *const T, n: usize) -> &'a [T] {
 ///
 /// # Safety
 /// `p` is NULL or points to `n` initialized values that nothing else uses for `'a`.
-pub(crate) unsafe fn slice_mut<'a, T>(p: *mut T, n: usize) -> &'a mut [T] {
+pub unsafe fn slice_mut<'a, T>(p: *mut T, n: usize) -> &'a mut [T] {
     if p.is_null() || n == 0 {
         return &mut [];
     }
@@ -66,7 +66,7 @@ pub(crate) unsafe fn slice_mut<'a, T>(p: *mut T, n: usize) -> &'a mut [T] {
 ///
 /// # Safety
 /// `out` is NULL or valid for writing a `T`.
-pub(crate) unsafe fn put<T>(out: *mut T, value: T) {
+pub unsafe fn put<T>(out: *mut T, value: T) {
     if !out.is_null() {
         // SAFETY: passed on to the caller.
         unsafe { out.write(value) };
@@ -77,7 +77,7 @@ pub(crate) unsafe fn put<T>(out: *mut T, value: T) {
 ///
 /// # Safety
 /// `buf` is NULL or valid for writing `size` bytes.
-pub(crate) unsafe fn put_error(buf: *mut c_char, size: u32, message: &str) {
+pub unsafe fn put_error(buf: *mut c_char, size: u32, message: &str) {
     if buf.is_null() || size == 0 {
         return;
     }
@@ -93,14 +93,14 @@ pub(crate) unsafe fn put_error(buf: *mut c_char, size: u32, message: &str) {
 ///
 /// For the header such a parameter is the enum `E`. But a C caller can pass any integer, and one that is none of a Rust
 /// enum's variants must never become a value of it: hence `MaybeUninit`.
-pub(crate) fn enum_value<E: CEnum>(e: MaybeUninit<E>) -> u32 {
+pub fn enum_value<E: CEnum>(e: MaybeUninit<E>) -> u32 {
     const { assert!(size_of::<E>() == size_of::<u32>()) };
     // SAFETY: same size (checked above), and what came from C is an initialized `unsigned int`.
     unsafe { e.as_ptr().cast::<u32>().read() }
 }
 
 /// A C enum result with any value.
-pub(crate) fn enum_of<E: CEnum>(value: u32) -> MaybeUninit<E> {
+pub fn enum_of<E: CEnum>(value: u32) -> MaybeUninit<E> {
     let mut e = MaybeUninit::<E>::uninit();
     // SAFETY: an enum of the C ABI has the size and alignment of `u32`.
     unsafe { e.as_mut_ptr().cast::<u32>().write(value) };
@@ -111,7 +111,7 @@ pub(crate) fn enum_of<E: CEnum>(value: u32) -> MaybeUninit<E> {
 ///
 /// # Safety
 /// The type has size and alignment of `u32`.
-pub(crate) unsafe trait CEnum: Copy {}
+pub unsafe trait CEnum: Copy {}
 
 #[cfg(test)]
 mod tests {

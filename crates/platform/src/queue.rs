@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::capi::alloc::wasm_runtime_free;
+use crate::alloc::wasm_runtime_free;
 
 /// How many messages a queue holds.
 const MOST: usize = 50;

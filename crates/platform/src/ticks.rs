@@ -1,6 +1,6 @@
 //! `runtime_timer.h`, as far as it tells the time.
 
-use super::clock::os_time_get_boot_us;
+use crate::clock::os_time_get_boot_us;
 
 /// Milliseconds since boot.
 #[unsafe(no_mangle)]
