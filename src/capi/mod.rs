@@ -12,7 +12,6 @@
 // C's names and conventions, not Rust's.
 #![allow(non_camel_case_types, non_snake_case, clippy::missing_safety_doc)]
 
-pub(crate) mod app_heap;
 pub mod blocking;
 pub(crate) mod builtin;
 pub mod call;
@@ -37,6 +36,7 @@ pub(crate) mod link;
 pub mod load;
 pub mod memory;
 pub mod native_stack;
+pub(crate) mod native_state;
 pub mod natives;
 pub mod package;
 pub(crate) mod text_values;
