@@ -4,17 +4,15 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use wayfarer_module::{FuncType, GlobalType, ImportType, Module, ValType};
-use wayfarer_native_call::{LinkError, NativeCall, Target};
+use wayfarer_native_call::{LinkError, NativeCall, registry};
 use wayfarer_runtime::{Caller, Extern, HostError, HostFunc, MemoryPlan, Store, Trap};
 
 use super::builtin;
 use super::called::Called;
 use super::exec_env::env_of;
-use super::ffi::c_str;
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::load::{WASMModuleCommon, function_imports};
 use super::log::warning;
-use super::natives;
 
 /// What a function import is linked to.
 #[derive(Clone)]
@@ -55,15 +53,9 @@ pub(crate) fn resolve(module: &Module, links: &mut [FuncLink]) {
 }
 
 fn find(module: &str, name: &str, ty: &FuncType) -> FuncLink {
-    if let Some(native) = natives::find(module, name) {
-        let target = Target {
-            func: native.symbol.func_ptr,
-            // SAFETY: it is registered now; the host keeps its signature valid while it is.
-            signature: unsafe { c_str(native.symbol.signature) },
-            raw: native.raw,
-        };
+    if let Some(native) = registry::find(module, name) {
         let attachment = native.symbol.attachment;
-        return match NativeCall::new(target, ty) {
+        return match NativeCall::new(native.target(), ty) {
             Ok(call) => FuncLink::Native(Arc::new(LinkedNative { call, attachment })),
             Err(why) => {
                 warn_unlinkable(module, name, &why);
@@ -89,7 +81,7 @@ fn warn_unlinkable(module: &str, name: &str, why: &LinkError) {
 
 /// Whether an import of this name would be linked, if its type fits.
 pub(crate) fn function_known(module: &str, name: &str) -> bool {
-    natives::find(module, name).is_some() || builtin::known(module, name)
+    registry::find(module, name).is_some() || builtin::known(module, name)
 }
 
 /// A global that is built in: its type and value.

@@ -39,7 +39,6 @@ pub mod native_stack;
 pub(crate) mod native_state;
 pub mod natives;
 pub mod package;
-pub(crate) mod text_values;
 pub mod types;
 pub mod unsupported;
 pub mod variadic;

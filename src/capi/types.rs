@@ -12,6 +12,7 @@ pub use super::alloc::{
 };
 use super::ffi::CEnum;
 pub use super::handles::*;
+pub use wayfarer_c_data::kinds::{wasm_valkind_enum, wasm_valkind_t};
 
 /// What an import or export is.
 #[repr(C)]
@@ -201,29 +202,6 @@ pub struct InstantiationArgs {
     pub host_managed_heap_size: u32,
     /// Most pages memory may grow to; 0 to keep the module's own limit.
     pub max_memory_pages: u32,
-}
-
-/// Kind of a value: one of `wasm_valkind_enum`.
-pub type wasm_valkind_t = u8;
-
-/// Values of `wasm_valkind_t`.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum wasm_valkind_enum {
-    /// 32-bit integer.
-    WASM_I32,
-    /// 64-bit integer.
-    WASM_I64,
-    /// 32-bit float.
-    WASM_F32,
-    /// 64-bit float.
-    WASM_F64,
-    /// 128-bit vector.
-    WASM_V128,
-    /// Reference to a host object.
-    WASM_EXTERNREF = 128,
-    /// Reference to a function.
-    WASM_FUNCREF,
 }
 
 /// Content of a `wasm_val_t`; its kind says which member counts.

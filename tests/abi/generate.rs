@@ -9,7 +9,7 @@ use cbindgen::{Builder, Config};
 struct Header {
     name: &'static str,
     guard: &'static str,
-    /// Modules of `src/capi`, or of `crates/platform/src`.
+    /// Modules of `src/capi`, `crates/c-data`, `crates/native-call` and `crates/platform`.
     sources: &'static [&'static str],
     item_types: &'static [cbindgen::ItemType],
     prefix: &'static str,
@@ -31,7 +31,7 @@ const HEADERS: &[Header] = &[
     Header {
         name: "lib_export",
         guard: "_LIB_EXPORT_H_",
-        sources: &["lib_export"],
+        sources: &["native-call/registry", "lib_export"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -42,6 +42,7 @@ const HEADERS: &[Header] = &[
         name: "wasm_export",
         guard: "_WASM_EXPORT_H",
         sources: &[
+            "c-data/kinds",
             "types",
             "init",
             "platform/log",
@@ -97,7 +98,10 @@ const HEADERS: &[Header] = &[
         sources: &[
             "wasm_c_api/engine",
             "wasm_c_api/store",
-            "wasm_c_api/types",
+            "c-data/types",
+            "c-data/imports",
+            "wasm_c_api/linked",
+            "c-data/exports",
             "wasm_c_api/values",
             "wasm_c_api/trap",
             "wasm_c_api/module",
@@ -316,9 +320,11 @@ fn generate(root: &Path, header: &Header) -> Result<String, String> {
     config.export.rename = renamed.collect();
     config.function.prefix = (!header.prefix.is_empty()).then(|| header.prefix.to_owned());
     let builder = header.sources.iter().fold(Builder::new().with_config(config), |builder, source| {
-        let path = match source.strip_prefix("platform/") {
-            Some(module) => format!("crates/platform/src/{module}.rs"),
-            None => format!("src/capi/{source}.rs"),
+        let path = match source.split_once('/') {
+            Some((name @ ("c-data" | "native-call" | "platform"), module)) => {
+                format!("crates/{name}/src/{module}.rs")
+            }
+            _ => format!("src/capi/{source}.rs"),
         };
         builder.with_src(root.join(path))
     });

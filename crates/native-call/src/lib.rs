@@ -15,10 +15,12 @@
 //! | libffi | the rest |
 //! | raw | functions that take an array |
 //!
-//! This crate knows neither instances nor registrations: it is tested with functions of its own.
+//! What hosts offer is found by module and name in the [`registry`]. Instances are not known here: all this is tested with
+//! functions of its own.
 
 mod call;
 mod registers;
+pub mod registry;
 pub mod signature;
 mod vectors;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Frees a handle at an address.
-pub(crate) type Free = unsafe fn(usize);
+pub type Free = unsafe fn(usize);
 
 struct Owned {
     /// Address of the store; 0 for none.
@@ -21,22 +21,22 @@ fn alive() -> MutexGuard<'static, Option<HashMap<usize, Owned>>> {
 }
 
 /// Notes a new handle.
-pub(crate) fn add(handle: usize, store: usize, free: Free) {
+pub fn add(handle: usize, store: usize, free: Free) {
     alive().get_or_insert_default().insert(handle, Owned { store, free });
 }
 
 /// Whether a handle is alive.
-pub(crate) fn is_alive(handle: usize) -> bool {
+pub fn is_alive(handle: usize) -> bool {
     alive().as_ref().is_some_and(|alive| alive.contains_key(&handle))
 }
 
 /// Ends a handle: false if it is not alive. The caller frees it.
-pub(crate) fn remove(handle: usize) -> bool {
+pub fn remove(handle: usize) -> bool {
     alive().as_mut().is_some_and(|alive| alive.remove(&handle).is_some())
 }
 
 /// Frees those of `handles` that are still alive and this store's.
-pub(crate) fn free_all(handles: &[usize], store: usize) {
+pub fn free_all(handles: &[usize], store: usize) {
     for &handle in handles {
         // One at a time, outside the lock: finalizers may use this API.
         let owned = {

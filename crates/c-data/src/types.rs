@@ -1,12 +1,14 @@
 //! Types as data: of values, functions, globals, tables, memories, imports and exports.
 
-use wayfarer_module::{FuncType, GlobalType, ImportType, Limits, MemoryType, TableType, ValType};
+use wayfarer_module::{FuncType, GlobalType, Limits, MemoryType, TableType, ValType};
 
-use super::super::ffi::guard;
-use super::super::introspect::{DEFAULT_MAX_PAGES, table_max};
-use super::super::link::{builtin_global, function_known};
-use super::super::types::{wasm_valkind_enum, wasm_valkind_t};
-use super::vectors::{Vector, vector, wasm_name_t};
+use wayfarer_platform::ffi::guard;
+
+pub use crate::exports::*;
+pub use crate::imports::*;
+use crate::kinds::{self, val_type, wasm_valkind_enum, wasm_valkind_t};
+use crate::limits::{DEFAULT_MAX_PAGES, table_max};
+use crate::vectors::{Vector, vector};
 
 /// Whether a global may be written: 0 or 1.
 pub type wasm_mutability_t = u8;
@@ -14,14 +16,17 @@ pub type wasm_mutability_t = u8;
 /// Kind of something imported or exported.
 pub type wasm_externkind_t = u8;
 
-/// Values of `wasm_externkind_t`.
-pub(crate) const EXTERN_FUNC: wasm_externkind_t = 0;
-pub(crate) const EXTERN_GLOBAL: wasm_externkind_t = 1;
-pub(crate) const EXTERN_TABLE: wasm_externkind_t = 2;
-pub(crate) const EXTERN_MEMORY: wasm_externkind_t = 3;
+/// The `wasm_externkind_t` of a function.
+pub const EXTERN_FUNC: wasm_externkind_t = 0;
+/// That of a global.
+pub const EXTERN_GLOBAL: wasm_externkind_t = 1;
+/// That of a table.
+pub const EXTERN_TABLE: wasm_externkind_t = 2;
+/// That of a memory.
+pub const EXTERN_MEMORY: wasm_externkind_t = 3;
 
 /// `max` of limits without a maximum.
-pub(crate) const NO_MAX: u32 = u32::MAX;
+pub const NO_MAX: u32 = u32::MAX;
 
 /// Size bounds of a table or memory.
 #[repr(C)]
@@ -89,42 +94,11 @@ pub struct wasm_memorytype_t {
     limits: wasm_limits_t,
 }
 
-/// What a module imports.
-pub struct wasm_importtype_t {
-    module: wasm_name_t,
-    name: wasm_name_t,
-    ty: *mut wasm_externtype_t,
-}
-
-/// What a module exports.
-pub struct wasm_exporttype_t {
-    name: wasm_name_t,
-    ty: *mut wasm_externtype_t,
-}
-
-/// The C API's number as a type. `None` if it is none.
-pub(crate) fn val_type(kind: wasm_valkind_t) -> Option<ValType> {
-    const fn k(kind: wasm_valkind_enum) -> wasm_valkind_t {
-        kind as wasm_valkind_t
-    }
-    [
-        (k(wasm_valkind_enum::WASM_I32), ValType::I32),
-        (k(wasm_valkind_enum::WASM_I64), ValType::I64),
-        (k(wasm_valkind_enum::WASM_F32), ValType::F32),
-        (k(wasm_valkind_enum::WASM_F64), ValType::F64),
-        (k(wasm_valkind_enum::WASM_V128), ValType::V128),
-        (k(wasm_valkind_enum::WASM_EXTERNREF), ValType::ExternRef),
-        (k(wasm_valkind_enum::WASM_FUNCREF), ValType::FuncRef),
-    ]
-    .into_iter()
-    .find_map(|(number, ty)| (number == kind).then_some(ty))
-}
-
 /// Copies what `src` points to; NULL stays NULL.
 ///
 /// # Safety
 /// `src` is NULL or alive.
-unsafe fn copied<T>(src: *const T, copy: impl FnOnce(&T) -> *mut T) -> *mut T {
+pub(crate) unsafe fn copied<T>(src: *const T, copy: impl FnOnce(&T) -> *mut T) -> *mut T {
     // SAFETY: as the caller promises.
     guard(std::ptr::null_mut(), || unsafe { src.as_ref() }.map_or(std::ptr::null_mut(), copy))
 }
@@ -133,7 +107,7 @@ unsafe fn copied<T>(src: *const T, copy: impl FnOnce(&T) -> *mut T) -> *mut T {
 ///
 /// # Safety
 /// `object` is NULL or came from `Box::into_raw`.
-unsafe fn delete<T>(object: *mut T) {
+pub(crate) unsafe fn delete<T>(object: *mut T) {
     guard((), || {
         if !object.is_null() {
             // SAFETY: as the caller promises.
@@ -142,7 +116,7 @@ unsafe fn delete<T>(object: *mut T) {
     });
 }
 
-fn boxed<T>(value: T) -> *mut T {
+pub(crate) fn boxed<T>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))
 }
 
@@ -173,6 +147,8 @@ macro_rules! data_type {
     };
 }
 
+pub(crate) use data_type;
+
 data_type!(wasm_valtype_t, wasm_valtype_vec_t, "a value type", wasm_valtype_delete wasm_valtype_copy;
     wasm_valtype_vec_new_empty wasm_valtype_vec_new_uninitialized wasm_valtype_vec_new wasm_valtype_vec_copy
     wasm_valtype_vec_delete);
@@ -188,13 +164,6 @@ data_type!(wasm_tabletype_t, wasm_tabletype_vec_t, "a table type", wasm_tabletyp
 data_type!(wasm_memorytype_t, wasm_memorytype_vec_t, "a memory type", wasm_memorytype_delete wasm_memorytype_copy;
     wasm_memorytype_vec_new_empty wasm_memorytype_vec_new_uninitialized wasm_memorytype_vec_new
     wasm_memorytype_vec_copy wasm_memorytype_vec_delete);
-data_type!(wasm_importtype_t, wasm_importtype_vec_t, "an import type", wasm_importtype_delete wasm_importtype_copy;
-    wasm_importtype_vec_new_empty wasm_importtype_vec_new_uninitialized wasm_importtype_vec_new
-    wasm_importtype_vec_copy wasm_importtype_vec_delete);
-data_type!(wasm_exporttype_t, wasm_exporttype_vec_t, "an export type", wasm_exporttype_delete wasm_exporttype_copy;
-    wasm_exporttype_vec_new_empty wasm_exporttype_vec_new_uninitialized wasm_exporttype_vec_new
-    wasm_exporttype_vec_copy wasm_exporttype_vec_delete);
-
 vector!(own wasm_externtype_vec_t, *mut wasm_externtype_t, *const *mut wasm_externtype_t, "pointers, each owned,",
     // SAFETY: elements of a vector of the host's are NULL or alive.
     copy: |&p| Some(unsafe { wasm_externtype_copy(p) }),
@@ -264,50 +233,6 @@ impl Clone for wasm_memorytype_t {
     }
 }
 
-impl Clone for wasm_importtype_t {
-    fn clone(&self) -> Self {
-        // SAFETY: an import owns its names and type.
-        unsafe {
-            wasm_importtype_t {
-                module: Vector::of(self.module.elements().iter().copied()),
-                name: Vector::of(self.name.elements().iter().copied()),
-                ty: wasm_externtype_copy(self.ty),
-            }
-        }
-    }
-}
-
-impl Drop for wasm_importtype_t {
-    fn drop(&mut self) {
-        // SAFETY: an import owns its names and type.
-        unsafe {
-            self.module.free();
-            self.name.free();
-            wasm_externtype_delete(self.ty);
-        }
-    }
-}
-
-impl Clone for wasm_exporttype_t {
-    fn clone(&self) -> Self {
-        // SAFETY: an export owns its name and type.
-        unsafe {
-            let name = Vector::of(self.name.elements().iter().copied());
-            wasm_exporttype_t { name, ty: wasm_externtype_copy(self.ty) }
-        }
-    }
-}
-
-impl Drop for wasm_exporttype_t {
-    fn drop(&mut self) {
-        // SAFETY: an export owns its name and type.
-        unsafe {
-            self.name.free();
-            wasm_externtype_delete(self.ty);
-        }
-    }
-}
-
 /// Makes a value type; NULL if there is no such kind.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_valtype_new(kind: wasm_valkind_t) -> *mut wasm_valtype_t {
@@ -329,7 +254,7 @@ pub unsafe extern "C" fn wasm_valtype_kind(ty: *const wasm_valtype_t) -> wasm_va
 ///
 /// # Safety
 /// `vec` is NULL, or its data has `size` elements, came from this API, and is the caller's no more.
-unsafe fn taken<T>(vec: *const Vector<T>) -> Vector<T> {
+pub(crate) unsafe fn taken<T>(vec: *const Vector<T>) -> Vector<T> {
     // SAFETY: as the caller promises.
     let taken = unsafe { vec.as_ref() }.map_or(Vector::EMPTY, Vector::alias);
     Vector { num_elems: taken.size, ..taken }
@@ -513,95 +438,12 @@ extern_conversions! {
         wasm_externtype_as_memorytype wasm_externtype_as_memorytype_const;
 }
 
-/// Makes an import type, which takes names and type over. What `module` and `name` point to can still be looked at.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_importtype_new(
-    module: *mut wasm_name_t,
-    name: *mut wasm_name_t,
-    ty: *mut wasm_externtype_t,
-) -> *mut wasm_importtype_t {
-    guard(std::ptr::null_mut(), || {
-        if module.is_null() || name.is_null() || ty.is_null() {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: as the caller promises.
-        boxed(wasm_importtype_t { module: unsafe { taken(module) }, name: unsafe { taken(name) }, ty })
-    })
-}
-
-/// Module name of an import.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_importtype_module(import: *const wasm_importtype_t) -> *const wasm_name_t {
-    // SAFETY: as the caller promises.
-    unsafe { import.as_ref() }.map_or(std::ptr::null(), |import| &raw const import.module)
-}
-
-/// Field name of an import.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_importtype_name(import: *const wasm_importtype_t) -> *const wasm_name_t {
-    // SAFETY: as the caller promises.
-    unsafe { import.as_ref() }.map_or(std::ptr::null(), |import| &raw const import.name)
-}
-
-/// Type of an import.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_importtype_type(import: *const wasm_importtype_t) -> *const wasm_externtype_t {
-    // SAFETY: as the caller promises.
-    unsafe { import.as_ref() }.map_or(std::ptr::null(), |import| import.ty.cast_const())
-}
-
-/// Whether something to link an import to is known by its names without the host giving it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_importtype_is_linked(import: *const wasm_importtype_t) -> bool {
-    guard(false, || {
-        // SAFETY: as the caller promises.
-        let Some(import) = (unsafe { import.as_ref() }) else { return false };
-        // SAFETY: an import owns its names and type.
-        let (module, name, kind) =
-            unsafe { (import.module.to_text(), import.name.to_text(), wasm_externtype_kind(import.ty)) };
-        match kind {
-            EXTERN_FUNC => function_known(&module, &name),
-            EXTERN_GLOBAL => builtin_global(&module, &name).is_some(),
-            _ => false,
-        }
-    })
-}
-
-/// Makes an export type, which takes name and type over. What `name` points to can still be looked at.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_exporttype_new(
-    name: *mut wasm_name_t,
-    ty: *mut wasm_externtype_t,
-) -> *mut wasm_exporttype_t {
-    guard(std::ptr::null_mut(), || {
-        if name.is_null() || ty.is_null() {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: as the caller promises.
-        boxed(wasm_exporttype_t { name: unsafe { taken(name) }, ty })
-    })
-}
-
-/// Name of an export.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_exporttype_name(export: *const wasm_exporttype_t) -> *const wasm_name_t {
-    // SAFETY: as the caller promises.
-    unsafe { export.as_ref() }.map_or(std::ptr::null(), |export| &raw const export.name)
-}
-
-/// Type of an export.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_exporttype_type(export: *const wasm_exporttype_t) -> *const wasm_externtype_t {
-    // SAFETY: as the caller promises.
-    unsafe { export.as_ref() }.map_or(std::ptr::null(), |export| export.ty.cast_const())
-}
-
 fn val(ty: ValType) -> *mut wasm_valtype_t {
-    boxed(wasm_valtype_t { kind: super::super::call::valkind(ty) })
+    boxed(wasm_valtype_t { kind: kinds::valkind(ty) })
 }
 
 /// A module's type as an owned object of this API.
-pub(crate) trait ToC {
+pub trait ToC {
     /// The object of this API.
     type Type;
     /// Makes it.
@@ -652,7 +494,7 @@ impl ToC for MemoryType {
 
 impl wasm_functype_t {
     /// The same as a module's type; `None` if a kind is unknown.
-    pub(crate) fn to_module(&self) -> Option<FuncType> {
+    pub fn to_module(&self) -> Option<FuncType> {
         let types = |types: &wasm_valtype_vec_t| -> Option<Box<[ValType]>> {
             // SAFETY: a type owns the elements of its vectors.
             unsafe { types.elements() }.iter().map(|&t| val_type(unsafe { wasm_valtype_kind(t) })).collect()
@@ -663,7 +505,7 @@ impl wasm_functype_t {
 
 impl wasm_globaltype_t {
     /// The same as a module's type.
-    pub(crate) fn to_module(&self) -> Option<GlobalType> {
+    pub fn to_module(&self) -> Option<GlobalType> {
         // SAFETY: a type owns its content.
         let val = val_type(unsafe { wasm_valtype_kind(self.content) })?;
         Some(GlobalType { val, mutable: self.mutability != 0 })
@@ -672,7 +514,7 @@ impl wasm_globaltype_t {
 
 impl wasm_tabletype_t {
     /// The same as a module's type.
-    pub(crate) fn to_module(&self) -> Option<TableType> {
+    pub fn to_module(&self) -> Option<TableType> {
         // SAFETY: a type owns its element type.
         let elem = val_type(unsafe { wasm_valtype_kind(self.element) }).filter(|t| t.is_ref())?;
         Some(TableType { elem, limits: self.limits.into() })
@@ -681,30 +523,9 @@ impl wasm_tabletype_t {
 
 impl wasm_memorytype_t {
     /// The same as a module's type.
-    pub(crate) fn to_module(&self) -> MemoryType {
+    pub fn to_module(&self) -> MemoryType {
         MemoryType { limits: self.limits.into(), shared: false }
     }
-}
-
-/// An import of a module as an owned object of this API.
-pub(crate) fn import_type(
-    module: &str,
-    name: &str,
-    types: &[FuncType],
-    ty: &ImportType,
-) -> *mut wasm_importtype_t {
-    let ty: *mut wasm_externtype_t = match ty {
-        ImportType::Func(index) => types[*index as usize].to_c().cast(),
-        ImportType::Global(ty) => ty.to_c().cast(),
-        ImportType::Table(ty) => ty.to_c().cast(),
-        ImportType::Memory(ty) => ty.to_c().cast(),
-    };
-    boxed(wasm_importtype_t { module: wasm_name_t::text(module), name: wasm_name_t::text(name), ty })
-}
-
-/// An export of a module as an owned object of this API.
-pub(crate) fn export_type(name: &str, ty: *mut wasm_externtype_t) -> *mut wasm_exporttype_t {
-    boxed(wasm_exporttype_t { name: wasm_name_t::text(name), ty })
 }
 
 #[cfg(test)]
@@ -732,39 +553,5 @@ mod tests {
             wasm_externtype_delete(ext);
         }
         assert!(wasm_valtype_new(77).is_null());
-    }
-
-    #[test]
-    fn imports_and_exports() {
-        let limits = wasm_limits_t { min: 1, max: NO_MAX };
-        // SAFETY: everything is made and deleted here.
-        unsafe {
-            let memory = wasm_memorytype_new(&raw const limits);
-            let (mut module, mut name) = (wasm_name_t::text("m"), wasm_name_t::text("n"));
-            let import =
-                wasm_importtype_new(&raw mut module, &raw mut name, wasm_memorytype_as_externtype(memory));
-            let copy = wasm_importtype_copy(import);
-            wasm_importtype_delete(import);
-            assert_eq!((*wasm_importtype_module(copy)).to_text(), "m");
-            assert_eq!((*wasm_importtype_name(copy)).to_text(), "n");
-            let memory = wasm_externtype_as_memorytype_const(wasm_importtype_type(copy));
-            assert_eq!(*wasm_memorytype_limits(memory), limits);
-            assert!(!wasm_importtype_is_linked(copy));
-            wasm_importtype_delete(copy);
-
-            let table = wasm_tabletype_new(wasm_valtype_new(129), &raw const limits);
-            assert_eq!(wasm_valtype_kind(wasm_tabletype_element(table)), 129);
-            assert_eq!((*wasm_tabletype_limits(table)).min, 1);
-            let mut name = wasm_name_t::text("t");
-            let export = wasm_exporttype_new(&raw mut name, wasm_tabletype_as_externtype(table));
-            assert_eq!((*wasm_exporttype_name(export)).size, 2, "the NUL counts");
-            assert_eq!(wasm_externtype_kind(wasm_exporttype_type(export)), EXTERN_TABLE);
-            wasm_exporttype_delete(export);
-
-            let global = wasm_globaltype_new(wasm_valtype_new(3), 1);
-            assert_eq!(wasm_valtype_kind(wasm_globaltype_content(global)), 3);
-            assert_eq!(wasm_globaltype_mutability(global), 1);
-            wasm_globaltype_delete(global);
-        }
     }
 }

@@ -6,7 +6,8 @@ use std::ptr::null_mut;
 use wayfarer_module::ValType;
 use wayfarer_native_call::References;
 
-use super::externref::NULL_OBJECT;
+/// The pointer that stands for null.
+pub const NULL_OBJECT: usize = usize::MAX;
 
 unsafe extern "C" {
     fn strtof(s: *const c_char, end: *mut *mut c_char) -> c_float;
@@ -42,7 +43,7 @@ fn nan_payload(s: &CStr) -> Option<u64> {
 }
 
 /// An argument as slots. `None` if the text is not a value of this type.
-pub(crate) fn parse_argument(ty: ValType, s: &CStr, references: &dyn References) -> Option<[u64; 2]> {
+pub fn parse_argument(ty: ValType, s: &CStr, references: &dyn References) -> Option<[u64; 2]> {
     let negative = s.to_bytes().first() == Some(&b'-');
     let (value, rest) = match ty {
         ValType::I32 => {
@@ -93,7 +94,7 @@ pub(crate) fn parse_argument(ty: ValType, s: &CStr, references: &dyn References)
 }
 
 /// A result as text. `func` and `object` are what a reference stands for.
-pub(crate) fn format_result(ty: ValType, slots: &[u64], func: u32, object: usize) -> String {
+pub fn format_result(ty: ValType, slots: &[u64], func: u32, object: usize) -> String {
     let value = slots.first().copied().unwrap_or_default();
     match ty {
         ValType::I32 => format!("0x{:x}:i32", value as u32),

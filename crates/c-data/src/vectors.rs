@@ -4,8 +4,8 @@
 use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 
-use super::super::alloc;
-use super::super::ffi::slice;
+use wayfarer_platform::alloc;
+use wayfarer_platform::ffi::slice;
 
 /// A character of a name.
 pub type byte_t = c_char;
@@ -16,31 +16,31 @@ pub type wasm_byte_t = byte_t;
 #[repr(C)]
 pub struct Vector<T> {
     /// Room, in elements.
-    pub(crate) size: usize,
+    pub size: usize,
     /// The elements.
-    pub(crate) data: *mut T,
+    pub data: *mut T,
     /// How many there are.
-    pub(crate) num_elems: usize,
+    pub num_elems: usize,
     /// Bytes of one element.
-    pub(crate) size_of_elem: usize,
+    pub size_of_elem: usize,
     /// Not used.
-    pub(crate) lock: *mut c_void,
+    pub lock: *mut c_void,
 }
 
 impl<T> Vector<T> {
     /// No elements, no memory.
-    pub(crate) const EMPTY: Self =
+    pub const EMPTY: Self =
         Vector { size: 0, data: null_mut(), num_elems: 0, size_of_elem: size_of::<T>(), lock: null_mut() };
 
     /// Room for `n` elements, all zero. Without room if there is not enough memory, or if it is more than WAMR gives.
-    pub(crate) fn with_room(n: usize) -> Self {
+    pub fn with_room(n: usize) -> Self {
         let bytes = n.checked_mul(size_of::<T>()).and_then(|bytes| u32::try_from(bytes).ok());
         let data = bytes.filter(|&bytes| bytes > 0).map_or(null_mut(), alloc::zeroed).cast::<T>();
         Vector { size: if data.is_null() { 0 } else { n }, data, ..Self::EMPTY }
     }
 
     /// These elements.
-    pub(crate) fn of(elements: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>) -> Self {
+    pub fn of(elements: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>) -> Self {
         let elements = elements.into_iter();
         let mut vector = Self::with_room(elements.len());
         for (i, element) in elements.enumerate().take(vector.size) {
@@ -52,7 +52,7 @@ impl<T> Vector<T> {
     }
 
     /// Copies of elements, up to the first that can't be copied, with room for `size`.
-    pub(crate) fn copy_of(
+    pub fn copy_of(
         size: usize,
         elements: impl IntoIterator<Item = Option<T>, IntoIter: ExactSizeIterator>,
     ) -> Self {
@@ -71,7 +71,7 @@ impl<T> Vector<T> {
     ///
     /// # Safety
     /// `data` has `num_elems` elements.
-    pub(crate) unsafe fn elements(&self) -> &[T] {
+    pub unsafe fn elements(&self) -> &[T] {
         // SAFETY: as the caller promises.
         unsafe { slice(self.data, self.num_elems) }
     }
@@ -80,13 +80,13 @@ impl<T> Vector<T> {
     ///
     /// # Safety
     /// `data` has `size` elements.
-    pub(crate) unsafe fn all(&self) -> &[T] {
+    pub unsafe fn all(&self) -> &[T] {
         // SAFETY: as the caller promises.
         unsafe { slice(self.data, self.size) }
     }
 
     /// The same vector once more: one of both may be freed.
-    pub(crate) fn alias(&self) -> Self {
+    pub fn alias(&self) -> Self {
         Vector { ..*self }
     }
 
@@ -94,25 +94,25 @@ impl<T> Vector<T> {
     ///
     /// # Safety
     /// `data` is NULL or came from here, or from wasm_runtime_malloc.
-    pub(crate) unsafe fn free(&mut self) {
+    pub unsafe fn free(&mut self) {
         // SAFETY: as the caller promises.
         unsafe { alloc::release(self.data.cast()) };
         *self = Self::EMPTY;
     }
 }
 
-/// Declares a vector type with its five functions. A `plain` one is copied bit by bit; one that is `own` owns its elements,
-/// which are copied by `$copy`, as far as that can be done, and deleted by `$delete`.
-macro_rules! vector {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __vector {
     (plain $vec:ident, $elem:ty, $array:ty, $what:literal;
      $new_empty:ident $new_uninitialized:ident $new:ident $vec_copy:ident $vec_delete:ident) => {
-        $crate::capi::wasm_c_api::vectors::vector!(new $vec, $elem, $array, $what;
+        $crate::__vector!(new $vec, $elem, $array, $what;
             $new_empty $new_uninitialized $new);
 
         #[doc = concat!("Copies a vector with its ", $what, ".")]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $vec_copy(out: *mut $vec, src: *const $vec) {
-            $crate::capi::ffi::guard((), || {
+            $crate::ffi::guard((), || {
                 // SAFETY: as the caller promises.
                 if let Some(src) = unsafe { src.as_ref() } {
                     // SAFETY: as the caller promises.
@@ -125,31 +125,31 @@ macro_rules! vector {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $vec_delete(vec: *mut $vec) {
             // SAFETY: as the caller promises; its memory came from this API.
-            $crate::capi::ffi::guard((), || unsafe { vec.as_mut().into_iter().for_each(|v| v.free()) });
+            $crate::ffi::guard((), || unsafe { vec.as_mut().into_iter().for_each(|v| v.free()) });
         }
     };
     (own $vec:ident, $elem:ty, $array:ty, $what:literal, copy: $copy:expr, delete: $delete:expr;
      $new_empty:ident $new_uninitialized:ident $new:ident $vec_copy:ident $vec_delete:ident) => {
-        $crate::capi::wasm_c_api::vectors::vector!(new $vec, $elem, $array, $what;
+        $crate::__vector!(new $vec, $elem, $array, $what;
             $new_empty $new_uninitialized $new);
 
         #[doc = concat!("Copies a vector with its ", $what, ".")]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $vec_copy(out: *mut $vec, src: *const $vec) {
-            $crate::capi::ffi::guard((), || {
+            $crate::ffi::guard((), || {
                 // SAFETY: as the caller promises.
                 let src = unsafe { src.as_ref().map(|src| (src.size, src.elements())) };
                 let (room, elements) = src.unwrap_or_default();
                 let copy = <$vec>::copy_of(room, elements.iter().map($copy));
                 // SAFETY: as the caller promises.
-                unsafe { $crate::capi::ffi::put(out, copy) };
+                unsafe { $crate::ffi::put(out, copy) };
             });
         }
 
         #[doc = concat!("Deletes a vector with its ", $what, ".")]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $vec_delete(vec: *mut $vec) {
-            $crate::capi::ffi::guard((), || {
+            $crate::ffi::guard((), || {
                 // SAFETY: as the caller promises.
                 let Some(vec) = (unsafe { vec.as_mut() }) else { return };
                 let delete: fn(&$elem) = $delete;
@@ -163,13 +163,13 @@ macro_rules! vector {
     (new $vec:ident, $elem:ty, $array:ty, $what:literal;
      $new_empty:ident $new_uninitialized:ident $new:ident) => {
         #[doc = concat!("A vector of ", $what, ".")]
-        pub type $vec = $crate::capi::wasm_c_api::vectors::Vector<$elem>;
+        pub type $vec = $crate::vectors::Vector<$elem>;
 
         #[doc = concat!("Makes an empty vector of ", $what, ".")]
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $new_empty(out: *mut $vec) {
             // SAFETY: as the caller promises.
-            unsafe { $crate::capi::ffi::put(out, <$vec>::EMPTY) };
+            unsafe { $crate::ffi::put(out, <$vec>::EMPTY) };
         }
 
         #[doc = concat!("Makes a vector with room for a number of ", $what,
@@ -177,8 +177,8 @@ macro_rules! vector {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $new_uninitialized(out: *mut $vec, size: usize) {
             // SAFETY: as the caller promises.
-            $crate::capi::ffi::guard((), || unsafe {
-                $crate::capi::ffi::put(out, <$vec>::with_room(size));
+            $crate::ffi::guard((), || unsafe {
+                $crate::ffi::put(out, <$vec>::with_room(size));
             });
         }
 
@@ -187,7 +187,7 @@ macro_rules! vector {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $new(out: *mut $vec, size: usize, data: $array) {
             // SAFETY: as the caller promises. The elements are plain C data: the bits are what is handed over.
-            $crate::capi::ffi::guard((), || unsafe {
+            $crate::ffi::guard((), || unsafe {
                 if out.is_null() {
                     return;
                 }
@@ -196,13 +196,15 @@ macro_rules! vector {
                     std::ptr::copy_nonoverlapping(data, vector.data, vector.size);
                     vector.num_elems = vector.size;
                 }
-                $crate::capi::ffi::put(out, vector);
+                $crate::ffi::put(out, vector);
             });
         }
     };
 }
 
-pub(crate) use vector;
+/// Declares a vector type with its five functions. A `plain` one is copied bit by bit; one that is `own` owns its elements,
+/// which are copied by `$copy`, as far as that can be done, and deleted by `$delete`.
+pub use crate::__vector as vector;
 
 vector!(plain wasm_byte_vec_t, wasm_byte_t, *const wasm_byte_t, "bytes";
     wasm_byte_vec_new_empty wasm_byte_vec_new_uninitialized wasm_byte_vec_new wasm_byte_vec_copy wasm_byte_vec_delete);
@@ -212,7 +214,7 @@ pub type wasm_name_t = wasm_byte_vec_t;
 
 impl wasm_byte_vec_t {
     /// Text with a NUL at its end, which counts, as WAMR has it.
-    pub(crate) fn text(text: &str) -> Self {
+    pub fn text(text: &str) -> Self {
         let bytes: Vec<wasm_byte_t> = text.bytes().chain([0]).map(|b| b as wasm_byte_t).collect();
         Self::of(bytes)
     }
@@ -221,7 +223,7 @@ impl wasm_byte_vec_t {
     ///
     /// # Safety
     /// `data` has `size` bytes.
-    pub(crate) unsafe fn to_text(&self) -> String {
+    pub unsafe fn to_text(&self) -> String {
         // SAFETY: as the caller promises; `char` is a byte.
         let bytes = unsafe { slice(self.data.cast::<u8>(), self.size) };
         String::from_utf8_lossy(bytes.split(|&b| b == 0).next().unwrap_or_default()).into_owned()
