@@ -23,7 +23,7 @@ use wayfarer_runtime::NativeCode;
 
 pub(crate) use lazy::cancel;
 
-use wayfarer_platform::log::{verbose, warning};
+use crate::log::{verbose, warning};
 
 /// The variables that this part of the library reads.
 pub const VARIABLES: [&str; 6] = [

@@ -189,6 +189,7 @@ impl Driver {
     }
 
     /// What the host has done with the store.
+    #[inline]
     pub(crate) fn history(&self) -> &Arc<History> {
         &self.history
     }
@@ -247,6 +248,7 @@ impl Driver {
     }
 
     /// A call of the host's begins. Waits while an image is written.
+    #[inline]
     pub(crate) fn begin_call(&self) {
         self.gate.enter();
         if self.policy.is_some() {
@@ -255,6 +257,7 @@ impl Driver {
     }
 
     /// It ended. Orders that came too late for it are served now.
+    #[inline]
     pub(crate) fn end_call(&self, store: &Store) {
         if self.policy.is_some() {
             program::GATE.leave();
@@ -361,7 +364,7 @@ impl Driver {
         after
     }
 
-    /// An image of one instance, which is made from it by `wayfarer.h`.
+    /// An image that the store's instances are made from.
     fn take_ordered(
         &self,
         store: &Store,
@@ -371,7 +374,7 @@ impl Driver {
         reason: Reason,
     ) -> Result<Report, String> {
         let thread = thread.as_ref().map_err(String::clone)?;
-        if store.instance_count() > 1 {
+        if store.instance_count() > 1 && !self.embedder.restores_several() {
             return Err("the store has several instances: they could not be restored one by one".to_owned());
         }
         let view = store.capture().map_err(|e| e.to_string())?;
@@ -492,6 +495,7 @@ impl Driver {
         };
         let embedder = self.embedder();
         resources::save(Saving {
+            store,
             instance,
             module: first.module(),
             embedder,

@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 use wayfarer_native::Part;
 
 use crate::compiled::cache::{self, Entry};
-use wayfarer_platform::log::verbose;
+use crate::log::verbose;
 
 const MAGIC: &[u8; 16] = b"wayfarer parts 1";
 

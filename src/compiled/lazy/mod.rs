@@ -19,8 +19,8 @@ use self::queue::{Key, Owner};
 use super::cache::Entry;
 use super::compiler::{Library, Session};
 use super::tools;
+use crate::log::{error, verbose};
 use log::Log;
-use wayfarer_platform::log::{error, verbose};
 
 pub(crate) use queue::cancel;
 
