@@ -4,12 +4,12 @@
 use wayfarer_guest::{GuestMemory, NoInterrupt};
 use wayfarer_libc::{CStdout, FUNCTIONS, LibcCall, LibcFunction, LibcHost, LibcTrap, SPECTEST_FUNCTIONS};
 use wayfarer_module::FuncType;
+use wayfarer_native_call::signature;
 use wayfarer_runtime::{Caller, HostError, HostFunc, Trap};
-use wayfarer_wasi::{Outcome, WasiFunction};
+use wayfarer_wasi::WasiFunction;
 
 use super::exec_env::env_of;
 use super::instance::WASMModuleInstanceCommon;
-use super::signature;
 
 /// A built-in function.
 #[derive(Clone, Copy, Debug)]
@@ -64,37 +64,13 @@ pub(crate) fn host_func(name: (Box<str>, Box<str>), ty: &FuncType, function: Fun
             call: Box::new(move |caller, slots| call_libc(f, caller, slots, params)),
             data: None,
         },
-        Function::Wasi(f) => HostFunc {
-            name,
-            restartable: true,
-            call: Box::new(move |caller, slots| call_wasi(f, caller, slots, params)),
-            data: None,
-        },
+        Function::Wasi(f) => wayfarer_program::wasi_calls::host_func(name, f, params),
     }
 }
 
 fn instance_of<'a>(caller: &Caller<'a>) -> Result<&'a WASMModuleInstanceCommon, HostError> {
     WASMModuleInstanceCommon::of(caller.instance)
         .ok_or_else(|| HostError::Trap(Trap::host("unknown instance")))
-}
-
-fn call_wasi(
-    f: &WasiFunction,
-    caller: &mut Caller<'_>,
-    slots: &mut [u64],
-    params: usize,
-) -> Result<(), HostError> {
-    let instance = instance_of(caller)?;
-    let control = instance.store().control().clone();
-    match (f.call)(&instance.wasi.ctx, &caller.memory(), &*control, &slots[..params]) {
-        Outcome::Errno(errno) => {
-            slots[0] = u64::from(errno);
-            Ok(())
-        }
-        Outcome::Exit(status) => Err(HostError::Trap(Trap::Exit(status))),
-        Outcome::Interrupted => Err(HostError::Interrupted),
-        Outcome::Trap(text) => Err(HostError::Trap(Trap::Host(text))),
-    }
 }
 
 fn call_libc(
@@ -152,7 +128,7 @@ impl LibcHost for Host<'_> {
         let mut now = [0; 8];
         if let Some(clock) = WasiFunction::find("clock_time_get") {
             let memory = GuestMemory::from_slice(&mut now);
-            (clock.call)(&self.instance.wasi.ctx, &memory, &NoInterrupt, &[MONOTONIC, 0, 0]);
+            (clock.call)(&self.instance.parts.wasi, &memory, &NoInterrupt, &[MONOTONIC, 0, 0]);
         }
         u64::from_le_bytes(now)
     }

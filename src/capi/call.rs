@@ -5,20 +5,18 @@ use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
+use wayfarer_c_data::kinds::valkind;
 use wayfarer_module::{FuncType, ValType};
-use wayfarer_runtime::{Func, ResumeError, Trap, TrapCode};
-use wayfarer_snapshot::view::{Entry, Thread};
+use wayfarer_native_call::References as _;
+use wayfarer_program::Failure;
+use wayfarer_runtime::{Func, TrapCode};
+use wayfarer_snapshot::view::Entry;
 
 use super::exec_env::WASMExecEnv;
 use super::ffi::{guard, slice, slice_mut};
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::log::error;
-use super::native_call::References as _;
-use super::types::{
-    wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u, wasm_valkind_enum, wasm_valkind_t,
-};
-use crate::checkpoint::history::{Made, Replay};
-use crate::checkpoint::record::Outcome;
+use super::types::{wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u};
 
 /// A call failed; the instance's exception says why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,135 +54,16 @@ pub(crate) fn call_as(
 fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry) -> Result<(), Failed> {
     let instance = env.instance().ok_or(Failed)?;
     if instance.exception_ptr().is_some() {
-        if instance.is_terminated_outside()
-            && can_run(instance, func)
-            && env.inspect(|exec_env| exec_env.depth == 0)
-        {
+        if instance.is_terminated_outside() {
             let args = &slots[..func.param_slots as usize];
-            let note = |made: Made<'_>| {
-                instance.driver.history().ended_before(made, entry, args, || failed(instance));
-            };
-            instance.driver.pass(|| with_call(instance, func, note));
+            instance.parts.ended_before(env, func, args, entry, || instance.outcome());
         }
         return Err(Failed);
     }
-    if !can_run(instance, func) {
-        instance.set_exception("the function is of another instance");
-        return Err(Failed);
-    }
-    let engine = &instance.store().runtime().engine;
-    // A call that a native function makes while the guest runs is part of the call that is in progress.
-    let outermost = env.inspect(|exec_env| exec_env.depth == 0);
-    if outermost {
-        let args = &slots[..func.param_slots as usize];
-        match repeated(instance, func, args) {
-            Replay::Run => {}
-            Replay::Done(results) => return give(slots, &results),
-            Replay::Continue(thread) => return give(slots, &go_on(env, instance, &thread)?),
-            Replay::Failed { exception, exit_code, terminated } => {
-                if terminated {
-                    instance.await_termination();
-                }
-                instance.exit_code.store(exit_code, Ordering::Release);
-                instance.set_exception(&exception);
-                return Err(Failed);
-            }
-            Replay::Astray(why) => {
-                instance.set_exception(&why);
-                return Err(Failed);
-            }
-        }
-    }
-    let remembered = outermost && (entry == Entry::Main || instance.driver.history().keeps());
-    let result = env.run(|exec_env| {
-        if outermost {
-            exec_env.entry = entry;
-            begin_call(env, instance);
-        }
-        if remembered {
-            begin(instance, func, entry, &slots[..func.param_slots as usize]);
-        }
-        exec_env.instance = instance.engine_instance();
-        // SAFETY: the function is of this store, and the callers here make the arguments from its type.
-        let called = unsafe { engine.call_in_place(exec_env, func, slots) };
-        if called.is_err() {
-            instance.keep_trace(std::mem::take(&mut exec_env.trace));
-        }
-        called
-    });
-    // A call that this thread or exec env may not make was none.
-    let made = result.is_ok();
-    let ended = ended(instance, result);
-    if outermost && made {
-        if remembered {
-            remember(instance, func, ended.map(|()| &slots[..func.result_slots as usize]));
-        }
-        end_call(env, instance);
-    }
-    ended
-}
-
-/// A call of the host's begins.
-fn begin_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
-    instance.driver.begin_call();
-    env.called.set(std::sync::Arc::as_ptr(&instance.driver));
-}
-
-/// It ended.
-fn end_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
-    env.called.set(std::ptr::null());
-    wayfarer_wasi::call_ended();
-    instance.driver.end_call(instance.store());
-}
-
-/// A call of the host's, for its history.
-fn with_call<T>(instance: &WASMModuleInstanceCommon, func: &Func, f: impl FnOnce(Made<'_>) -> T) -> T {
-    let ty = type_of(instance, func);
-    f(Made {
-        store: instance.store(),
-        instance: instance.engine_instance(),
-        func,
-        params: &ty.params,
-        results: &ty.results,
-    })
-}
-
-/// What becomes of a call: a host that is restored makes those again that were done.
-#[inline]
-fn repeated(instance: &WASMModuleInstanceCommon, func: &Func, args: &[u64]) -> Replay {
-    let history = instance.driver.history();
-    if history.is_caught_up() {
-        return Replay::Run;
-    }
-    instance.driver.pass(|| with_call(instance, func, |made| history.call(made, args)))
-}
-
-#[cold]
-fn begin(instance: &WASMModuleInstanceCommon, func: &Func, entry: Entry, args: &[u64]) {
-    with_call(instance, func, |made| instance.driver.history().begin(made, entry, args));
-}
-
-/// How a call failed.
-fn failed(instance: &WASMModuleInstanceCommon) -> Outcome {
-    let exception = instance.exception().unwrap_or_default();
-    Outcome::Failed {
-        terminated: exception == TrapCode::Terminated.text() && instance.is_terminated_outside(),
-        exception,
-        exit_code: instance.exit_code.load(Ordering::Acquire),
-    }
-}
-
-/// Notes how a call ended.
-#[cold]
-fn remember(instance: &WASMModuleInstanceCommon, func: &Func, result: Result<&[u64], Failed>) {
-    let result = result.map_err(|Failed| failed(instance));
-    with_call(instance, func, |made| instance.driver.history().end(made, result));
-}
-
-/// Puts results where the arguments were.
-fn give(slots: &mut [u64], results: &[u64]) -> Result<(), Failed> {
-    slots.get_mut(..results.len()).ok_or(Failed)?.copy_from_slice(results);
-    Ok(())
+    // SAFETY: the callers here make the arguments from the function's type. A function of the host's alone can't be told;
+    // wasm_c_api looks at its own.
+    let called = unsafe { instance.parts.call(env, func, slots, entry) };
+    called.map_err(|failure| note(instance, failure))
 }
 
 /// Goes on with the call that was in progress in a restored instance.
@@ -193,77 +72,31 @@ fn give(slots: &mut [u64], results: &[u64]) -> Result<(), Failed> {
 /// As [`call`]; also if there is none.
 pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     let instance = env.instance().ok_or(Failed)?;
-    match instance.driver.history().take_pending(instance.store()) {
-        Ok(Some(thread)) => go_on(env, instance, &thread),
-        Ok(None) => {
-            instance.set_exception("no call is in progress");
-            Err(Failed)
-        }
-        Err(why) => {
-            instance.set_exception(&why);
-            Err(Failed)
-        }
-    }
+    instance.parts.resume(env).map_err(|failure| note(instance, failure))
 }
 
-fn go_on(
-    env: &WASMExecEnv,
-    instance: &WASMModuleInstanceCommon,
-    thread: &Thread,
-) -> Result<Vec<u64>, Failed> {
-    let engine = &instance.store().runtime().engine;
-    let func = thread.frames.first().and_then(|frame| instance.engine_instance().func(frame.func.func));
-    begin_call(env, instance);
-    let result = env.run(|exec_env| {
-        exec_env.instance = instance.engine_instance();
-        let resumed = engine.resume(exec_env, thread).map_err(|error| match error {
-            ResumeError::Trap(trap) => trap,
-            error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
-        });
-        if resumed.is_err() {
-            instance.keep_trace(std::mem::take(&mut exec_env.trace));
-        }
-        resumed
-    });
-    let ended = ended(instance, result);
-    if let Some(func) = func {
-        remember(instance, func, ended.as_deref().map_err(|&failed| failed));
-    }
-    end_call(env, instance);
-    ended
-}
-
-/// How a run ended, on the instance.
-fn ended<T>(
-    instance: &WASMModuleInstanceCommon,
-    result: Result<Result<T, Trap>, &'static str>,
-) -> Result<T, Failed> {
-    match result {
-        Ok(Ok(results)) => Ok(results),
-        Ok(Err(trap)) => {
-            instance.record_trap(&trap);
-            Err(Failed)
-        }
-        Err(why) => {
-            instance.set_exception(why);
-            Err(Failed)
+/// Notes on the instance why a call failed.
+#[cold]
+fn note(instance: &WASMModuleInstanceCommon, failure: Failure) -> Failed {
+    match failure {
+        // Noted when it came.
+        Failure::Trap(_) => {}
+        Failure::Refused(why) => instance.set_exception(why),
+        Failure::Astray(why) => instance.set_exception(&why),
+        Failure::Repeated { exception, exit_code, terminated } => {
+            if terminated {
+                instance.await_termination();
+            }
+            instance.exit_code.store(exit_code, Ordering::Release);
+            instance.set_exception(&exception);
         }
     }
-}
-
-/// Whether a function is one of the instance's store. One of the host's alone can't be told; wasm_c_api looks at its own.
-fn can_run(instance: &WASMModuleInstanceCommon, func: &Func) -> bool {
-    // SAFETY: null, or an instance that lives as long as the function.
-    unsafe { func.instance.as_ref() }.is_none_or(|of| of.is_of(instance.store()))
+    Failed
 }
 
 /// The type of a function of the instance's store.
 pub(crate) fn type_of<'a>(instance: &WASMModuleInstanceCommon, func: &'a Func) -> Cow<'a, FuncType> {
-    match func.declared_type() {
-        Some(ty) => Cow::Borrowed(ty),
-        // A host function that no module declares: the registry of types has a lock.
-        None => Cow::Owned(FuncType::clone(&instance.store().runtime().types.get(func.ty))),
-    }
+    wayfarer_program::call::type_of(instance.store(), func)
 }
 
 /// The function behind a handle.
@@ -490,20 +323,6 @@ fn val_of(ty: ValType, slot: u64, references: &References<'_>) -> wasm_val_t {
         ValType::I64 | ValType::F64 | ValType::V128 => (valkind(ty), wasm_val_u { i64: slot as i64 }),
     };
     wasm_val_t { kind, _paddings: [0; 7], of }
-}
-
-/// The C API's number for a type.
-pub(crate) fn valkind(ty: ValType) -> wasm_valkind_t {
-    let kind = match ty {
-        ValType::I32 => wasm_valkind_enum::WASM_I32,
-        ValType::I64 => wasm_valkind_enum::WASM_I64,
-        ValType::F32 => wasm_valkind_enum::WASM_F32,
-        ValType::F64 => wasm_valkind_enum::WASM_F64,
-        ValType::V128 => wasm_valkind_enum::WASM_V128,
-        ValType::ExternRef => wasm_valkind_enum::WASM_EXTERNREF,
-        ValType::FuncRef => wasm_valkind_enum::WASM_FUNCREF,
-    };
-    kind as wasm_valkind_t
 }
 
 /// Calls the function that is element `element_index` of table 0, with arguments as for wasm_runtime_call_wasm. Here too few

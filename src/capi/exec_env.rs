@@ -3,15 +3,15 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
+use wayfarer_program::Environment;
 use wayfarer_runtime::{ExecEnv, native_stack};
 
 use super::ffi::guard;
 use super::instance::WASMModuleInstanceCommon;
 use super::log::error;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t};
-use crate::checkpoint::driver::Driver;
 
 /// An execution environment, behind `wasm_exec_env_t`.
 pub struct WASMExecEnv {
@@ -24,8 +24,6 @@ pub struct WASMExecEnv {
     user_data: Cell<*mut c_void>,
     /// The native function that runs wants to be called again.
     pub(crate) call_again: Cell<bool>,
-    /// While a call of the host's runs: what takes the checkpoints of its store.
-    pub(crate) called: Cell<*const Driver>,
 }
 
 thread_local! {
@@ -46,13 +44,6 @@ pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option
     // SAFETY: an exec env is not destroyed while its guest runs.
     let env = unsafe { running.as_ref() }?;
     std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
-}
-
-/// What takes the checkpoints of the store whose guest this thread has called, and is in; null: it is in none.
-/// Async-signal-safe.
-pub(crate) fn called_here() -> *const Driver {
-    // SAFETY: an exec env is not destroyed while its guest runs.
-    unsafe { RUNNING.get().as_ref() }.map_or(std::ptr::null(), |env| env.called.get())
 }
 
 /// Whether this thread is in a native function that a guest called.
@@ -103,7 +94,6 @@ impl WASMExecEnv {
             module_inst: Cell::new(instance.as_ptr()),
             user_data: Cell::new(null_mut()),
             call_again: Cell::new(false),
-            called: Cell::new(std::ptr::null()),
         });
         let address: *mut WASMExecEnv = &raw mut *new;
         new.env.get_mut().user_data = address.cast();
@@ -136,12 +126,14 @@ impl WASMExecEnv {
         // SAFETY: as in `run`: nothing else uses the environment while a native function does, or none runs.
         look(unsafe { &*env })
     }
+}
 
-    /// Runs guest code.
-    ///
-    /// # Errors
-    /// The exception that says why this thread can't.
-    pub(crate) fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
+impl Environment for WASMExecEnv {
+    fn is_inside(&self) -> bool {
+        self.inspect(|env| env.depth > 0)
+    }
+
+    fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
         if !THREAD_READY.get() {
             return Err("thread signal env not inited");
         }
@@ -159,13 +151,6 @@ impl WASMExecEnv {
         // SAFETY: either nothing else uses the environment, or the engine lent it to the native function that we are
         // called from, which is the only one to use it now.
         let env = unsafe { &mut *env };
-        // The host may have set an instance of another store.
-        if let Some(instance) = self.instance()
-            && !Arc::ptr_eq(env.store(), instance.store())
-            && !env.set_store(instance.store().clone())
-        {
-            return Err("invalid exec env: guest code of another instance is running in it");
-        }
         RUNNING.set(self);
         let _running = Running { outer };
         Ok(guest(env))

@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, c_char};
 
+use wayfarer_c_data::text::{format_result, parse_argument};
 use wayfarer_module::{ExternKind, ValType};
+use wayfarer_native_call::References as _;
 use wayfarer_runtime::Func;
 use wayfarer_snapshot::view::Entry;
 
@@ -10,8 +12,6 @@ use super::call::{self, Failed};
 use super::ffi::{guard, slice, text};
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::log::print;
-use super::native_call::References as _;
-use super::text_values::{format_result, parse_argument};
 use super::types::wasm_module_inst_t;
 
 /// Names of `main` that toolchains use.
@@ -34,7 +34,7 @@ impl WASMModuleInstanceCommon {
 
     /// Arguments of the program's entry point, if the instance was restored in the middle of it and memory is as it was.
     fn main_in_place(&self) -> Option<Vec<u64>> {
-        let (entry, args) = self.driver.history().next_in_place()?;
+        let (entry, args) = self.program().next_in_place()?;
         (entry == Entry::Main).then_some(args)
     }
 

@@ -7,10 +7,10 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wayfarer_program::{HostParts, Outcome, Program};
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
 use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode};
 
-use super::app_heap::AppHeap;
 use super::context;
 use super::exec_env::WASMExecEnv;
 use super::externref;
@@ -18,9 +18,7 @@ use super::ffi::{enum_of, enum_value, guard};
 use super::init::{MODE_DEFAULT, compiles, mode_supported};
 use super::load::WASMModuleCommon;
 use super::log::error;
-use super::native_call;
 use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
-use crate::checkpoint::driver::Driver;
 use crate::compiled;
 
 /// Longest exception text with its prefix, and the NUL.
@@ -36,8 +34,7 @@ pub struct WASMMemoryInstance {
 
 /// An instance, behind `wasm_module_inst_t`.
 pub struct WASMModuleInstanceCommon {
-    store: Arc<Store>,
-    instance: *const Instance,
+    pub(crate) parts: Box<HostParts>,
     pub(crate) module: wasm_module_t,
     exception: Mutex<Exception>,
     /// Whether there is an exception: looked at after every call of a native function.
@@ -56,10 +53,7 @@ pub struct WASMModuleInstanceCommon {
     /// Operand stack of the instance's own exec env.
     pub(crate) stack_size: u32,
     pub(crate) singleton: Mutex<Option<Singleton>>,
-    pub(crate) heap: Option<AppHeap>,
     running_mode: u32,
-    pub(crate) wasi: super::wasi::InstanceWasi,
-    pub(crate) driver: Arc<Driver>,
 }
 
 /// The exec env of an instance; a pointer because the host has it too.
@@ -77,26 +71,18 @@ unsafe impl Send for WASMModuleInstanceCommon {}
 // SAFETY: as above.
 unsafe impl Sync for WASMModuleInstanceCommon {}
 
-/// What an instance is made from, beside the engine's part.
-pub(crate) struct Parts {
-    pub(crate) store: Arc<Store>,
-    pub(crate) instance: *const Instance,
-    pub(crate) module: wasm_module_t,
-    pub(crate) stack_size: u32,
-    pub(crate) heap: Option<AppHeap>,
-    pub(crate) running_mode: u32,
-    pub(crate) custom_data: *mut c_void,
-    pub(crate) wasi: super::wasi::InstanceWasi,
-    pub(crate) driver: Arc<Driver>,
-}
-
 impl WASMModuleInstanceCommon {
-    /// Wraps an engine's instance, which finds its way back through `owner`.
-    pub(crate) fn new(parts: Parts) -> Box<Self> {
+    /// The instance that these parts are of, which lead back here. `stack_size`: of the operand stack of its own exec env.
+    pub(crate) fn new(
+        parts: Box<HostParts>,
+        module: wasm_module_t,
+        stack_size: u32,
+        running_mode: u32,
+        custom_data: *mut c_void,
+    ) -> Box<Self> {
         let new = Box::new(WASMModuleInstanceCommon {
-            store: parts.store,
-            instance: parts.instance,
-            module: parts.module,
+            parts,
+            module,
             raised: AtomicBool::new(false),
             exception: Mutex::new(Exception {
                 set: false,
@@ -107,23 +93,20 @@ impl WASMModuleInstanceCommon {
             terminated_outside: AtomicBool::new(false),
             trace: Mutex::default(),
             exit_code: AtomicU32::new(0),
-            custom_data: AtomicPtr::new(parts.custom_data),
+            custom_data: AtomicPtr::new(custom_data),
             contexts: context::Slots::new(),
-            stack_size: parts.stack_size,
+            stack_size,
             singleton: Mutex::new(None),
-            heap: parts.heap,
-            running_mode: parts.running_mode,
-            wasi: parts.wasi,
-            driver: parts.driver,
+            running_mode,
         });
-        new.engine_instance().owner.store(new.as_ptr().cast(), Ordering::Release);
+        new.parts.set_embedder(new.as_ptr().cast());
         new
     }
 
     /// The instance of the C API that an engine's instance belongs to.
     pub(crate) fn of(instance: &Instance) -> Option<&Self> {
         // SAFETY: `new` stored it; the instance of the C API outlives its guest's calls.
-        unsafe { instance.owner.load(Ordering::Acquire).cast::<Self>().as_ref() }
+        unsafe { HostParts::of(instance)?.embedder().cast::<Self>().as_ref() }
     }
 
     /// The handle.
@@ -131,15 +114,19 @@ impl WASMModuleInstanceCommon {
         std::ptr::from_ref(self).cast_mut()
     }
 
+    /// The program that it is part of.
+    pub(crate) fn program(&self) -> &Program {
+        self.parts.program()
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
+        self.parts.store()
     }
 
     /// The engine's instance.
     pub(crate) fn engine_instance(&self) -> &Instance {
-        // SAFETY: it lives as long as the store, which `self` keeps.
-        unsafe { &*self.instance }
+        self.parts.instance()
     }
 
     /// The module, as the C API has it.
@@ -182,7 +169,7 @@ impl WASMModuleInstanceCommon {
         self.raised.store(false, Ordering::Release);
         drop(exception);
         if self.terminated.swap(false, Ordering::AcqRel) {
-            self.store.control().clear_terminate();
+            self.store().control().clear_terminate();
         }
     }
 
@@ -223,6 +210,16 @@ impl WASMModuleInstanceCommon {
         self.set_exception(&trap.to_string());
     }
 
+    /// How the host sees the end of a call that failed.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let exception = self.exception().unwrap_or_default();
+        Outcome::Failed {
+            terminated: exception == TERMINATED && self.is_terminated_outside(),
+            exception,
+            exit_code: self.exit_code.load(Ordering::Acquire),
+        }
+    }
+
     /// Notes which functions a trap ended.
     pub(crate) fn keep_trace(&self, trace: Vec<TraceFrame>) {
         *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
@@ -254,7 +251,7 @@ impl WASMModuleInstanceCommon {
         self.terminated_outside.store(!super::exec_env::native_runs_here(), Ordering::Release);
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
-        self.store.control().request_terminate();
+        self.store().control().request_terminate();
         super::blocking::wake(self);
         self.terminating.fetch_sub(1, Ordering::AcqRel);
     }
@@ -287,7 +284,6 @@ impl Drop for WASMModuleInstanceCommon {
         }
         context::destroy_all(self);
         externref::remove_instance(self.as_ptr());
-        self.engine_instance().owner.store(null_mut(), Ordering::Release);
     }
 }
 
@@ -296,14 +292,14 @@ pub(crate) struct References<'a> {
     pub(crate) instance: &'a Instance,
 }
 
-impl native_call::References for References<'_> {
+impl wayfarer_native_call::References for References<'_> {
     fn object(&self, slot: u64) -> usize {
         externref::slot_to_object(slot)
     }
 
     fn object_slot(&self, object: usize) -> u64 {
-        let owner = self.instance.owner.load(Ordering::Acquire);
-        externref::object_to_slot(owner.cast(), object).unwrap_or(NULL_REF)
+        let owner = WASMModuleInstanceCommon::of(self.instance).map_or(null_mut(), |i| i.as_ptr());
+        externref::object_to_slot(owner, object).unwrap_or(NULL_REF)
     }
 
     fn func_index(&self, slot: u64) -> u32 {
@@ -324,11 +320,9 @@ pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_ins
         if !module_inst.is_null() {
             // SAFETY: as the caller promises: made by instantiation, not yet ended.
             let instance = unsafe { Box::from_raw(module_inst) };
-            let driver = instance.driver.clone();
-            if let Some(left) = driver.history().streams_left(instance.engine_instance().index() as usize) {
-                instance.wasi.ctx.take_up_streams(&left);
-            }
-            driver.pass(|| drop(instance));
+            instance.parts.leave_streams();
+            let program = instance.program().clone();
+            program.pass(|| drop(instance));
         }
     });
 }

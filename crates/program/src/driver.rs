@@ -1,0 +1,524 @@
+//! Takes a store's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store, fork};
+use wayfarer_snapshot::view::{HostSection, Thread};
+use wayfarer_snapshot::{
+    Compression, Info, Progress, Reason, SaveError, Stats, WriteOptions, save_to_fd, save_to_path,
+    write_image,
+};
+
+use super::gate::Gate;
+use super::history::{History, Keep};
+use super::policy::{Policy, Then};
+use super::progress::Shown;
+use super::record::HostRecord;
+use super::resources::{self, Saving};
+use super::watcher::{self, Watch};
+use super::{config, host as program, leave, thread};
+use crate::embedder::Embedder;
+use crate::instance::HostParts;
+
+/// Where an image goes.
+#[derive(Debug)]
+pub enum Target {
+    /// A file, replaced as a whole.
+    Path(PathBuf),
+    /// A descriptor, from where it is.
+    Fd(OwnedFd),
+    /// Memory.
+    Buffer,
+}
+
+/// What became of a checkpoint.
+#[derive(Debug)]
+pub struct Report {
+    /// What was written.
+    pub stats: Stats,
+    /// How long the program stood still.
+    pub paused: Duration,
+    /// The image, if it was to go to memory.
+    pub image: Option<Vec<u8>>,
+}
+
+/// What is called when a checkpoint was taken or failed, on the thread that took it.
+pub type Done = Box<dyn FnOnce(Result<Report, String>) + Send>;
+
+/// Makes an order, each time one is triggered.
+pub type Prepared = Box<dyn Fn() -> Option<Request> + Send>;
+
+/// An order to take a checkpoint.
+pub struct Request {
+    /// Where the image goes.
+    pub target: Target,
+    /// How its pages are compressed.
+    pub compression: Compression,
+    /// Why it is taken.
+    pub reason: Reason,
+    /// What becomes of the program.
+    pub then: AfterCheckpoint,
+    /// Who is told.
+    pub done: Done,
+}
+
+/// Why there are no checkpoints of some code.
+pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-checkpoint, it cannot be stopped";
+
+/// Why there are none of a guest that a child's parent was running in another thread.
+const LEFT_BEHIND: &str = "another thread of the host was running the guest when this process was forked";
+
+/// Has children know where the thread is that forked them.
+fn notice_forks() {
+    static NOTICED: AtomicBool = AtomicBool::new(false);
+    if !NOTICED.swap(true, Ordering::SeqCst) {
+        fork::notice();
+        // SAFETY: the function is as fork(2) wants it, and goes with this library, as its registration does.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    }
+}
+
+/// In a process that was just forked. Only what is async-signal-safe.
+unsafe extern "C" fn in_child() {
+    // SAFETY: a thread in a call of a driver's store keeps it.
+    let driver = unsafe { thread::called_here().as_ref() };
+    let inside = driver.map(|driver| &raw const driver.gate).unwrap_or(std::ptr::null());
+    let by_policy = driver.is_some_and(|driver| driver.policy.is_some());
+    super::gate::forked([inside, if by_policy { &raw const program::GATE } else { std::ptr::null() }]);
+}
+
+/// The checkpoints of one store.
+pub(crate) struct Driver {
+    embedder: Arc<dyn Embedder>,
+    policy: Option<Policy>,
+    /// What is kept of what the host does.
+    keep: Keep,
+    /// What it did.
+    history: Arc<History>,
+    /// Whether the code can be stopped at all.
+    possible: AtomicBool,
+    control: Arc<Control>,
+    /// Orders of the API that wait for a stable point.
+    requests: Mutex<VecDeque<Request>>,
+    /// Whether there are any.
+    ordered: AtomicBool,
+    /// Closed while an image is written; calls of the host's go through.
+    gate: Gate,
+    /// An order that a signal handler may place.
+    prepared: Mutex<Option<Prepared>>,
+    /// Whether it did.
+    triggered: AtomicBool,
+    /// Asks as the policy says.
+    watch: Option<Watch>,
+    /// Checkpoints taken so far, also before the program was restored.
+    sequence: Mutex<u64>,
+}
+
+impl Driver {
+    /// The driver of a store, if an instance was made in it before.
+    pub(crate) fn of(store: &Store) -> Option<Arc<Driver>> {
+        store.companion()?.clone().downcast().ok()
+    }
+
+    /// A driver for a store. The policy's signal, timer and count are in effect from now on.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        embedder: Arc<dyn Embedder>,
+        policy: Option<Policy>,
+        keep: Keep,
+        sequence: u64,
+    ) -> Result<Arc<Driver>, String> {
+        notice_forks();
+        let control = store.control().clone();
+        let failed = |e| format!("checkpoints cannot be prepared: {e}");
+        let watch = match &policy {
+            Some(policy) => {
+                control.enable_wake().map_err(failed)?;
+                Some(Watch::new(&control, policy).map_err(failed)?)
+            }
+            None => None,
+        };
+        let at = policy.as_ref().and_then(|policy| policy.at);
+        let driver = Arc::new(Driver {
+            history: Arc::new(History::new(keep, embedder.clone())),
+            embedder,
+            policy,
+            keep,
+            possible: AtomicBool::new(true),
+            control,
+            requests: Mutex::default(),
+            ordered: AtomicBool::new(false),
+            gate: Gate::new(),
+            prepared: Mutex::new(None),
+            triggered: AtomicBool::new(false),
+            watch,
+            sequence: Mutex::new(sequence),
+        });
+        store.set_checkpointer(Some(Arc::new(Handle(Arc::downgrade(&driver)))));
+        if let Some(at) = at {
+            driver.control.checkpoint_at(at);
+        }
+        store.set_companion(driver.clone());
+        Ok(driver)
+    }
+
+    /// Another module's code will run in the store.
+    ///
+    /// # Errors
+    /// Text: it cannot be stopped, and there is a policy that may ask for that.
+    pub(crate) fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
+        if can_be_stopped {
+            return Ok(());
+        }
+        self.possible.store(false, Ordering::Release);
+        if self.policy.is_some() { Err(NO_CHECKPOINTS.to_owned()) } else { Ok(()) }
+    }
+
+    /// The program that it is part of.
+    pub(crate) fn embedder(&self) -> &dyn Embedder {
+        &*self.embedder
+    }
+
+    /// What the host has done with the store.
+    #[inline]
+    pub(crate) fn history(&self) -> &Arc<History> {
+        &self.history
+    }
+
+    /// Orders a checkpoint at the next stable point.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub(crate) fn order(&self, request: Request) -> Result<(), String> {
+        self.check_possible()?;
+        self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(request);
+        self.ordered.store(true, Ordering::SeqCst);
+        self.control.request_checkpoint();
+        Ok(())
+    }
+
+    /// Code that cannot be stopped must not be asked to.
+    fn check_possible(&self) -> Result<(), String> {
+        if self.possible.load(Ordering::Acquire) { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
+    }
+
+    /// Checkpoints taken so far.
+    pub(crate) fn count(&self) -> u64 {
+        *self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what a trigger orders: a function that makes the order.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub(crate) fn prepare(&self, order: Prepared) -> Result<(), String> {
+        self.check_possible()?;
+        self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
+        *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+        Ok(())
+    }
+
+    /// Asks for the prepared checkpoint. Async-signal-safe.
+    pub(crate) fn trigger(&self) {
+        if self.possible.load(Ordering::Acquire) {
+            self.triggered.store(true, Ordering::SeqCst);
+            self.control.request_checkpoint();
+        }
+    }
+
+    /// Nobody need serve what the policy asked for: it was done elsewhere.
+    pub(crate) fn need_not_by_policy(&self) {
+        if self.watch.as_ref().and_then(Watch::take).is_some() {
+            self.control.take_checkpoint_request();
+            // The one request there is may have been the API's, too.
+            if self.ordered.load(Ordering::SeqCst) || self.triggered.load(Ordering::SeqCst) {
+                self.control.request_checkpoint();
+            }
+        }
+    }
+
+    /// A call of the host's begins. Waits while an image is written.
+    #[inline]
+    pub(crate) fn begin_call(&self) {
+        self.gate.enter();
+        if self.policy.is_some() {
+            program::GATE.enter();
+        }
+    }
+
+    /// It ended. Orders that came too late for it are served now.
+    #[inline]
+    pub(crate) fn end_call(&self, store: &Store) {
+        if self.policy.is_some() {
+            program::GATE.leave();
+        }
+        self.gate.leave();
+        if self.ordered.load(Ordering::SeqCst) {
+            self.serve_idle(store);
+        }
+    }
+
+    /// The host changes something of the guest's, outside of calls: not while an image is written.
+    pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.gate.pass(|| if self.policy.is_some() { program::GATE.pass(f) } else { f() })
+    }
+
+    /// Places an order and sees to it that it is served: by the guest at its next stable point, or here and now if no
+    /// call is in progress.
+    ///
+    /// # Errors
+    /// As [`Driver::order`].
+    pub(crate) fn order_now(&self, store: &Store, request: Request) -> Result<(), String> {
+        self.order(request)?;
+        self.serve_idle(store);
+        Ok(())
+    }
+
+    /// Serves orders unless a call is in progress, which serves them itself.
+    fn serve_idle(&self, store: &Store) {
+        let Some(_closed) = self.gate.close(0) else { return };
+        if self.ordered.swap(false, Ordering::SeqCst) {
+            self.control.take_checkpoint_request();
+            self.serve_orders(store, &self.unless_left_behind(Ok(None)));
+            // The one request there is may have been the policy's, too, or a trigger's.
+            if self.triggered.load(Ordering::SeqCst) || self.watch.as_ref().is_some_and(Watch::is_asked) {
+                self.control.request_checkpoint();
+            }
+        }
+    }
+
+    /// Serves what is asked for, on the thread of a call: the API's orders, the prepared one, or the policy's.
+    /// `thread`: its stack, or why that cannot be had; there is none if the host itself waits in a host function.
+    pub(crate) fn serve(
+        &self,
+        store: &Store,
+        thread: Result<Option<Thread>, CaptureError>,
+    ) -> AfterCheckpoint {
+        self.ordered.store(false, Ordering::SeqCst);
+        let by_policy = self.asked_by_policy();
+        // What the guest stands still for counts from here.
+        let _turn = by_policy.map(|_| watcher::begin());
+        let thread = thread.map_err(|why| why.to_string());
+        let mut closed = self.gate.close(1);
+        let alone = closed.is_some();
+        let several = || Err("several threads of the host are running the guest".to_owned());
+        let thread = self.unless_left_behind(if alone { thread } else { several() });
+        if self.triggered.swap(false, Ordering::SeqCst) {
+            let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+            let order = prepared.as_ref().and_then(|prepared| prepared());
+            self.requests.lock().unwrap_or_else(PoisonError::into_inner).extend(order);
+        }
+        let after = self.serve_orders(store, &thread);
+        if let (Some(policy), Some(reason)) = (&self.policy, by_policy) {
+            let all = program::GATE.close(1);
+            let others = "another thread of the host is running a guest".to_owned();
+            let taken = match &all {
+                Some(_) if program::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
+                Some(_) => thread.and_then(|thread| self.take_by_policy(store, &thread, policy, reason)),
+                None => Err(others),
+            };
+            match taken {
+                Ok(_) if policy.then == Then::Exit => leave::end_process(),
+                Ok(_) => warn_of_natives(&*self.embedder),
+                Err(why) => complain(&format!("no checkpoint taken: {why}")),
+            }
+            program::served(self);
+        }
+        closed.take();
+        after
+    }
+
+    /// The state of the guest's thread. A guest that another thread has left in the middle of a call has none.
+    fn unless_left_behind(&self, thread: Result<Option<Thread>, String>) -> Result<Option<Thread>, String> {
+        if self.gate.left_behind() { Err(LEFT_BEHIND.to_owned()) } else { thread }
+    }
+
+    /// Why the policy wants a checkpoint now, if it does.
+    fn asked_by_policy(&self) -> Option<Reason> {
+        let counted = self.control.take_counted();
+        let asked = self.watch.as_ref().and_then(Watch::take);
+        asked.or((counted && self.policy.is_some()).then_some(Reason::Count))
+    }
+
+    /// Serves the API's orders.
+    fn serve_orders(&self, store: &Store, thread: &Result<Option<Thread>, String>) -> AfterCheckpoint {
+        let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut after = AfterCheckpoint::Continue;
+        for Request { target, compression, reason, then, done } in orders {
+            let result = self.take_ordered(store, thread, &target, compression, reason);
+            if result.is_ok() && then == AfterCheckpoint::Stop {
+                after = AfterCheckpoint::Stop;
+            }
+            done(result);
+        }
+        after
+    }
+
+    /// An image that the store's instances are made from.
+    fn take_ordered(
+        &self,
+        store: &Store,
+        thread: &Result<Option<Thread>, String>,
+        target: &Target,
+        compression: Compression,
+        reason: Reason,
+    ) -> Result<Report, String> {
+        let thread = thread.as_ref().map_err(String::clone)?;
+        if store.instance_count() > 1 && !self.embedder.restores_several() {
+            return Err("the store has several instances: they could not be restored one by one".to_owned());
+        }
+        let view = store.capture().map_err(|e| e.to_string())?;
+        if let Some(object) = wayfarer_runtime::integrity::unused(&view) {
+            return Err(format!("{object} was made by the host, and is used by no instance"));
+        }
+        self.take(store, thread, target, compression, reason, None)
+    }
+
+    /// An image that the host is restored from by being started again.
+    fn take_by_policy(
+        &self,
+        store: &Store,
+        thread: &Option<Thread>,
+        policy: &Policy,
+        reason: Reason,
+    ) -> Result<Report, String> {
+        let target = Target::Path(policy.path.clone());
+        let host = match self.keep {
+            Keep::Nothing => None,
+            keep => {
+                if let Some(why) = program::obstacle(&self.history) {
+                    return Err(why);
+                }
+                Some(program::record(store, keep)?)
+            }
+        };
+        self.take(store, thread, &target, Compression::None, reason, host)
+    }
+
+    fn take(
+        &self,
+        store: &Store,
+        thread: &Option<Thread>,
+        target: &Target,
+        compression: Compression,
+        reason: Reason,
+        host: Option<HostRecord>,
+    ) -> Result<Report, String> {
+        let started = Instant::now();
+        let threads: Vec<Thread> = thread.iter().cloned().collect();
+        let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = self.host_sections(store, *sequence + 1, host)?;
+        let program = store.program(threads, host).map_err(|e| e.to_string())?;
+        if let Some(place) = program.host_reference() {
+            return Err(format!(
+                "{place} holds a reference to an object of the host, which has no way to save it"
+            ));
+        }
+        let info = Info::now(reason, *sequence + 1);
+        let shown = Shown::new("checkpoint");
+        let progress = |p: Progress| shown.show(p);
+        let options = WriteOptions { compression, progress: Some(&progress), mode: config::image_mode() };
+        let saved = store.with_memories(&program, |memories| match target {
+            Target::Path(path) => save_to_path(path, &program, &info, memories, &options).map(|s| (s, None)),
+            Target::Fd(fd) => save_to_fd(fd.as_fd(), &program, &info, memories, &options).map(|s| (s, None)),
+            Target::Buffer => {
+                let mut bytes = Vec::new();
+                match write_image(&mut bytes, &program, &info, memories, &options) {
+                    Ok(stats) => Ok((stats, Some(bytes))),
+                    Err(source) => Err(SaveError {
+                        target: "memory".to_owned(),
+                        step: wayfarer_snapshot::SaveStep::Write,
+                        source,
+                    }),
+                }
+            }
+        });
+        drop(shown);
+        let (stats, image) = saved.map_err(|e| e.to_string())?;
+        *sequence += 1;
+        if stats.unsynced {
+            complain(
+                "the image is in place, but its directory could not be synced: a power failure may bring the older one back",
+            );
+        }
+        Ok(Report { stats, paused: started.elapsed(), image })
+    }
+}
+
+impl Drop for Driver {
+    /// It goes with its store.
+    fn drop(&mut self) {
+        self.history.store_gone();
+    }
+}
+
+/// What the store knows a driver by.
+struct Handle(Weak<Driver>);
+
+impl Checkpointer for Handle {
+    fn checkpoint(&self, store: &Store, thread: Result<Thread, CaptureError>) -> AfterCheckpoint {
+        match self.0.upgrade() {
+            Some(driver) => driver.serve(store, thread.map(Some)),
+            None => AfterCheckpoint::Continue,
+        }
+    }
+
+    fn checkpoint_between_calls(&self, store: &Store) -> AfterCheckpoint {
+        match self.0.upgrade() {
+            Some(driver) => driver.serve(store, Ok(None)),
+            None => AfterCheckpoint::Continue,
+        }
+    }
+}
+
+impl Driver {
+    /// What WASI, the C API and the host's native modules add.
+    fn host_sections(
+        &self,
+        store: &Store,
+        sequence: u64,
+        host: Option<HostRecord>,
+    ) -> Result<Vec<HostSection>, String> {
+        let first = store.instance(0);
+        let (Some(first), Some(instance)) = (first, first.and_then(HostParts::of)) else {
+            return Err("the store's first instance is gone".to_owned());
+        };
+        let embedder = self.embedder();
+        resources::save(Saving {
+            store,
+            instance,
+            module: first.module(),
+            embedder,
+            history: &self.history,
+            sequence,
+            host,
+        })
+    }
+}
+
+/// Says, once, which native functions the guest has called whose own state is in no image.
+fn warn_of_natives(embedder: &dyn Embedder) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let names = embedder.natives_without_state();
+    if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
+        complain(&format!(
+            "what these native functions keep in the host's memory is not part of the image: {names} \
+             (see wayfarer_register_state)"
+        ));
+    }
+}
+
+/// A line on stderr; what can't be printed is lost.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "wayfarer: {text}");
+}

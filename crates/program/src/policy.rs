@@ -1,0 +1,638 @@
+//! When a program is checkpointed, where the image goes, what it is restored from: the settings that `iwasm` takes as
+//! flags and every other host takes from its environment.
+//!
+//! Nothing here acts on them, or looks at more than their text.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Signal that asks for a checkpoint if none is named. Not SIGUSR1: WAMR hosts expect that one to wake blocked calls.
+pub const DEFAULT_SIGNAL: i32 = libc::SIGUSR2;
+
+/// Exit status of a program that was checkpointed and told to end then.
+pub const EXIT_CHECKPOINTED: i32 = 86;
+
+/// When to take checkpoints, and where to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// The file that each image goes to, replacing the one before.
+    pub path: PathBuf,
+    /// Number of the signal that asks for a checkpoint.
+    pub signal: i32,
+    /// Take one at this stable point, counted from 1.
+    pub at: Option<u64>,
+    /// Take one each time this has passed.
+    pub every: Option<Duration>,
+    /// What to do after a checkpoint.
+    pub then: Then,
+}
+
+impl Policy {
+    /// Checkpoints to `path` when [`DEFAULT_SIGNAL`] arrives, and goes on.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Policy { path: path.into(), signal: DEFAULT_SIGNAL, at: None, every: None, then: Then::Continue }
+    }
+}
+
+/// What a program does after a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Then {
+    /// It goes on.
+    #[default]
+    Continue,
+    /// Its process ends with status [`EXIT_CHECKPOINTED`].
+    Exit,
+}
+
+/// One of the settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setting {
+    /// Path of the image to write.
+    Checkpoint,
+    /// Signal that asks for a checkpoint.
+    Signal,
+    /// Stable point to take a checkpoint at.
+    At,
+    /// Time between checkpoints.
+    Every,
+    /// What to do after one.
+    Then,
+    /// Path of the image to restore.
+    Restore,
+    /// What files that the program has open must be like when it is restored.
+    Files,
+    /// Permissions of images.
+    Mode,
+}
+
+impl Setting {
+    /// All settings, in the order they are checked in.
+    pub const ALL: [Setting; 8] = [
+        Setting::Checkpoint,
+        Setting::Signal,
+        Setting::At,
+        Setting::Every,
+        Setting::Then,
+        Setting::Restore,
+        Setting::Files,
+        Setting::Mode,
+    ];
+
+    /// Name of its environment variable.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Setting::Checkpoint => "WAYFARER_CHECKPOINT",
+            Setting::Signal => "WAYFARER_CHECKPOINT_SIGNAL",
+            Setting::At => "WAYFARER_CHECKPOINT_AT",
+            Setting::Every => "WAYFARER_CHECKPOINT_EVERY",
+            Setting::Then => "WAYFARER_CHECKPOINT_THEN",
+            Setting::Restore => "WAYFARER_RESTORE",
+            Setting::Files => "WAYFARER_RESTORE_FILES",
+            Setting::Mode => "WAYFARER_IMAGE_MODE",
+        }
+    }
+
+    /// Name of its command line flag.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Setting::Checkpoint => "--checkpoint",
+            Setting::Signal => "--checkpoint-signal",
+            Setting::At => "--checkpoint-at",
+            Setting::Every => "--checkpoint-every",
+            Setting::Then => "--checkpoint-then",
+            Setting::Restore => "--restore",
+            Setting::Files => "--restore-files",
+            Setting::Mode => "--checkpoint-mode",
+        }
+    }
+}
+
+/// Where a setting was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Flag,
+    Environment,
+}
+
+/// A setting's text, and where it was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Given {
+    place: Place,
+    value: OsString,
+}
+
+/// The settings as they were given, not yet looked at. A flag wins over the environment variable of the same setting.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Settings {
+    given: [Option<Given>; Setting::ALL.len()],
+}
+
+/// What the settings say.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Resolved {
+    /// When to take checkpoints, if at all.
+    pub policy: Option<Policy>,
+    /// The image to go on from, if any.
+    pub restore: Option<PathBuf>,
+    /// Whether files that the program has open may have changed since.
+    pub changed_files: bool,
+    /// Whether the host may look at the guest between its calls: hosts that know nothing of checkpoints may.
+    pub observed: bool,
+    /// Permissions of images, also of those that the host asks for itself. `None`: their owner may read and write them.
+    pub image_mode: Option<u32>,
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SettingError {
+    /// Flag or environment variable, as its user knows it.
+    pub name: &'static str,
+    /// Its value, bytes that are no UTF-8 replaced.
+    pub value: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}: {}", self.name, self.value, self.why)
+    }
+}
+
+impl std::error::Error for SettingError {}
+
+impl Settings {
+    /// What the environment of this process says. One with more rights than its user has does not look: files are written
+    /// with them.
+    pub fn from_env() -> Self {
+        // SAFETY: plain numbers.
+        if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+            return Settings::default();
+        }
+        Self::from_variables(|name| std::env::var_os(name))
+    }
+
+    /// What an environment says. A variable with an empty value counts as not set.
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let mut settings = Settings::default();
+        for setting in Setting::ALL {
+            if let Some(value) = lookup(setting.variable()).filter(|v| !v.is_empty()) {
+                settings.given[setting as usize] = Some(Given { place: Place::Environment, value });
+            }
+        }
+        settings
+    }
+
+    /// Takes a command line word of the form `--flag=value`. False if it is none of these flags.
+    pub fn take_flag(&mut self, word: &OsStr) -> bool {
+        let bytes = word.as_bytes();
+        let Some(equals) = bytes.iter().position(|&b| b == b'=') else { return false };
+        let (flag, value) = (&bytes[..equals], &bytes[equals + 1..]);
+        let Some(setting) = Setting::ALL.into_iter().find(|s| s.flag().as_bytes() == flag) else {
+            return false;
+        };
+        let value = OsStr::from_bytes(value).to_owned();
+        self.given[setting as usize] = Some(Given { place: Place::Flag, value });
+        true
+    }
+
+    /// Whether nothing was set.
+    pub fn is_empty(&self) -> bool {
+        self.given.iter().all(Option::is_none)
+    }
+
+    /// Makes sense of the settings.
+    ///
+    /// # Errors
+    /// The first one that is wrong, or that is of no use because there is no path to checkpoint to.
+    pub fn resolve(&self) -> Result<Resolved, SettingError> {
+        let path = self.parse(Setting::Checkpoint, path)?;
+        let signal = self.parse(Setting::Signal, in_text(parse_signal))?;
+        let at = self.parse(Setting::At, in_text(parse_point))?;
+        let every = self.parse(Setting::Every, in_text(parse_duration))?;
+        let then = self.parse(Setting::Then, in_text(parse_then))?;
+        let restore = self.parse(Setting::Restore, path_of_image)?;
+        let changed_files = self.parse(Setting::Files, in_text(parse_files))?.unwrap_or(false);
+        let image_mode = self.parse(Setting::Mode, in_text(parse_mode))?;
+        if restore.is_none() {
+            self.parse(Setting::Files, |_| -> Result<(), String> {
+                Err(format!(
+                    "needs an image to restore: set {} or {}",
+                    Setting::Restore.flag(),
+                    Setting::Restore.variable()
+                ))
+            })?;
+        }
+        let Some(path) = path else {
+            for setting in [Setting::Signal, Setting::At, Setting::Every, Setting::Then] {
+                self.parse(setting, |_| -> Result<(), String> {
+                    Err(format!(
+                        "needs a file to checkpoint to: set {} or {}",
+                        Setting::Checkpoint.flag(),
+                        Setting::Checkpoint.variable()
+                    ))
+                })?;
+            }
+            return Ok(Resolved { policy: None, restore, changed_files, observed: false, image_mode });
+        };
+        let policy = Policy {
+            path,
+            signal: signal.unwrap_or(DEFAULT_SIGNAL),
+            at,
+            every,
+            then: then.unwrap_or_default(),
+        };
+        Ok(Resolved { policy: Some(policy), restore, changed_files, observed: false, image_mode })
+    }
+
+    /// Makes sense of a setting, if it was made.
+    pub(super) fn parse<T>(
+        &self,
+        setting: Setting,
+        parse: impl FnOnce(&OsStr) -> Result<T, String>,
+    ) -> Result<Option<T>, SettingError> {
+        let Some(given) = &self.given[setting as usize] else { return Ok(None) };
+        parse(&given.value).map(Some).map_err(|why| SettingError {
+            name: match given.place {
+                Place::Flag => setting.flag(),
+                Place::Environment => setting.variable(),
+            },
+            value: given.value.to_string_lossy().into_owned(),
+            why,
+        })
+    }
+}
+
+fn in_text<T>(parse: impl FnOnce(&str) -> Result<T, String>) -> impl FnOnce(&OsStr) -> Result<T, String> {
+    |value| parse(value.to_str().ok_or("not UTF-8")?)
+}
+
+/// A path to write an image to: it must end in a name, or no file could be put there.
+fn path(value: &OsStr) -> Result<PathBuf, String> {
+    let path = path_of_image(value)?;
+    if value.as_bytes().ends_with(b"/") || path.file_name().is_none() {
+        return Err("not the name of a file".to_owned());
+    }
+    Ok(path)
+}
+
+fn path_of_image(value: &OsStr) -> Result<PathBuf, String> {
+    if value.is_empty() {
+        return Err("the name of a file is missing".to_owned());
+    }
+    Ok(PathBuf::from(value))
+}
+
+/// Signals by name. Those that faults raise, and that cannot be caught, are left out: they can't ask for a checkpoint.
+const SIGNALS: [(&str, i32); 20] = [
+    ("HUP", libc::SIGHUP),
+    ("INT", libc::SIGINT),
+    ("QUIT", libc::SIGQUIT),
+    ("USR1", libc::SIGUSR1),
+    ("USR2", libc::SIGUSR2),
+    ("PIPE", libc::SIGPIPE),
+    ("ALRM", libc::SIGALRM),
+    ("TERM", libc::SIGTERM),
+    ("CHLD", libc::SIGCHLD),
+    ("CONT", libc::SIGCONT),
+    ("TSTP", libc::SIGTSTP),
+    ("TTIN", libc::SIGTTIN),
+    ("TTOU", libc::SIGTTOU),
+    ("URG", libc::SIGURG),
+    ("XCPU", libc::SIGXCPU),
+    ("XFSZ", libc::SIGXFSZ),
+    ("VTALRM", libc::SIGVTALRM),
+    ("PROF", libc::SIGPROF),
+    ("WINCH", libc::SIGWINCH),
+    ("IO", libc::SIGIO),
+];
+
+/// Signals that no handler can be set for, or that say that the process itself is broken.
+const UNUSABLE: [(&str, i32); 9] = [
+    ("KILL", libc::SIGKILL),
+    ("STOP", libc::SIGSTOP),
+    ("SEGV", libc::SIGSEGV),
+    ("BUS", libc::SIGBUS),
+    ("ILL", libc::SIGILL),
+    ("FPE", libc::SIGFPE),
+    ("ABRT", libc::SIGABRT),
+    ("TRAP", libc::SIGTRAP),
+    ("SYS", libc::SIGSYS),
+];
+
+/// A signal that can ask for a checkpoint, by name (with or without `SIG`, in capitals or not), as `RTMIN+n` or
+/// `RTMAX-n`, or by number.
+///
+/// # Errors
+/// Why it is none.
+pub fn parse_signal(text: &str) -> Result<i32, String> {
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let by_name = || SIGNALS.iter().chain(&UNUSABLE).find(|(n, _)| *n == name).map(|&(_, number)| number);
+    let number = parse_number(name).or_else(by_name).or_else(|| real_time_signal(name));
+    let Some(number) = number else {
+        return Err("not a signal; expected a name like USR2, or a number".to_owned());
+    };
+    if let Some((name, _)) = UNUSABLE.iter().find(|(_, n)| *n == number) {
+        return Err(format!("SIG{name} cannot be used to ask for a checkpoint"));
+    }
+    let usable = SIGNALS.iter().any(|(_, n)| *n == number) || real_time_range().contains(&number);
+    if usable { Ok(number) } else { Err(format!("there is no signal {number} that could be used")) }
+}
+
+/// Decimal digits and nothing else; Rust's own parser takes a sign as well.
+fn parse_number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// C's library keeps the first real-time signals for itself, and says which are left.
+fn real_time_range() -> std::ops::RangeInclusive<i32> {
+    libc::SIGRTMIN()..=libc::SIGRTMAX()
+}
+
+fn real_time_signal(name: &str) -> Option<i32> {
+    let range = real_time_range();
+    let offset = |text: &str, sign: char| match text {
+        "" => Some(0),
+        _ => parse_number::<i32>(text.strip_prefix(sign)?),
+    };
+    let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
+        (Some(rest), _) => range.start().checked_add(offset(rest, '+')?)?,
+        (_, Some(rest)) => range.end().checked_sub(offset(rest, '-')?)?,
+        _ => return None,
+    };
+    range.contains(&number).then_some(number)
+}
+
+/// Name of a signal, with `SIG`; a number if it has none here.
+pub fn signal_name(signal: i32) -> String {
+    match SIGNALS.iter().chain(&UNUSABLE).find(|(_, n)| *n == signal) {
+        Some((name, _)) => format!("SIG{name}"),
+        None if real_time_range().contains(&signal) => format!("SIGRTMIN+{}", signal - libc::SIGRTMIN()),
+        None => format!("signal {signal}"),
+    }
+}
+
+/// A time span: a number, with a fraction or not, and one of the units `ms`, `s`, `m`, `h`.
+///
+/// # Errors
+/// Why it is none. 0 is none.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    const NANOSECONDS: [(&str, u64); 4] =
+        [("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let expected = || "expected a number and a unit, like 500ms, 10s, 2m or 1h".to_owned();
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
+        return Err(expected());
+    }
+    let &(_, unit) = NANOSECONDS.iter().find(|(name, _)| *name == unit).ok_or_else(expected)?;
+    let too_long = || "too long".to_owned();
+    let whole: u64 = whole.parse().map_err(|_| too_long())?;
+    // Digits behind the ninth are less than any unit here can show.
+    let fraction: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let fraction: u128 = fraction.parse().map_err(|_| expected())?;
+    let nanoseconds = u128::from(whole) * u128::from(unit) + fraction * u128::from(unit) / 1_000_000_000;
+    match u64::try_from(nanoseconds) {
+        Ok(0) => Err("must be more than nothing".to_owned()),
+        Ok(nanoseconds) => Ok(Duration::from_nanos(nanoseconds)),
+        Err(_) => Err(too_long()),
+    }
+}
+
+fn parse_point(text: &str) -> Result<u64, String> {
+    match parse_number(text) {
+        Some(0) => Err("stable points are counted from 1".to_owned()),
+        Some(n) => Ok(n),
+        None => Err("expected the number of a stable point, counted from 1".to_owned()),
+    }
+}
+
+/// Whether changed files are accepted.
+fn parse_files(text: &str) -> Result<bool, String> {
+    match text {
+        "same" => Ok(false),
+        "changed" => Ok(true),
+        _ => Err("expected `same` or `changed`".to_owned()),
+    }
+}
+
+/// Whether a file may have these permissions and be of any use as an image.
+pub fn is_image_mode(mode: u32) -> bool {
+    mode <= 0o777 && mode & 0o400 != 0
+}
+
+/// Permissions, as chmod(1) takes them in octal.
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|&mode| octal && is_image_mode(mode));
+    mode.ok_or_else(|| "expected permissions in octal that let the owner read, like 0640".to_owned())
+}
+
+fn parse_then(text: &str) -> Result<Then, String> {
+    match text {
+        "continue" => Ok(Then::Continue),
+        "exit" => Ok(Then::Exit),
+        _ => Err("expected `continue` or `exit`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(variables: &[(&str, &str)], flags: &[&str]) -> Settings {
+        let find =
+            |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value));
+        let mut settings = Settings::from_variables(find);
+        for flag in flags {
+            assert!(settings.take_flag(OsStr::new(flag)), "{flag}");
+        }
+        settings
+    }
+
+    fn error(variables: &[(&str, &str)], flags: &[&str]) -> String {
+        settings(variables, flags).resolve().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_set() {
+        assert!(settings(&[], &[]).is_empty());
+        assert!(settings(&[("WAYFARER_CHECKPOINT", ""), ("WAYFARER_RESTORE", "")], &[]).is_empty());
+        assert_eq!(Settings::default().resolve(), Ok(Resolved::default()));
+    }
+
+    #[test]
+    fn a_path_alone_gives_the_defaults() {
+        let resolved = settings(&[("WAYFARER_CHECKPOINT", "a.image")], &[]).resolve().unwrap();
+        assert_eq!(resolved, Resolved { policy: Some(Policy::new("a.image")), ..Resolved::default() });
+        let policy = resolved.policy.unwrap();
+        assert_eq!((policy.signal, policy.then), (libc::SIGUSR2, Then::Continue));
+    }
+
+    #[test]
+    fn everything_by_variables_and_by_flags() {
+        let expected = Resolved {
+            policy: Some(Policy {
+                path: "dir/a.image".into(),
+                signal: libc::SIGHUP,
+                at: Some(12),
+                every: Some(Duration::from_millis(1500)),
+                then: Then::Exit,
+            }),
+            restore: Some("b.image".into()),
+            ..Resolved::default()
+        };
+        let variables = [
+            ("WAYFARER_CHECKPOINT", "dir/a.image"),
+            ("WAYFARER_CHECKPOINT_SIGNAL", "HUP"),
+            ("WAYFARER_CHECKPOINT_AT", "12"),
+            ("WAYFARER_CHECKPOINT_EVERY", "1.5s"),
+            ("WAYFARER_CHECKPOINT_THEN", "exit"),
+            ("WAYFARER_RESTORE", "b.image"),
+        ];
+        assert_eq!(settings(&variables, &[]).resolve().unwrap(), expected);
+        let flags = [
+            "--checkpoint=dir/a.image",
+            "--checkpoint-signal=SIGHUP",
+            "--checkpoint-at=12",
+            "--checkpoint-every=1500ms",
+            "--checkpoint-then=exit",
+            "--restore=b.image",
+        ];
+        assert_eq!(settings(&[], &flags).resolve().unwrap(), expected);
+    }
+
+    #[test]
+    fn flags_win_one_by_one() {
+        let variables =
+            [("WAYFARER_CHECKPOINT", "a"), ("WAYFARER_CHECKPOINT_AT", "1"), ("WAYFARER_RESTORE", "c")];
+        let resolved =
+            settings(&variables, &["--checkpoint=b", "--restore=d", "--restore=e"]).resolve().unwrap();
+        assert_eq!(resolved.policy, Some(Policy { at: Some(1), ..Policy::new("b") }));
+        assert_eq!(resolved.restore, Some("e".into()), "the last one counts");
+    }
+
+    #[test]
+    fn other_words_are_no_flags() {
+        for word in
+            ["--checkpoint", "--restore", "--checkpoint-=1", "--dir=.", "-checkpoint=a", "checkpoint=a", ""]
+        {
+            assert!(!Settings::default().take_flag(OsStr::new(word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn errors_name_flag_or_variable_and_value() {
+        let with_path = |flag| error(&[], &["--checkpoint=a", flag]);
+        assert_eq!(with_path("--checkpoint-at=0"), "--checkpoint-at=0: stable points are counted from 1");
+        assert_eq!(
+            with_path("--checkpoint-then=stop"),
+            "--checkpoint-then=stop: expected `continue` or `exit`"
+        );
+        assert!(with_path("--checkpoint-at=-1").contains("expected the number"));
+        assert!(with_path("--checkpoint-at=").contains("expected the number"));
+        assert_eq!(error(&[], &["--restore="]), "--restore=: the name of a file is missing");
+        assert_eq!(error(&[], &["--checkpoint=dir/"]), "--checkpoint=dir/: not the name of a file");
+        assert_eq!(error(&[], &["--checkpoint=.."]), "--checkpoint=..: not the name of a file");
+        let variables = [("WAYFARER_CHECKPOINT", "a"), ("WAYFARER_CHECKPOINT_EVERY", "soon")];
+        assert_eq!(
+            error(&variables, &[]),
+            "WAYFARER_CHECKPOINT_EVERY=soon: expected a number and a unit, like 500ms, 10s, 2m or 1h"
+        );
+        assert!(with_path("--checkpoint-signal=KILL").contains("SIGKILL cannot"));
+        let mut not_text = settings(&[], &["--checkpoint=a"]);
+        assert!(not_text.take_flag(OsStr::from_bytes(b"--checkpoint-then=\xff")));
+        assert_eq!(not_text.resolve().unwrap_err().to_string(), "--checkpoint-then=\u{fffd}: not UTF-8");
+    }
+
+    #[test]
+    fn details_without_a_path_are_of_no_use() {
+        let needs = "needs a file to checkpoint to: set --checkpoint or WAYFARER_CHECKPOINT";
+        assert_eq!(
+            error(&[("WAYFARER_CHECKPOINT_AT", "5")], &[]),
+            format!("WAYFARER_CHECKPOINT_AT=5: {needs}")
+        );
+        for flag in [
+            "--checkpoint-signal=USR1",
+            "--checkpoint-at=1",
+            "--checkpoint-every=1s",
+            "--checkpoint-then=exit",
+        ] {
+            assert_eq!(error(&[("WAYFARER_RESTORE", "a")], &[flag]), format!("{flag}: {needs}"));
+        }
+    }
+
+    #[test]
+    fn image_modes() {
+        let mode =
+            |text: &str| settings(&[("WAYFARER_IMAGE_MODE", text)], &[]).resolve().map(|r| r.image_mode);
+        for (text, expected) in [("0640", 0o640), ("644", 0o644), ("0400", 0o400), ("0777", 0o777)] {
+            assert_eq!(mode(text), Ok(Some(expected)), "{text}");
+        }
+        for text in ["64", "0240", "1640", "00640", "0o640", "640x", "0689", "-640", "+640"] {
+            let error = mode(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("WAYFARER_IMAGE_MODE={text}: expected permissions")),
+                "{error}"
+            );
+        }
+        let flags = ["--checkpoint=a", "--checkpoint-mode=0660"];
+        let resolved = settings(&[("WAYFARER_IMAGE_MODE", "0640")], &flags).resolve().unwrap();
+        assert_eq!(resolved.image_mode, Some(0o660));
+    }
+
+    #[test]
+    fn signals() {
+        for (text, number) in [
+            ("USR1", libc::SIGUSR1),
+            ("SIGUSR1", libc::SIGUSR1),
+            ("sigterm", libc::SIGTERM),
+            ("10", 10),
+            ("RTMIN", libc::SIGRTMIN()),
+            ("SIGRTMIN+2", libc::SIGRTMIN() + 2),
+            ("RTMAX-1", libc::SIGRTMAX() - 1),
+        ] {
+            assert_eq!(parse_signal(text), Ok(number), "{text}");
+        }
+        let last = libc::SIGRTMAX() + 1;
+        let none =
+            ["", "SIG", "FOO", "0", "-1", "+10", "RTMIN-1", "RTMIN+99", "RTMAX+1", "RTMIN+", "99999999999"];
+        for text in none.into_iter().chain(["KILL", "SIGSTOP", "11", "SEGV", "33", &last.to_string()]) {
+            assert!(parse_signal(text).is_err(), "{text}");
+        }
+        assert_eq!(signal_name(libc::SIGUSR2), "SIGUSR2");
+        assert_eq!(signal_name(libc::SIGKILL), "SIGKILL");
+        assert_eq!(signal_name(libc::SIGRTMIN() + 3), "SIGRTMIN+3");
+        assert_eq!(signal_name(1000), "signal 1000");
+    }
+
+    #[test]
+    fn durations() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("1.5s", 1500),
+            ("0.25m", 15_000),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        assert_eq!(parse_duration("0.0000000019s"), Ok(Duration::from_nanos(1)));
+        assert_eq!(parse_duration("1.1234567890123ms"), Ok(Duration::from_nanos(1_123_456)));
+        for text in ["", "10", "s", "-1s", "1 s", "1S", "1.s", ".5s", "1.2.3s", "1d", "1e3s"] {
+            assert!(parse_duration(text).unwrap_err().starts_with("expected"), "{text}");
+        }
+        for text in ["0s", "0.0ms", "0.0000000001s"] {
+            assert_eq!(parse_duration(text), Err("must be more than nothing".to_owned()), "{text}");
+        }
+        for text in ["99999999999999999999s", "9999999999h"] {
+            assert_eq!(parse_duration(text), Err("too long".to_owned()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A program: a store, with what takes its checkpoints.
+
+use std::sync::Arc;
+
+use wayfarer_runtime::Store;
+use wayfarer_snapshot::view::Entry;
+
+use crate::driver::{Driver, Prepared, Request};
+use crate::embedder::Embedder;
+use crate::history::{History, Keep};
+use crate::policy::Policy;
+use crate::thread::Inside;
+
+/// A store and its checkpoints. There is one for each store; this is a handle.
+#[derive(Clone)]
+pub struct Program {
+    store: Arc<Store>,
+    driver: Arc<Driver>,
+}
+
+impl Program {
+    /// The program of a store, if an instance was made in it before.
+    pub(crate) fn of(store: &Arc<Store>) -> Option<Program> {
+        Some(Program { driver: Driver::of(store)?, store: store.clone() })
+    }
+
+    /// A program for a store. The policy's signal, timer and count are in effect from now on.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        embedder: Arc<dyn Embedder>,
+        policy: Option<Policy>,
+        keep: Keep,
+        sequence: u64,
+    ) -> Result<Program, String> {
+        let driver = Driver::new(store, embedder, policy, keep, sequence)?;
+        Ok(Program { driver, store: store.clone() })
+    }
+
+    /// Its store.
+    #[inline]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// What the host has done with it.
+    #[inline]
+    pub(crate) fn history(&self) -> &Arc<History> {
+        self.driver.history()
+    }
+
+    /// The program that it is part of.
+    #[inline]
+    pub fn embedder(&self) -> &dyn Embedder {
+        self.driver.embedder()
+    }
+
+    /// Another module's code will run in the store.
+    ///
+    /// # Errors
+    /// Text: it cannot be stopped, and there is a policy that may ask for that.
+    pub(crate) fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
+        self.driver.add_code(can_be_stopped)
+    }
+
+    /// The program is used for the first time: the host will use it in this place when it is started again.
+    pub(crate) fn join(&self) {
+        crate::host::join(&self.store, &self.driver, self.history());
+    }
+
+    /// A call of the host's begins on this thread. Waits while an image is written.
+    #[inline]
+    pub(crate) fn begin_call(&self) -> InCall<'_> {
+        self.driver.begin_call();
+        InCall { program: self, _thread: Inside::enter(&self.driver) }
+    }
+
+    /// The host changes something of the guest's, outside of calls: not while an image is written.
+    pub fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.driver.pass(f)
+    }
+
+    /// Places an order and sees to it that it is served: by the guest at its next stable point, or here and now if no
+    /// call is in progress.
+    ///
+    /// # Errors
+    /// Text: code that cannot be stopped, or what the operating system refused.
+    pub fn order(&self, request: Request) -> Result<(), String> {
+        self.driver.order_now(&self.store, request)
+    }
+
+    /// Keeps what a trigger orders: a function that makes the order.
+    ///
+    /// # Errors
+    /// As [`Program::order`].
+    pub fn prepare(&self, order: Prepared) -> Result<(), String> {
+        self.driver.prepare(order)
+    }
+
+    /// Asks for the prepared checkpoint. Async-signal-safe.
+    pub fn trigger(&self) {
+        self.driver.trigger();
+    }
+
+    /// Why the call was made that is in progress and comes next, if memory is as it was; with its argument slots, which are
+    /// where they belong.
+    pub fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
+        self.history().next_in_place()
+    }
+
+    /// The call that was in progress and was not gone on with yet: its instance, by place in the store, and function index.
+    pub fn call_in_progress(&self) -> Option<(u32, u32)> {
+        self.history().pending_function()
+    }
+
+    /// Checkpoints taken so far, also before it was restored.
+    pub fn count(&self) -> u64 {
+        self.driver.count()
+    }
+}
+
+/// A call that is in progress on this thread.
+#[must_use]
+pub(crate) struct InCall<'a> {
+    program: &'a Program,
+    _thread: Inside,
+}
+
+impl InCall<'_> {
+    /// It ended. Orders that came too late for it are served now.
+    #[inline]
+    pub(crate) fn end(self) {
+        let program = self.program;
+        drop(self);
+        wayfarer_wasi::call_ended();
+        program.driver.end_call(&program.store);
+    }
+}
