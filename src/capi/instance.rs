@@ -18,7 +18,6 @@ use super::ffi::{enum_of, enum_value, guard};
 use super::init::{MODE_DEFAULT, compiles, mode_supported};
 use super::load::WASMModuleCommon;
 use super::log::error;
-use super::native_call;
 use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
 use crate::compiled;
 
@@ -293,7 +292,7 @@ pub(crate) struct References<'a> {
     pub(crate) instance: &'a Instance,
 }
 
-impl native_call::References for References<'_> {
+impl wayfarer_native_call::References for References<'_> {
     fn object(&self, slot: u64) -> usize {
         externref::slot_to_object(slot)
     }
