@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wayfarer_program::{Embedder, HostParts, NativeModule, Outcome};
 use wayfarer_runtime::{TraceFrame, Trap};
 
+use super::externref;
 use super::instance::WASMModuleInstanceCommon;
 use super::types::wasm_module_inst_t;
-use super::{called, externref};
 
 /// Collects what a save hook writes.
 #[derive(Debug, Default)]
@@ -60,11 +60,6 @@ impl NativeModule for Hook {
 
 static HOOKS: Mutex<Vec<Arc<dyn NativeModule>>> = Mutex::new(Vec::new());
 
-/// Whether there are any.
-pub(crate) fn any() -> bool {
-    !HOOKS.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-}
-
 /// Adds hooks, or replaces those of the same name.
 pub(crate) fn register(hook: Hook) {
     let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,10 +81,6 @@ pub(crate) struct Host;
 impl Embedder for Host {
     fn has_made_references(&self) -> bool {
         externref::made_by_guest()
-    }
-
-    fn natives_without_state(&self) -> String {
-        called::without_state()
     }
 
     fn call_failed(&self, parts: &HostParts, trap: &Trap, trace: Vec<TraceFrame>) {

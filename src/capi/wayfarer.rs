@@ -538,7 +538,7 @@ unsafe fn restore(
     let (module, args) = unsafe { (module.as_ref(), args.as_ref().cloned().unwrap_or_default()) };
     let restored = image.and_then(|image| {
         let module: &WASMModuleCommon = module.ok_or("no module")?;
-        instantiate::restore(module, &args, Source::new(image)?)
+        instantiate::restore(module, &args, &Source::new(image)?)
     });
     match restored {
         Ok(instance) => Box::into_raw(instance),

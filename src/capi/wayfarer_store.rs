@@ -131,7 +131,7 @@ unsafe fn restore_store(
     let restored = image.and_then(|image| {
         let source = Source::new(image)?;
         // SAFETY: as the caller promises.
-        unsafe { restore(store.ok_or("no store")?, modules, source) }
+        unsafe { restore(store.ok_or("no store")?, modules, &source) }
     });
     // SAFETY: as the caller promises.
     restored.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
@@ -271,7 +271,7 @@ fn resume(store: &Arc<StoreInner>, index: usize) -> Result<Vec<super::types::was
     // Its own: other calls of the instance may be in progress.
     let env = WASMExecEnv::new(instance, instance.stack_size).ok_or("create exec_env failed")?;
     instance.clear_exception();
-    match call::go_on(&env, &thread) {
+    match call::go_on(&env, instance, &thread) {
         Ok(slots) => Ok(from_slots(store, &engine.module().func_type(func.func).results, &slots)),
         Err(call::Failed) => {
             let exception = instance.exception().unwrap_or_else(|| "unknown exception".to_owned());

@@ -1,6 +1,6 @@
 //! Takes a store's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use super::progress::Shown;
 use super::record::HostRecord;
 use super::resources::{self, Saving};
 use super::watcher::{self, Watch};
-use super::{config, host as program, leave, thread};
+use super::{called, config, host as program, leave, thread};
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
 
@@ -119,6 +119,8 @@ pub(crate) struct Driver {
     meeting: Known,
     /// Calls that were in progress, of a store that was restored; without those that the host has continued.
     calls: Mutex<Vec<Option<Thread>>>,
+    /// Where app heaps are, by place of the instance, also of those that have ended: their memories are larger by them.
+    heaps: Mutex<BTreeMap<u32, (u32, u32)>>,
     /// An order that a signal handler may place.
     prepared: Mutex<Option<Prepared>>,
     /// Whether it did.
@@ -169,6 +171,7 @@ impl Driver {
             gate: Gate::new(),
             meeting: Known::new(),
             calls: Mutex::default(),
+            heaps: Mutex::default(),
             prepared: Mutex::new(None),
             triggered: AtomicBool::new(false),
             watch,
@@ -228,6 +231,11 @@ impl Driver {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where app heaps are, by place of the instance, also of those that have ended.
+    pub(crate) fn heaps(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, (u32, u32)>> {
+        self.heaps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Checkpoints taken so far.
     pub(crate) fn count(&self) -> u64 {
         *self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
@@ -274,13 +282,13 @@ impl Driver {
         }
     }
 
-    /// It ended. Orders that came too late for it are served now.
+    /// It ended; `leave` has its thread leave. Orders that came too late for it are served now.
     #[inline]
-    pub(crate) fn end_call(&self, store: &Store, thread: &GuestThread) {
+    pub(crate) fn end_call(&self, store: &Store, leave: impl FnOnce()) {
         if self.policy.is_some() {
             program::GATE.leave();
         }
-        thread.leave();
+        leave();
         self.gate.leave();
         if self.ordered.load(Ordering::SeqCst) {
             self.serve_idle(store);
@@ -482,7 +490,7 @@ impl Driver {
         after
     }
 
-    /// An image that the store's instances are made from.
+    /// An image of a store, which is made from it by `wayfarer.h`.
     fn take_ordered(
         &self,
         store: &Store,
@@ -620,6 +628,7 @@ impl Driver {
         };
         let embedder = self.embedder();
         resources::save(Saving {
+            heaps: self.heaps().clone(),
             store,
             instance,
             module: first.module(),
@@ -634,7 +643,11 @@ impl Driver {
 /// Says, once, which native functions the guest has called whose own state is in no image.
 fn warn_of_natives(embedder: &dyn Embedder) {
     static SAID: AtomicBool = AtomicBool::new(false);
-    let names = embedder.natives_without_state();
+    if !embedder.native_modules().is_empty() {
+        // The host knows what it does.
+        return;
+    }
+    let names = called::names();
     if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
         complain(&format!(
             "what these native functions keep in the host's memory is not part of the image: {names} \

@@ -15,11 +15,6 @@ pub trait Embedder: Send + Sync {
         false
     }
 
-    /// Names of native functions that guests have called, whose own state is in no image; empty if there are none.
-    fn natives_without_state(&self) -> String {
-        String::new()
-    }
-
     /// A call of an instance ended in a trap, in these functions, innermost first. What follows may ask for its outcome.
     fn call_failed(&self, _instance: &HostParts, _trap: &Trap, _trace: Vec<TraceFrame>) {}
 

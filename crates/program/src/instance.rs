@@ -45,6 +45,9 @@ impl HostParts {
         wasi: WasiCtx,
         heap: Option<AppHeap>,
     ) -> Box<HostParts> {
+        if let Some(heap) = &heap {
+            program.note_heap(instance.index(), heap.range());
+        }
         let embedder = AtomicPtr::new(null_mut());
         let parts = Box::new(HostParts { program: program.clone(), instance, wasi, heap, embedder });
         // They stay in their box until they are dropped, which takes this away.

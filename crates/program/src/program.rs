@@ -72,12 +72,9 @@ impl Program {
 
     /// A call of the host's begins on this thread. Waits while an image is written.
     #[inline]
-    ///
-    /// # Safety
-    /// `thread` must stay where it is until the call has ended.
-    pub(crate) unsafe fn begin_call(&self, thread: &GuestThread) -> InCall<'_> {
+    pub(crate) fn begin_call(&self, thread: &GuestThread) -> InCall<'_> {
         self.driver.begin_call(thread);
-        InCall { program: self, thread, _inside: Inside::enter(&self.driver) }
+        InCall { program: self, _thread: Inside::enter(&self.driver) }
     }
 
     /// The host changes something of the guest's, outside of calls: not while an image is written.
@@ -113,13 +110,18 @@ impl Program {
         self.history().next_in_place()
     }
 
-    /// The call that was in progress and is gone on with next: its instance, by place in the store, and function index.
+    /// The call that is gone on with next, if one was in progress: its instance, by place in the store, and function index.
     pub fn call_in_progress(&self) -> Option<(u32, u32)> {
         self.history().pending_function().or_else(|| {
-            let calls = self.driver.calls();
-            let func = calls.iter().flatten().next()?.frames.first()?.func;
+            let func = |thread: &Thread| thread.frames.first().map(|frame| frame.func);
+            let func = self.kept_calls(self.first_kept()?, func).1??;
             Some((func.instance, func.func))
         })
+    }
+
+    /// An instance in this place of the store has its app heap there, and its memory had it even when it has ended.
+    pub(crate) fn note_heap(&self, place: u32, heap: (u32, u32)) {
+        self.driver.heaps().insert(place, heap);
     }
 
     /// Keeps calls that were in progress until the host continues them.
@@ -133,15 +135,14 @@ impl Program {
         (calls.len(), calls.get(nth).and_then(Option::as_ref).map(look))
     }
 
-    /// Takes one of them, to continue it.
-    pub fn take_call(&self, nth: usize) -> Option<Thread> {
-        self.driver.calls().get_mut(nth)?.take()
+    /// Which is the first that was not taken.
+    pub(crate) fn first_kept(&self) -> Option<usize> {
+        self.driver.calls().iter().position(Option::is_some)
     }
 
-    /// Takes the first of those that is of this instance.
-    pub(crate) fn take_call_of(&self, instance: u32) -> Option<Thread> {
-        let of = |thread: &Thread| thread.frames.first().is_some_and(|frame| frame.func.instance == instance);
-        self.driver.calls().iter_mut().find(|call| call.as_ref().is_some_and(of))?.take()
+    /// Takes one of them, to continue it by [`HostParts::go_on`](crate::HostParts::go_on).
+    pub fn take_call(&self, nth: usize) -> Option<Thread> {
+        self.driver.calls().get_mut(nth)?.take()
     }
 
     /// Checkpoints taken so far, also before it was restored.
@@ -154,18 +155,16 @@ impl Program {
 #[must_use]
 pub(crate) struct InCall<'a> {
     program: &'a Program,
-    thread: *const GuestThread,
-    _inside: Inside,
+    _thread: Inside,
 }
 
 impl InCall<'_> {
-    /// It ended. Orders that came too late for it are served now.
+    /// It ended; `leave` has the guest's thread leave. Orders that came too late for it are served now.
     #[inline]
-    pub(crate) fn end(self) {
-        let (program, thread) = (self.program, self.thread);
+    pub(crate) fn end(self, leave: impl FnOnce()) {
+        let program = self.program;
         drop(self);
         wayfarer_wasi::call_ended();
-        // SAFETY: it stays, as `begin_call`'s caller has promised.
-        program.driver.end_call(&program.store, unsafe { &*thread });
+        program.driver.end_call(&program.store, leave);
     }
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use smallvec::SmallVec;
 use wayfarer_module::FuncType;
+use wayfarer_program::Called;
 use wayfarer_runtime::{self as runtime, Caller, HostError, HostFunc, Trap};
 
 use super::super::call;
-use super::super::called::Called;
 use super::super::exec_env::env_of;
 use super::super::ffi::guard;
 use super::super::instance::WASMModuleInstanceCommon;

@@ -171,7 +171,7 @@ fn instance(
 pub(crate) unsafe fn restore(
     store: &Arc<StoreInner>,
     modules: &[wayfarer_store_module_t],
-    source: Source,
+    source: &Source,
 ) -> Result<(), String> {
     let mut all = Vec::with_capacity(modules.len());
     for (nth, given_module) in modules.iter().enumerate() {
@@ -195,7 +195,7 @@ pub(crate) unsafe fn restore(
     };
     let args = InstantiationArgs2 { basic, ..InstantiationArgs2::default() };
     let made = restore_store(&store.store, &given.collect::<Vec<_>>(), &args, source)?;
-    for instance in made {
+    for instance in made.into_iter().flatten() {
         let of = all.iter().find(|(module, _)| std::ptr::eq(instance.module(), module.module()));
         let Some((module, imports)) = of else { continue };
         let inner =
