@@ -82,7 +82,7 @@ pub(crate) fn find() -> Result<Place, String> {
 fn candidates() -> Vec<PathBuf> {
     let program = std::fs::read_link("/proc/self/exe").ok();
     let mut found = Vec::new();
-    for file in [file_of(find as *const c_void), program].into_iter().flatten() {
+    for file in [file_of(find as *const () as usize), program].into_iter().flatten() {
         // Links to libraries are made in other folders than theirs.
         let real = std::fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
         for file in [file, real] {
@@ -106,7 +106,7 @@ impl Place {
         }
         // Found by the loader, so it is open.
         let library = Library::open(&self.0).ok()?;
-        file_of(library.compile as *const c_void)?.metadata().ok()
+        file_of(library.compile as *const () as usize)?.metadata().ok()
     }
 
     /// The compiler, loaded.
@@ -291,7 +291,7 @@ mod tests {
         let error = Library::open(&text).unwrap_err();
         assert!(error.starts_with("the compiler cannot be loaded: ") && error.contains("text.so"), "{error}");
         // Some library that has other functions.
-        let other = file_of(libc::getauxval as *const c_void).unwrap();
+        let other = file_of(libc::getauxval as *const () as usize).unwrap();
         let error = Library::open(&other).unwrap_err();
         assert!(error.contains("there is no wayfarer_compiler_version"), "{error}");
     }

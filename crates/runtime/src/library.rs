@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
 
 /// The file that an address of this process was loaded from.
-pub fn file_of(address: *const c_void) -> Option<PathBuf> {
+pub fn file_of(address: usize) -> Option<PathBuf> {
     let mut info = libc::Dl_info {
         dli_fname: null_mut(),
         dli_fbase: null_mut(),
@@ -15,7 +15,7 @@ pub fn file_of(address: *const c_void) -> Option<PathBuf> {
     };
     // SAFETY: any address may be asked about; the name is copied while its object is loaded.
     unsafe {
-        if libc::dladdr(address, &raw mut info) == 0 || info.dli_fname.is_null() {
+        if libc::dladdr(address as *const c_void, &raw mut info) == 0 || info.dli_fname.is_null() {
             return None;
         }
         let name = OsStr::from_bytes(CStr::from_ptr(info.dli_fname).to_bytes());
@@ -26,8 +26,24 @@ pub fn file_of(address: *const c_void) -> Option<PathBuf> {
 
 /// Keeps this library in the process for good, whatever its host does.
 pub fn pin() {
-    let Some(file) = file_of(pin as *const c_void) else { return };
+    let Some(file) = file_of(pin as *const () as usize) else { return };
     let Ok(name) = CString::new(file.into_os_string().into_vec()) else { return };
     // SAFETY: a string. It is loaded already; a program that has it linked in cannot lose it.
     unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_code_is_in_the_program_of_the_test() {
+        pin();
+        let program = std::env::current_exe().unwrap();
+        assert_eq!(
+            file_of(pin as *const () as usize).map(|f| f.canonicalize().unwrap()),
+            program.canonicalize().ok()
+        );
+        assert_eq!(file_of(8), None);
+    }
 }

@@ -119,7 +119,7 @@ impl Guest {
         let import = self.module().imports.get(index)?;
         let ImportType::Func(ty) = import.ty else { return None };
         let ty = self.module().types[ty as usize].clone();
-        let name = (import.module.clone().into(), import.name.clone().into());
+        let name = (import.module.clone(), import.name.clone());
         let host = match &*import.module {
             "host" => {
                 let tick = self.tick.clone();
