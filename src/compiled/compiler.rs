@@ -8,8 +8,9 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, PoisonError};
 
 use wayfarer_abi::compiler::{
-    self, Buffer, CLOSE_SYMBOL, COMPILE_SYMBOL, CloseFn, CompileFn, FILE, FREE_SYMBOL, FreeFn, Loop,
-    OPEN_SYMBOL, OpenFn, Options, PART_SYMBOL, Part, PartFn, VERSION, VERSION_SYMBOL, VersionFn,
+    self, Buffer, CLOSE_SYMBOL, COMPILE_SYMBOL, CloseFn, CompileFn, DISASSEMBLE_SYMBOL, DisassembleFn, FILE,
+    FREE_SYMBOL, FreeFn, Loop, OPEN_SYMBOL, OpenFn, Options, PART_SYMBOL, Part, PartFn, VERSION,
+    VERSION_SYMBOL, VersionFn,
 };
 use wayfarer_runtime::library::file_of;
 
@@ -27,6 +28,7 @@ pub(crate) struct Library {
     open: OpenFn,
     part: PartFn,
     close: CloseFn,
+    disassemble: DisassembleFn,
     free: FreeFn,
 }
 
@@ -150,6 +152,9 @@ impl Library {
                 open: std::mem::transmute::<NonNull<c_void>, OpenFn>(symbol(OPEN_SYMBOL)?),
                 part: std::mem::transmute::<NonNull<c_void>, PartFn>(symbol(PART_SYMBOL)?),
                 close: std::mem::transmute::<NonNull<c_void>, CloseFn>(symbol(CLOSE_SYMBOL)?),
+                disassemble: std::mem::transmute::<NonNull<c_void>, DisassembleFn>(symbol(
+                    DISASSEMBLE_SYMBOL,
+                )?),
                 free: std::mem::transmute::<NonNull<c_void>, FreeFn>(symbol(FREE_SYMBOL)?),
             }
         };
@@ -174,6 +179,17 @@ impl Library {
             (self.compile)(wasm.as_ptr(), wasm.len(), options, tell_progress, context, out)
         });
         if status == 0 { Ok(bytes) } else { Err(String::from_utf8_lossy(&bytes).into_owned()) }
+    }
+
+    /// Instructions for this machine as text, a line for each.
+    ///
+    /// # Errors
+    /// The compiler's message.
+    pub(super) fn disassemble(&self, code: &[u8]) -> Result<String, String> {
+        // SAFETY: the bytes live during the call, which fills in `out`.
+        let (status, text) = self.filled(|out| unsafe { (self.disassemble)(code.as_ptr(), code.len(), out) });
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if status == 0 { Ok(text) } else { Err(text) }
     }
 
     /// Begins to compile a module in parts.

@@ -8,6 +8,7 @@
 mod cache;
 pub(crate) mod compiler;
 mod lazy;
+mod listing;
 mod processor;
 pub(crate) mod tools;
 
@@ -22,6 +23,7 @@ use wayfarer_native::CompiledModule;
 use wayfarer_runtime::NativeCode;
 
 pub(crate) use lazy::cancel;
+pub use listing::NativeListings;
 
 use crate::log::{verbose, warning};
 
@@ -145,6 +147,20 @@ fn is_lazy() -> bool {
     }
 }
 
+/// How modules are compiled that run here.
+fn options(module: &Module, opt_level: u8, size_level: u8) -> Options {
+    Options {
+        opt_level,
+        size_level,
+        explicit_bounds: 0,
+        checkpoints: 1,
+        precise: 0,
+        continuations: 1,
+        deterministic: module.deterministic.into(),
+        threads: 0,
+    }
+}
+
 /// Compiles a module for this machine, in the mode that it runs in, or begins to, unless the cache has its code.
 ///
 /// # Errors
@@ -155,16 +171,7 @@ pub(crate) fn compile(
     size_level: u8,
 ) -> Result<Arc<dyn NativeCode>, String> {
     let (place, lazy) = (compiler::find()?, is_lazy());
-    let options = Options {
-        opt_level,
-        size_level,
-        explicit_bounds: 0,
-        checkpoints: 1,
-        precise: 0,
-        continuations: 1,
-        deterministic: module.deterministic.into(),
-        threads: 0,
-    };
+    let options = options(module, opt_level, size_level);
     let entry = cache::Entry::of(module, &place, &options);
     if let Some(artifact) = entry.as_ref().and_then(|entry| entry.read(module, &options)) {
         match link(module, &artifact) {

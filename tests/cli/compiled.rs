@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::checkpoint::alphabet;
-use crate::support::{Folder, Ran, built, command, iwasm, iwasm_command, run, wayfarer};
+use crate::support::{Folder, Ran, built, command, iwasm, iwasm_command, run, wayfarer, wayfarer_command};
 
 /// Prints "hello", ends with status 3.
 pub(crate) const HELLO: &str = r#"(module
@@ -58,6 +58,61 @@ fn hello_world() {
     run(with_cache(&folder, ["--llvm-jit", &aot])).expect("hello\n", 3);
     // The interpreter runs the module that is in them.
     wayfarer(["disasm", &aot]).expect(&wayfarer(["disasm", &hello]).stdout, 0);
+}
+
+#[test]
+fn compiled_code_is_listed_with_its_stable_points() {
+    let folder = Folder::new();
+    let sum = folder.module(
+        "sum.wasm",
+        r#"(module (import "env" "host" (func $host (param i32)))
+            (func $sum (export "add up") (param i32) (result i32) (local i32)
+                (loop (call $host (local.get 0))
+                    (local.set 1 (i32.add (local.get 1) (local.get 0)))
+                    (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+                (local.get 1))
+            (func (export "one") (result i32) (i32.const 1)))"#,
+    );
+    let aot = compile(&sum, &[]);
+    for file in [&sum, &aot] {
+        let listed = wayfarer(["disasm", file, "sum", "--native"]);
+        assert_eq!((listed.status, listed.stderr.as_str()), (Some(0), ""), "{listed:?}");
+        assert!(
+            listed.stdout.starts_with("function 1 \"sum\" (i32) -> (i32): compiled by wayfarer "),
+            "{listed:?}"
+        );
+        let kinds: Vec<&str> = (listed.stdout.lines().skip(1))
+            .take_while(|line| !line.contains("code, "))
+            .map(|line| line.split_once("0x").unwrap().1.split_once(' ').unwrap().1)
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "Entry      local 0 i32",
+                "Loop       local 0 i32, local 1 i32",
+                "Call       local 0 i32, local 1 i32",
+                "BeforeCall local 0 i32, local 1 i32, operand i32"
+            ],
+            "{listed:?}"
+        );
+        for part in ["  code, ", "  continuation at 0x", "     0  "] {
+            assert!(listed.stdout.contains(part), "{part} in {}", listed.stdout);
+        }
+        assert!(
+            !listed.stdout.contains("(no instruction)") && !listed.stdout.contains("function 2"),
+            "{listed:?}"
+        );
+        let one = wayfarer(["disasm", "--native", file, "one"]);
+        assert!(one.stdout.lines().any(|line| line.contains("code, ")), "{one:?}");
+    }
+    #[cfg(target_arch = "x86_64")]
+    assert!(wayfarer(["disasm", "--native", &aot, "one"]).stdout.trim_end().ends_with("retq"));
+
+    // Whoever has no compiler is told where it was looked for.
+    let mut command = wayfarer_command(["disasm", &sum, "--native"]);
+    command.env("WAYFARER_COMPILER", "/none");
+    let why = "there is no compiler: WAYFARER_COMPILER=/none: No such file or directory (os error 2)";
+    run(command).expect_error(1, &format!("wayfarer: {sum}: {why}"));
 }
 
 #[test]

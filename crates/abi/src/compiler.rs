@@ -6,7 +6,7 @@
 //! thread, from several at once, and never unwind.
 
 /// Changes with anything here: what [`VERSION_SYMBOL`]'s function returns.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The library's file name.
 pub const FILE: &str = "libwayfarer_compiler.so";
@@ -28,6 +28,9 @@ pub const PART_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_part";
 
 /// Name of the [`CloseFn`].
 pub const CLOSE_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_close";
+
+/// Name of the [`DisassembleFn`].
+pub const DISASSEMBLE_SYMBOL: &core::ffi::CStr = c"wayfarer_compiler_disassemble";
 
 /// Returns [`VERSION`].
 pub type VersionFn = extern "C" fn() -> u32;
@@ -97,6 +100,10 @@ pub struct Loop {
     /// Offset of its header as a stable point.
     pub offset: u32,
 }
+
+/// Fills in `out`, and returns 0: it holds the instructions in `len` bytes at `code`, which are for this machine, as text (UTF-8), a
+/// line for each; or not 0: it holds a message.
+pub type DisassembleFn = unsafe extern "C" fn(code: *const u8, len: usize, out: *mut Buffer) -> i32;
 
 /// Frees what the other functions filled in.
 pub type FreeFn = unsafe extern "C" fn(buffer: Buffer);

@@ -1,6 +1,6 @@
 //! The functions of `libwayfarer_compiler.so`, as [`wayfarer_abi::compiler`] describes them.
 
-use crate::{Bounds, Options, Session, artifact};
+use crate::{Bounds, Options, Session, artifact, disassemble};
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -122,6 +122,23 @@ pub unsafe extern "C" fn wayfarer_compiler_part(
 pub unsafe extern "C" fn wayfarer_compiler_close(session: *mut OpenSession) {
     // SAFETY: made by `wayfarer_compiler_open`.
     drop(unsafe { Box::from_raw(session.cast::<Session>()) });
+}
+
+/// The instructions of machine code for this machine, as text.
+///
+/// # Safety
+/// `code` has `len` bytes, `out` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_compiler_disassemble(code: *const u8, len: usize, out: *mut Buffer) -> i32 {
+    // SAFETY: as the caller promises.
+    let code = unsafe { slice(code, len) };
+    let (status, text) = match caught(|| disassemble::disassemble(code).map_err(|e| e.to_string())) {
+        Ok(text) => (DONE, text),
+        Err(message) => (FAILED, message),
+    };
+    // SAFETY: as the caller promises.
+    unsafe { out.write(buffer(text.into_bytes())) };
+    status
 }
 
 /// # Safety

@@ -8,11 +8,13 @@
 //!   `frames`: what is too large for a stack; `promote`: what LLVM's pipeline lacks;
 //!   `nans`: what it must not do
 //! - `session`: parts of a module, one by one, while it runs
+//! - `disassemble`: machine code as text
 //! - [`ffi`]: the functions of the shared object; `process`: LLVM's manners in a process
 
 mod artifact;
 mod compile;
 mod continuations;
+mod disassemble;
 mod effort;
 mod entries;
 pub mod error;

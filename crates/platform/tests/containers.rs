@@ -40,6 +40,7 @@ fn lists_keep_their_elements_newest_first() {
 
 #[test]
 fn vectors_grow_and_shift() {
+    let thousand = 1000u64;
     let mut vector = MaybeUninit::<Vector>::uninit();
     let vector = vector.as_mut_ptr();
     let at = |index: u32| {
@@ -54,7 +55,7 @@ fn vectors_grow_and_shift() {
             for number in 0..100u64 {
                 assert!(bh_vector_append(vector, (&raw const number).cast()));
             }
-            assert!(bh_vector_insert(vector, 50, (&raw const *&1000u64).cast()));
+            assert!(bh_vector_insert(vector, 50, (&raw const thousand).cast()));
             assert_eq!([49, 50, 51, 100, 101].map(at), [Some(49), Some(1000), Some(50), Some(99), None]);
             let mut taken = 0u64;
             assert!(bh_vector_remove(vector, 50, (&raw mut taken).cast()));

@@ -20,6 +20,7 @@ Commands:
     --timeout=TIME        wait no longer than this, like 500ms, 10s, 2m, 1h
   disasm FILE [FUNCTION]  print the code that the interpreter runs of a module (.wasm or .aot): of all functions, or of
                           one, by index or name
+    --native              the compiled code, with its stable points: needs the compiler
   --help, -h              print this
   --version, -V           print the version
 
@@ -50,6 +51,8 @@ pub(crate) struct Disasm {
     pub(crate) path: PathBuf,
     /// Index or name of the function; all if there is none.
     pub(crate) func: Option<String>,
+    /// The compiled code, not the interpreter's.
+    pub(crate) native: bool,
 }
 
 /// `wayfarer request`
@@ -89,19 +92,27 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
             Some(option) => Err(unknown(option)),
             None => Ok(Command::Verify(rest.only("IMAGE")?.into())),
         },
-        b"disasm" => match (rest.options.first(), &*rest.values) {
-            (Some(option), _) => Err(unknown(option)),
-            (None, [_, _, other, ..]) => {
-                Err(format!("one FUNCTION only, not `{}` as well", other.to_string_lossy()))
-            }
-            (None, [path, func]) => {
-                let func = func.to_str().ok_or("FUNCTION is not UTF-8")?;
-                Ok(Command::Disasm(Disasm { path: path.into(), func: Some(func.to_owned()) }))
-            }
-            (None, _) => Ok(Command::Disasm(Disasm { path: rest.only("FILE")?.into(), func: None })),
-        },
+        b"disasm" => disasm(&rest).map(Command::Disasm),
         b"request" => request(&rest).map(Command::Request),
         _ => Err(format!("there is no command `{}`", command.to_string_lossy())),
+    }
+}
+
+fn disasm(words: &Words) -> Result<Disasm, String> {
+    let mut native = false;
+    for option in &words.options {
+        match option.as_bytes() {
+            b"--native" => native = true,
+            _ => return Err(unknown(option)),
+        }
+    }
+    match &*words.values {
+        [_, _, other, ..] => Err(format!("one FUNCTION only, not `{}` as well", other.to_string_lossy())),
+        [path, func] => {
+            let func = func.to_str().ok_or("FUNCTION is not UTF-8")?;
+            Ok(Disasm { path: path.into(), func: Some(func.to_owned()), native })
+        }
+        _ => Ok(Disasm { path: words.only("FILE")?.into(), func: None, native }),
     }
 }
 
@@ -193,10 +204,12 @@ mod tests {
         assert_eq!(parse("inspect --json a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: true })));
         assert_eq!(parse("verify -- -a"), Ok(Command::Verify("-a".into())));
         let disasm =
-            |func: Option<&str>| Command::Disasm(Disasm { path: "a".into(), func: func.map(str::to_owned) });
-        assert_eq!(parse("disasm a"), Ok(disasm(None)));
-        assert_eq!(parse("disasm a 7"), Ok(disasm(Some("7"))));
-        assert_eq!(parse("disasm -- a -b"), Ok(disasm(Some("-b"))));
+            |func: Option<&str>| Disasm { path: "a".into(), func: func.map(str::to_owned), native: false };
+        let native = Disasm { native: true, ..disasm(Some("7")) };
+        assert_eq!(parse("disasm a 7 --native"), Ok(Command::Disasm(native)));
+        assert_eq!(parse("disasm a"), Ok(Command::Disasm(disasm(None))));
+        assert_eq!(parse("disasm a 7"), Ok(Command::Disasm(disasm(Some("7")))));
+        assert_eq!(parse("disasm -- a -b"), Ok(Command::Disasm(disasm(Some("-b")))));
         let plain = Request { pid: 12, signal: libc::SIGUSR2, wait: None, timeout: None };
         assert_eq!(parse("request 12"), Ok(Command::Request(plain)));
         let all = Request {
