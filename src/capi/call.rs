@@ -76,6 +76,7 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
     // A call that a native function makes while the guest runs is part of the call that is in progress.
     let outermost = env.inspect(|exec_env| exec_env.depth == 0);
     if outermost {
+        instance.driver.collect_before_call(instance.store());
         let args = &slots[..func.param_slots as usize];
         match repeated(instance, func, args) {
             Replay::Run => {}
@@ -253,7 +254,7 @@ fn ended<T>(
 
 /// Whether a function is one of the instance's store. One of the host's alone can't be told; wasm_c_api looks at its own.
 fn can_run(instance: &WASMModuleInstanceCommon, func: &Func) -> bool {
-    // SAFETY: null, or an instance that lives as long as the function.
+    // SAFETY: null, or the function's instance, which lives as long as it.
     unsafe { func.instance.as_ref() }.is_none_or(|of| of.is_of(instance.store()))
 }
 
@@ -525,7 +526,7 @@ pub unsafe extern "C" fn wasm_runtime_call_indirect(
         };
         match table.callee(element_index) {
             Ok(func) => {
-                // SAFETY: functions in tables live as long as the store.
+                // SAFETY: a table keeps the functions in it.
                 let func = unsafe { &*func };
                 let needed = count_cells(&type_of(instance, func).params);
                 if (argc as usize) < needed {

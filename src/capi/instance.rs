@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
-use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode};
+use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode, Used};
 
 use super::app_heap::AppHeap;
 use super::context;
@@ -38,6 +38,8 @@ pub struct WASMMemoryInstance {
 pub struct WASMModuleInstanceCommon {
     store: Arc<Store>,
     instance: *const Instance,
+    /// Keeps it. `None` if it is kept by those who use it, and `self` goes with it.
+    used: Option<Used<Instance>>,
     pub(crate) module: wasm_module_t,
     exception: Mutex<Exception>,
     /// Whether there is an exception: looked at after every call of a native function.
@@ -91,9 +93,12 @@ pub(crate) struct Parts {
 }
 
 impl WASMModuleInstanceCommon {
-    /// Wraps an engine's instance, which finds its way back through `owner`.
+    /// Wraps an engine's instance, which finds its way back through `owner`, and keeps it.
     pub(crate) fn new(parts: Parts) -> Box<Self> {
+        // SAFETY: as who makes the parts knows, it is an instance of the store, and there.
+        let used = unsafe { Used::new(&parts.store, parts.instance) };
         let new = Box::new(WASMModuleInstanceCommon {
+            used: Some(used),
             store: parts.store,
             instance: parts.instance,
             module: parts.module,
@@ -122,7 +127,7 @@ impl WASMModuleInstanceCommon {
 
     /// The instance of the C API that an engine's instance belongs to.
     pub(crate) fn of(instance: &Instance) -> Option<&Self> {
-        // SAFETY: `new` stored it; the instance of the C API outlives its guest's calls.
+        // SAFETY: `new` stored it, and it is taken back when that ends; the instance of the C API outlives its guest's calls.
         unsafe { instance.owner.load(Ordering::Acquire).cast::<Self>().as_ref() }
     }
 
@@ -138,8 +143,13 @@ impl WASMModuleInstanceCommon {
 
     /// The engine's instance.
     pub(crate) fn engine_instance(&self) -> &Instance {
-        // SAFETY: it lives as long as the store, which `self` keeps.
+        // SAFETY: it is used by `self`, or `self` goes with it, and its store is there.
         unsafe { &*self.instance }
+    }
+
+    /// Keeps the engine's instance no more: whoever gets this does, and `self` is to end before it.
+    pub(crate) fn let_go(&mut self) -> Option<Used<Instance>> {
+        self.used.take()
     }
 
     /// The module, as the C API has it.
@@ -151,7 +161,7 @@ impl WASMModuleInstanceCommon {
     /// The exported function called `name`.
     pub(crate) fn exported_func(&self, name: &str) -> Option<&Func> {
         match self.engine_instance().export(name)? {
-            // SAFETY: objects live as long as the store.
+            // SAFETY: the instance keeps what it exports.
             Extern::Func(func) => Some(unsafe { &*func }),
             _ => None,
         }
@@ -325,7 +335,7 @@ pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_ins
             // SAFETY: as the caller promises: made by instantiation, not yet ended.
             let instance = unsafe { Box::from_raw(module_inst) };
             let driver = instance.driver.clone();
-            if let Some(left) = driver.history().streams_left(instance.engine_instance().index() as usize) {
+            if let Some(left) = driver.history().streams_left(instance.engine_instance().number() as usize) {
                 instance.wasi.ctx.take_up_streams(&left);
             }
             driver.pass(|| drop(instance));

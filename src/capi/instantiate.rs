@@ -188,7 +188,7 @@ fn instantiate_from(
     let running_mode = if module.aot.is_some() { MODE_DEFAULT } else { new_instance_mode() };
     let loaded = module.for_mode(running_mode).map_err(|why| fail(&why))?;
     let wasi = wasi_context(module, args)?;
-    let place = store.instance_count();
+    let place = store.instances_made() as usize;
     let history = driver.history();
     history.instance_made(place, module.module().sha256).map_err(|why| fail(&why))?;
     let policy = RestorePolicy { accept_changed_files: settings.changed_files };

@@ -257,12 +257,52 @@ impl Driver {
         self.gate.pass(|| if self.policy.is_some() { program::GATE.pass(f) } else { f() })
     }
 
+    /// Frees what nobody uses any more in a store. Not while somebody is inside: then it is left for later.
+    pub(crate) fn collect_in(store: &Store) {
+        match Driver::of(store) {
+            Some(driver) => driver.collect(store),
+            // SAFETY: no instance was ever made in the store, so nothing can run in it. It is used by one thread at a time, by
+            // the API's contract, and that is here; what it has is kept by handles.
+            None => drop(unsafe { store.collect(|_| ()) }),
+        }
+    }
+
+    fn collect(&self, store: &Store) {
+        // SAFETY: nobody is in the store, nor comes in: no guest runs, and nothing is just being made. Handles of the host's
+        // keep what they refer to, and the host is in none of them but with what it has handles of.
+        let unused = match self.gate.close_if_empty() {
+            Some(_closed) => unsafe { store.take_unused_kept() },
+            None => return,
+        };
+        // Their ends may call the host, and that this library.
+        self.pass(|| drop(unused));
+        if let Some(_closed) = self.gate.close_if_empty() {
+            // SAFETY: as above.
+            let free = || unsafe { store.collect(|memory| self.history.forget_memory(memory)) };
+            if self.policy.is_some() {
+                program::GATE.pass(free)
+            } else {
+                free()
+            };
+        }
+    }
+
+    /// A call of the host's will begin. What a history, or an image, says of the store is of what is used by then: a host that
+    /// is restored has freed the same when it comes there, whenever else it did.
+    #[inline]
+    pub(crate) fn collect_before_call(&self, store: &Store) {
+        if store.has_unused() && (self.history.keeps() || !self.history.is_caught_up()) {
+            self.collect(store);
+        }
+    }
+
     /// Places an order and sees to it that it is served: by the guest at its next stable point, or here and now if no
     /// call is in progress.
     ///
     /// # Errors
     /// As [`Driver::order`].
     pub(crate) fn order_now(&self, store: &Store, request: Request) -> Result<(), String> {
+        self.collect(store);
         self.order(request)?;
         self.serve_idle(store);
         Ok(())

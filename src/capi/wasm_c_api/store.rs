@@ -1,10 +1,11 @@
-//! Stores. A store owns what is in it: handles of the host's only refer to it, and are of no use when it is gone.
+//! Stores. What is in a store lives as long as a handle of the host's needs it, and no longer than the store: handles that
+//! are left when it is gone are of no use.
 
 use std::ops::Deref;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
-use wayfarer_runtime as runtime;
+use wayfarer_runtime::{self as runtime, Instance};
 
 use super::super::exec_env::init_thread;
 use super::super::externref;
@@ -12,9 +13,9 @@ use super::super::ffi::guard;
 use super::super::log::warning;
 use super::super::types::wasm_module_inst_t;
 use super::engine::wasm_engine_t;
-use super::instance::InstanceInner;
 use super::owned;
 use super::vectors::vector;
+use crate::checkpoint::driver::Driver;
 
 /// A store: what the objects of one thread live in.
 pub struct wasm_store_t {
@@ -23,23 +24,20 @@ pub struct wasm_store_t {
 
 /// What there is of a store.
 pub(crate) struct StoreInner {
-    // Instances first: they refer to what is in the store.
-    instances: Mutex<Vec<Arc<InstanceInner>>>,
     pub(crate) store: Arc<runtime::Store>,
-    /// Handles that go with it, if the host did not delete them.
-    handles: Mutex<Vec<usize>>,
 }
 
 impl StoreInner {
-    /// Keeps an instance.
-    pub(crate) fn keep(&self, instance: Arc<InstanceInner>) {
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    /// Frees what nobody uses any more, if there is enough of it to be worth looking for.
+    pub(crate) fn tidy(&self) {
+        if self.store.is_worth_collecting() {
+            Driver::collect_in(&self.store);
+        }
     }
 
     /// Makes a handle go with the store.
     pub(crate) fn own<T>(&self, handle: *mut T, free: owned::Free) -> *mut T {
         owned::add(handle as usize, self.id(), free);
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle as usize);
         handle
     }
 
@@ -61,13 +59,15 @@ impl StoreInner {
 
 impl Drop for StoreInner {
     fn drop(&mut self) {
-        let handles = std::mem::take(self.handles.get_mut().unwrap_or_else(PoisonError::into_inner));
-        owned::free_all(&handles, self.id());
+        owned::free_all(self.id());
         externref::remove_instance(self.key());
+        // They refer to what is in the store, and keep it.
+        let instances: Vec<_> = self.store.instances().filter_map(Instance::take_kept).collect();
+        drop(instances);
     }
 }
 
-/// An object of the engine's, together with its store, which keeps it.
+/// An object of the engine's that a handle uses, together with its store.
 pub(crate) struct InStore<T> {
     pub(crate) store: Arc<StoreInner>,
     object: *const T,
@@ -77,7 +77,7 @@ impl<T> InStore<T> {
     /// The object, if its store is still there.
     ///
     /// # Safety
-    /// It is an object of this store.
+    /// It is an object of this store, which a handle uses that outlives what is made here.
     pub(crate) unsafe fn new(store: &Weak<StoreInner>, object: *const T) -> Option<Self> {
         Some(InStore { store: store.upgrade()?, object })
     }
@@ -87,7 +87,7 @@ impl<T> Deref for InStore<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: objects live as long as their store, which `self` keeps.
+        // SAFETY: the object is used, as who made `self` promised, and its store is there.
         unsafe { &*self.object }
     }
 }
@@ -106,8 +106,7 @@ pub extern "C" fn wasm_store_new(engine: *mut wasm_engine_t) -> *mut wasm_store_
         }
         init_thread();
         let store = runtime::Store::new(&super::super::engine::runtime());
-        let inner = StoreInner { instances: Mutex::default(), store, handles: Mutex::default() };
-        Box::into_raw(Box::new(wasm_store_t { inner: Arc::new(inner) }))
+        Box::into_raw(Box::new(wasm_store_t { inner: Arc::new(StoreInner { store }) }))
     })
 }
 
