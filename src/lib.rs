@@ -4,8 +4,8 @@
 //! The map, from the host inwards:
 //!
 //! - [`capi`]: `wasm_export.h`, `lib_export.h`, `wasm_c_api.h` and `wayfarer.h`; a thin shell over the crates below
-//! - [`checkpoint`]: when a checkpoint is taken, what it gathers, how an instance comes back
 //! - [`compiled`]: machine code of modules, from `.aot` files, from the compiler, from the cache
+//! - `wayfarer-program`: a store with its checkpoints: when one is taken, what it gathers, how instances come back
 //! - `wayfarer-runtime`: store, instances, memories, traps, requests; what engines run on
 //! - `wayfarer-interp`: the interpreter, with its `capture` and `resume`
 //! - `wayfarer-native`: runs compiled code and, beside it, the interpreter; `wayfarer-loader`: object files into memory
@@ -17,8 +17,7 @@
 //!
 //! A call goes `capi::call` -> `wayfarer_runtime::Engine::call` -> `wayfarer_interp::exec`, and to host functions through
 //! `wayfarer_runtime::HostFunc`. A checkpoint goes `exec::stop` -> `wayfarer_runtime::Checkpointer` ->
-//! `checkpoint::driver` -> `wayfarer_snapshot`.
+//! `wayfarer_program`'s driver -> `wayfarer_snapshot`.
 
 pub mod capi;
-pub mod checkpoint;
 pub mod compiled;

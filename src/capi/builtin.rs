@@ -86,7 +86,7 @@ fn call_wasi(
 ) -> Result<(), HostError> {
     let instance = instance_of(caller)?;
     let control = instance.store().control().clone();
-    match (f.call)(&instance.wasi.ctx, &caller.memory(), &*control, &slots[..params]) {
+    match (f.call)(&instance.parts.wasi, &caller.memory(), &*control, &slots[..params]) {
         Outcome::Errno(errno) => {
             slots[0] = u64::from(errno);
             Ok(())
@@ -152,7 +152,7 @@ impl LibcHost for Host<'_> {
         let mut now = [0; 8];
         if let Some(clock) = WasiFunction::find("clock_time_get") {
             let memory = GuestMemory::from_slice(&mut now);
-            (clock.call)(&self.instance.wasi.ctx, &memory, &NoInterrupt, &[MONOTONIC, 0, 0]);
+            (clock.call)(&self.instance.parts.wasi, &memory, &NoInterrupt, &[MONOTONIC, 0, 0]);
         }
         u64::from_le_bytes(now)
     }

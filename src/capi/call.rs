@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 use wayfarer_module::{FuncType, ValType};
+use wayfarer_program::history::{Made, Replay};
+use wayfarer_program::record::Outcome;
 use wayfarer_runtime::{Func, ResumeError, Trap, TrapCode};
 use wayfarer_snapshot::view::{Entry, Thread};
 
@@ -17,8 +19,6 @@ use super::native_call::References as _;
 use super::types::{
     wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u, wasm_valkind_enum, wasm_valkind_t,
 };
-use crate::checkpoint::history::{Made, Replay};
-use crate::checkpoint::record::Outcome;
 
 /// A call failed; the instance's exception says why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,9 +62,9 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
         {
             let args = &slots[..func.param_slots as usize];
             let note = |made: Made<'_>| {
-                instance.driver.history().ended_before(made, entry, args, || failed(instance));
+                instance.program.history().ended_before(made, entry, args, || failed(instance));
             };
-            instance.driver.pass(|| with_call(instance, func, note));
+            instance.program.pass(|| with_call(instance, func, note));
         }
         return Err(Failed);
     }
@@ -76,7 +76,7 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
     // A call that a native function makes while the guest runs is part of the call that is in progress.
     let outermost = env.inspect(|exec_env| exec_env.depth == 0);
     if outermost {
-        instance.driver.collect_before_call(instance.store());
+        instance.program.collect_before_call();
         let args = &slots[..func.param_slots as usize];
         match repeated(instance, func, args) {
             Replay::Run => {}
@@ -96,11 +96,12 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
             }
         }
     }
-    let remembered = outermost && (entry == Entry::Main || instance.driver.history().keeps());
+    let remembered = outermost && (entry == Entry::Main || instance.program.history().keeps());
+    let mut outer = None;
     let result = env.run(|exec_env| {
         if outermost {
             exec_env.entry = entry;
-            begin_call(env, instance);
+            outer = Some(instance.program.begin_call());
         }
         if remembered {
             begin(instance, func, entry, &slots[..func.param_slots as usize]);
@@ -113,29 +114,15 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
         }
         called
     });
-    // A call that this thread or exec env may not make was none.
-    let made = result.is_ok();
     let ended = ended(instance, result);
-    if outermost && made {
+    // A call that this thread or exec env may not make was none.
+    if let Some(outer) = outer {
         if remembered {
             remember(instance, func, ended.map(|()| &slots[..func.result_slots as usize]));
         }
-        end_call(env, instance);
+        instance.program.end_call(outer);
     }
     ended
-}
-
-/// A call of the host's begins.
-fn begin_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
-    instance.driver.begin_call();
-    env.called.set(std::sync::Arc::as_ptr(&instance.driver));
-}
-
-/// It ended.
-fn end_call(env: &WASMExecEnv, instance: &WASMModuleInstanceCommon) {
-    env.called.set(std::ptr::null());
-    wayfarer_wasi::call_ended();
-    instance.driver.end_call(instance.store());
 }
 
 /// A call of the host's, for its history.
@@ -153,16 +140,16 @@ fn with_call<T>(instance: &WASMModuleInstanceCommon, func: &Func, f: impl FnOnce
 /// What becomes of a call: a host that is restored makes those again that were done.
 #[inline]
 fn repeated(instance: &WASMModuleInstanceCommon, func: &Func, args: &[u64]) -> Replay {
-    let history = instance.driver.history();
+    let history = instance.program.history();
     if history.is_caught_up() {
         return Replay::Run;
     }
-    instance.driver.pass(|| with_call(instance, func, |made| history.call(made, args)))
+    instance.program.pass(|| with_call(instance, func, |made| history.call(made, args)))
 }
 
 #[cold]
 fn begin(instance: &WASMModuleInstanceCommon, func: &Func, entry: Entry, args: &[u64]) {
-    with_call(instance, func, |made| instance.driver.history().begin(made, entry, args));
+    with_call(instance, func, |made| instance.program.history().begin(made, entry, args));
 }
 
 /// How a call failed.
@@ -179,7 +166,7 @@ fn failed(instance: &WASMModuleInstanceCommon) -> Outcome {
 #[cold]
 fn remember(instance: &WASMModuleInstanceCommon, func: &Func, result: Result<&[u64], Failed>) {
     let result = result.map_err(|Failed| failed(instance));
-    with_call(instance, func, |made| instance.driver.history().end(made, result));
+    with_call(instance, func, |made| instance.program.history().end(made, result));
 }
 
 /// Puts results where the arguments were.
@@ -194,7 +181,7 @@ fn give(slots: &mut [u64], results: &[u64]) -> Result<(), Failed> {
 /// As [`call`]; also if there is none.
 pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     let instance = env.instance().ok_or(Failed)?;
-    match instance.driver.history().take_pending(instance.store()) {
+    match instance.program.history().take_pending(instance.store()) {
         Ok(Some(thread)) => go_on(env, instance, &thread),
         Ok(None) => {
             instance.set_exception("no call is in progress");
@@ -214,7 +201,7 @@ fn go_on(
 ) -> Result<Vec<u64>, Failed> {
     let engine = &instance.store().runtime().engine;
     let func = thread.frames.first().and_then(|frame| instance.engine_instance().func(frame.func.func));
-    begin_call(env, instance);
+    let outer = instance.program.begin_call();
     let result = env.run(|exec_env| {
         exec_env.instance = instance.engine_instance();
         let resumed = engine.resume(exec_env, thread).map_err(|error| match error {
@@ -230,7 +217,7 @@ fn go_on(
     if let Some(func) = func {
         remember(instance, func, ended.as_deref().map_err(|&failed| failed));
     }
-    end_call(env, instance);
+    instance.program.end_call(outer);
     ended
 }
 

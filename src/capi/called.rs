@@ -33,7 +33,7 @@ impl Called {
 /// themselves, so that the host knows what it does.
 pub(crate) fn without_state() -> String {
     let called = CALLED.lock().unwrap_or_else(PoisonError::into_inner);
-    if crate::checkpoint::resources::native_state::any() {
+    if super::native_state::any() {
         return String::new();
     }
     let named: Vec<&str> = called.iter().take(NAMED).map(String::as_str).collect();

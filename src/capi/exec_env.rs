@@ -11,7 +11,6 @@ use super::ffi::guard;
 use super::instance::WASMModuleInstanceCommon;
 use super::log::error;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t};
-use crate::checkpoint::driver::Driver;
 
 /// An execution environment, behind `wasm_exec_env_t`.
 pub struct WASMExecEnv {
@@ -24,8 +23,6 @@ pub struct WASMExecEnv {
     user_data: Cell<*mut c_void>,
     /// The native function that runs wants to be called again.
     pub(crate) call_again: Cell<bool>,
-    /// While a call of the host's runs: what takes the checkpoints of its store.
-    pub(crate) called: Cell<*const Driver>,
 }
 
 thread_local! {
@@ -46,13 +43,6 @@ pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option
     // SAFETY: an exec env is not destroyed while its guest runs.
     let env = unsafe { running.as_ref() }?;
     std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
-}
-
-/// What takes the checkpoints of the store whose guest this thread has called, and is in; null: it is in none.
-/// Async-signal-safe.
-pub(crate) fn called_here() -> *const Driver {
-    // SAFETY: an exec env is not destroyed while its guest runs.
-    unsafe { RUNNING.get().as_ref() }.map_or(std::ptr::null(), |env| env.called.get())
 }
 
 /// Whether this thread is in a native function that a guest called.
@@ -103,7 +93,6 @@ impl WASMExecEnv {
             module_inst: Cell::new(instance.as_ptr()),
             user_data: Cell::new(null_mut()),
             call_again: Cell::new(false),
-            called: Cell::new(std::ptr::null()),
         });
         let address: *mut WASMExecEnv = &raw mut *new;
         new.env.get_mut().user_data = address.cast();

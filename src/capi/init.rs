@@ -124,7 +124,7 @@ fn initialize(start: impl FnOnce() -> Result<Allocator, String>) -> bool {
         }
     }
     if *count == 0 {
-        crate::checkpoint::listen();
+        wayfarer_program::listen();
     }
     *count += 1;
     // The thread that starts the runtime may call Wasm without further ado.

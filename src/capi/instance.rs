@@ -7,10 +7,10 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wayfarer_program::{HostParts, Program};
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
 use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode, Used};
 
-use super::app_heap::AppHeap;
 use super::context;
 use super::exec_env::WASMExecEnv;
 use super::externref;
@@ -20,7 +20,6 @@ use super::load::WASMModuleCommon;
 use super::log::error;
 use super::native_call;
 use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
-use crate::checkpoint::driver::Driver;
 use crate::compiled;
 
 /// Longest exception text with its prefix, and the NUL.
@@ -36,7 +35,8 @@ pub struct WASMMemoryInstance {
 
 /// An instance, behind `wasm_module_inst_t`.
 pub struct WASMModuleInstanceCommon {
-    store: Arc<Store>,
+    pub(crate) program: Program,
+    pub(crate) parts: HostParts,
     instance: *const Instance,
     /// Keeps it. `None` if it is kept by those who use it, and `self` goes with it.
     used: Option<Used<Instance>>,
@@ -58,10 +58,7 @@ pub struct WASMModuleInstanceCommon {
     /// Operand stack of the instance's own exec env.
     pub(crate) stack_size: u32,
     pub(crate) singleton: Mutex<Option<Singleton>>,
-    pub(crate) heap: Option<AppHeap>,
     running_mode: u32,
-    pub(crate) wasi: super::wasi::InstanceWasi,
-    pub(crate) driver: Arc<Driver>,
 }
 
 /// The exec env of an instance; a pointer because the host has it too.
@@ -81,25 +78,24 @@ unsafe impl Sync for WASMModuleInstanceCommon {}
 
 /// What an instance is made from, beside the engine's part.
 pub(crate) struct Parts {
-    pub(crate) store: Arc<Store>,
+    pub(crate) program: Program,
+    pub(crate) parts: HostParts,
     pub(crate) instance: *const Instance,
     pub(crate) module: wasm_module_t,
     pub(crate) stack_size: u32,
-    pub(crate) heap: Option<AppHeap>,
     pub(crate) running_mode: u32,
     pub(crate) custom_data: *mut c_void,
-    pub(crate) wasi: super::wasi::InstanceWasi,
-    pub(crate) driver: Arc<Driver>,
 }
 
 impl WASMModuleInstanceCommon {
     /// Wraps an engine's instance, which finds its way back through `owner`, and keeps it.
     pub(crate) fn new(parts: Parts) -> Box<Self> {
         // SAFETY: as who makes the parts knows, it is an instance of the store, and there.
-        let used = unsafe { Used::new(&parts.store, parts.instance) };
-        let new = Box::new(WASMModuleInstanceCommon {
+        let used = unsafe { Used::new(parts.program.store(), parts.instance) };
+        let mut new = Box::new(WASMModuleInstanceCommon {
             used: Some(used),
-            store: parts.store,
+            program: parts.program,
+            parts: parts.parts,
             instance: parts.instance,
             module: parts.module,
             raised: AtomicBool::new(false),
@@ -116,19 +112,18 @@ impl WASMModuleInstanceCommon {
             contexts: context::Slots::new(),
             stack_size: parts.stack_size,
             singleton: Mutex::new(None),
-            heap: parts.heap,
             running_mode: parts.running_mode,
-            wasi: parts.wasi,
-            driver: parts.driver,
         });
-        new.engine_instance().owner.store(new.as_ptr().cast(), Ordering::Release);
+        new.parts.embedder = new.as_ptr().cast();
+        // SAFETY: they stay in the box until it is dropped, which detaches them.
+        unsafe { new.parts.attach(new.engine_instance()) };
         new
     }
 
     /// The instance of the C API that an engine's instance belongs to.
     pub(crate) fn of(instance: &Instance) -> Option<&Self> {
         // SAFETY: `new` stored it, and it is taken back when that ends; the instance of the C API outlives its guest's calls.
-        unsafe { instance.owner.load(Ordering::Acquire).cast::<Self>().as_ref() }
+        unsafe { HostParts::of(instance)?.embedder.cast::<Self>().as_ref() }
     }
 
     /// The handle.
@@ -138,7 +133,7 @@ impl WASMModuleInstanceCommon {
 
     /// The store.
     pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
+        self.program.store()
     }
 
     /// The engine's instance.
@@ -192,7 +187,7 @@ impl WASMModuleInstanceCommon {
         self.raised.store(false, Ordering::Release);
         drop(exception);
         if self.terminated.swap(false, Ordering::AcqRel) {
-            self.store.control().clear_terminate();
+            self.store().control().clear_terminate();
         }
     }
 
@@ -264,7 +259,7 @@ impl WASMModuleInstanceCommon {
         self.terminated_outside.store(!super::exec_env::native_runs_here(), Ordering::Release);
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
-        self.store.control().request_terminate();
+        self.store().control().request_terminate();
         super::blocking::wake(self);
         self.terminating.fetch_sub(1, Ordering::AcqRel);
     }
@@ -297,7 +292,7 @@ impl Drop for WASMModuleInstanceCommon {
         }
         context::destroy_all(self);
         externref::remove_instance(self.as_ptr());
-        self.engine_instance().owner.store(null_mut(), Ordering::Release);
+        HostParts::detach(self.engine_instance());
     }
 }
 
@@ -312,8 +307,8 @@ impl native_call::References for References<'_> {
     }
 
     fn object_slot(&self, object: usize) -> u64 {
-        let owner = self.instance.owner.load(Ordering::Acquire);
-        externref::object_to_slot(owner.cast(), object).unwrap_or(NULL_REF)
+        let owner = WASMModuleInstanceCommon::of(self.instance).map_or(null_mut(), |i| i.as_ptr());
+        externref::object_to_slot(owner, object).unwrap_or(NULL_REF)
     }
 
     fn func_index(&self, slot: u64) -> u32 {
@@ -334,11 +329,11 @@ pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_ins
         if !module_inst.is_null() {
             // SAFETY: as the caller promises: made by instantiation, not yet ended.
             let instance = unsafe { Box::from_raw(module_inst) };
-            let driver = instance.driver.clone();
-            if let Some(left) = driver.history().streams_left(instance.engine_instance().number() as usize) {
-                instance.wasi.ctx.take_up_streams(&left);
+            let program = instance.program.clone();
+            if let Some(left) = program.history().streams_left(instance.engine_instance().number() as usize) {
+                instance.parts.wasi.take_up_streams(&left);
             }
-            driver.pass(|| drop(instance));
+            program.pass(|| drop(instance));
         }
     });
 }

@@ -6,13 +6,23 @@ use std::ptr::null_mut;
 use std::sync::{Arc, PoisonError};
 
 use wayfarer_module::{ExternKind, ImportType, Module, ValType};
+use wayfarer_program::app_heap::AppHeap;
+use wayfarer_program::history::Keep;
+use wayfarer_program::host::{self, Start};
+use wayfarer_program::policy::Resolved;
+use wayfarer_program::progress::Shown;
+use wayfarer_program::resources::host::Host;
+use wayfarer_program::resources::instance::InstanceState;
+use wayfarer_program::resources::wasi::Wasi;
+use wayfarer_program::resources::{Resource, native_state};
+use wayfarer_program::source::Source;
+use wayfarer_program::{self as checkpoint, HostParts, Program};
 use wayfarer_runtime::{
     Extern, Instance, InstantiateError, InstantiateOptions, LoadedModule, MemoryPlan, Store,
 };
 use wayfarer_snapshot::view::Entry;
 use wayfarer_wasi::RestorePolicy;
 
-use super::app_heap::AppHeap;
 use super::call;
 use super::ffi::{guard, put_error};
 use super::init::{MODE_DEFAULT, new_instance_mode};
@@ -20,19 +30,9 @@ use super::instance::{Parts, WASMModuleInstanceCommon};
 use super::link;
 use super::load::{WASMModuleCommon, check_initialized};
 use super::log::warning;
+use super::native_state::Host as Embedder;
 use super::types::{InstantiationArgs, wasm_module_inst_t, wasm_module_t};
-use super::wasi::{InstanceWasi, WasiArgs};
-use crate::checkpoint::driver::Driver;
-use crate::checkpoint::history::Keep;
-use crate::checkpoint::policy::Resolved;
-use crate::checkpoint::program::{self, Start};
-use crate::checkpoint::progress::Shown;
-use crate::checkpoint::resources::Resource;
-use crate::checkpoint::resources::host::Host;
-use crate::checkpoint::resources::instance::InstanceState;
-use crate::checkpoint::resources::wasi::Wasi;
-use crate::checkpoint::source::Source;
-use crate::checkpoint::{self, resources::native_state};
+use super::wasi::WasiArgs;
 
 /// Prefix of messages about a module.
 fn prefix(module: &WASMModuleCommon) -> &'static str {
@@ -81,15 +81,15 @@ pub(crate) fn instantiate(
     // What the settings are the reason for.
     let refuse = |why: String| checkpoint::refused(fail(why));
     let settings = checkpoint::in_force().map_err(refuse)?;
-    let (driver, origin) = match Driver::of(store) {
-        Some(driver) => (driver, Origin::New),
+    let (program, origin) = match Program::of(store) {
+        Some(program) => (program, Origin::New),
         None => drive(module, store, &settings).map_err(refuse)?,
     };
-    driver.add_code(module.can_checkpoint()).map_err(refuse)?;
+    program.add_code(module.can_checkpoint()).map_err(refuse)?;
     let restored = matches!(origin, Origin::Image(_));
-    let repeated = !driver.history().is_caught_up();
-    let instance = driver
-        .pass(|| instantiate_from(module, store, args, given, &driver, origin, &settings))
+    let repeated = !program.history().is_caught_up();
+    let instance = program
+        .pass(|| instantiate_from(module, args, given, &program, origin, &settings))
         .map_err(|why| if restored || repeated { checkpoint::refused(why) } else { why })?;
     if restored {
         checkpoint::restored();
@@ -109,16 +109,18 @@ pub(crate) fn restore(
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
     let fail = |why: String| format!("{}{why}", prefix(module));
     let store = Store::new(&module.runtime);
-    source.check_alone(module)?;
+    source.check_alone(module.module(), &Embedder)?;
     // The host says what is restored, and will say so again: nothing is kept for it to repeat. When checkpoints are taken
     // is its environment's affair, as for other instances.
     let refuse = |why: String| checkpoint::refused(fail(why));
     let policy = checkpoint::in_force().map_err(refuse)?.policy;
-    let driver = Driver::new(&store, policy, Keep::Nothing, source.record.sequence).map_err(refuse)?;
-    driver.add_code(module.can_checkpoint()).map_err(refuse)?;
-    driver.history().go_on_from(&source);
+    let sequence = source.record.sequence;
+    let program =
+        Program::new(&store, Arc::new(Embedder), policy, Keep::Nothing, sequence).map_err(refuse)?;
+    program.add_code(module.can_checkpoint()).map_err(refuse)?;
+    program.history().go_on_from(&source);
     let (origin, settings) = (Origin::Image(Arc::new(source)), Resolved::default());
-    let instance = instantiate_from(module, &store, args, &|_| None, &driver, origin, &settings)?;
+    let instance = instantiate_from(module, args, &|_| None, &program, origin, &settings)?;
     run_start_functions(&instance, true).map_err(fail)?;
     Ok(instance)
 }
@@ -136,40 +138,40 @@ fn drive(
     module: &WASMModuleCommon,
     store: &Arc<Store>,
     settings: &Resolved,
-) -> Result<(Arc<Driver>, Origin), String> {
-    let start = program::start(settings)?;
+) -> Result<(Program, Origin), String> {
+    let start = host::start(settings)?;
     if let Start::InPlace(source) = &start {
-        source.check_alone(module)?;
+        source.check_alone(module.module(), &Embedder)?;
     }
     // What is stopped in the image goes on in this store.
     if let Start::Repeated(source, ordinal) = &start
         && source.host.as_ref().map_or(0, |host| host.pending as usize) == *ordinal
     {
-        source.verify(module)?;
+        source.verify(module.module(), &Embedder)?;
     }
     let source = match &start {
         Start::Anew => None,
         Start::InPlace(source) | Start::Repeated(source, _) => Some(source),
     };
     let sequence = source.map_or(0, |source| source.record.sequence);
-    let keep = program::keep(settings);
-    let driver = Driver::new(store, settings.policy.clone(), keep, sequence)?;
+    let keep = host::keep(settings);
+    let program = Program::new(store, Arc::new(Embedder), settings.policy.clone(), keep, sequence)?;
     if keep != Keep::Nothing || matches!(start, Start::Repeated(..)) {
-        program::join(store, &driver, driver.history());
+        program.join();
     }
     Ok(match start {
-        Start::Anew => (driver, Origin::New),
+        Start::Anew => (program, Origin::New),
         Start::InPlace(source) => {
-            driver.history().go_on_from(&source);
-            (driver, Origin::Image(source))
+            program.history().go_on_from(&source);
+            (program, Origin::Image(source))
         }
         Start::Repeated(source, ordinal) => {
             match &source.host {
-                Some(host) => Host::restore(host, (&**driver.history(), source.clone(), ordinal))?,
+                Some(host) => Host::restore(host, (&**program.history(), source.clone(), ordinal))?,
                 // An image of one instance, whose first call was in progress.
-                None => driver.history().repeat(source, ordinal),
+                None => program.history().repeat(source, ordinal),
             }
-            (driver, Origin::New)
+            (program, Origin::New)
         }
     })
 }
@@ -177,10 +179,9 @@ fn drive(
 /// Makes the instance; its start functions are still to be run.
 fn instantiate_from(
     module: &WASMModuleCommon,
-    store: &Arc<Store>,
     args: &InstantiationArgs2,
     given: &dyn Fn(usize) -> Option<Extern>,
-    driver: &Arc<Driver>,
+    program: &Program,
     origin: Origin,
     settings: &Resolved,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
@@ -188,8 +189,9 @@ fn instantiate_from(
     let running_mode = if module.aot.is_some() { MODE_DEFAULT } else { new_instance_mode() };
     let loaded = module.for_mode(running_mode).map_err(|why| fail(&why))?;
     let wasi = wasi_context(module, args)?;
+    let store = program.store();
     let place = store.instances_made() as usize;
-    let history = driver.history();
+    let history = program.history();
     history.instance_made(place, module.module().sha256).map_err(|why| fail(&why))?;
     let policy = RestorePolicy { accept_changed_files: settings.changed_files };
     let restore_wasi =
@@ -207,18 +209,18 @@ fn instantiate_from(
         }
     };
     let new = WASMModuleInstanceCommon::new(Parts {
-        store: store.clone(),
+        program: program.clone(),
+        parts: HostParts::new(wasi, heap),
         instance,
         module: std::ptr::from_ref(module).cast_mut(),
         stack_size: args.basic.default_stack_size,
-        heap,
         running_mode,
         custom_data: args.custom_data as *mut c_void,
-        wasi: InstanceWasi { ctx: wasi },
-        driver: driver.clone(),
     });
     if let Origin::Image(source) = &origin {
-        native_state::restore(&new, &source.image.program().host).map_err(|why| fail(&why))?;
+        let natives = program.embedder().native_modules();
+        native_state::restore(&natives, &new.parts, &source.image.program().host)
+            .map_err(|why| fail(&why))?;
     }
     Ok(new)
 }
@@ -316,7 +318,7 @@ fn run_start_functions(instance: &WASMModuleInstanceCommon, in_place: bool) -> R
     let env = || instance.env().ok_or("create singleton exec_env failed");
     let mut done = 0;
     if in_place {
-        let pending = instance.driver.history().next_in_place().map(|(entry, _)| entry);
+        let pending = instance.program.history().next_in_place().map(|(entry, _)| entry);
         let Some(at) = functions.iter().position(|(entry, _)| Some(*entry) == pending) else {
             return Ok(());
         };

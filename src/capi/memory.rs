@@ -41,9 +41,9 @@ impl WASMModuleInstanceCommon {
             }
             return 0;
         };
-        let address = match &self.heap {
+        let address = match &self.parts.heap {
             Some(heap) => {
-                match self.driver.pass(|| heap.allocate(&self.engine_instance().guest_memory(), size)) {
+                match self.program.pass(|| heap.allocate(&self.engine_instance().guest_memory(), size)) {
                     Ok(address) => address.unwrap_or(0),
                     Err(_) => {
                         self.set_exception("app heap corrupted");
@@ -62,10 +62,10 @@ impl WASMModuleInstanceCommon {
     /// Frees what [`Self::module_malloc`] allocated. 0 is ignored.
     pub(crate) fn module_free(&self, address: u64) {
         let Some(address) = u32::try_from(address).ok().filter(|&a| a != 0) else { return };
-        match &self.heap {
+        match &self.parts.heap {
             Some(heap) if heap.contains(address) => {
                 let free = || heap.free(&self.engine_instance().guest_memory(), address);
-                if self.driver.pass(free).is_err() {
+                if self.program.pass(free).is_err() {
                     self.set_exception("app heap corrupted");
                 }
             }
@@ -83,10 +83,11 @@ impl WASMModuleInstanceCommon {
     /// Resizes a block of [`Self::module_malloc`]. 0 if there is no room.
     pub(crate) fn module_realloc(&self, address: u64, size: u64) -> u64 {
         let (Ok(old), Ok(new)) = (u32::try_from(address), u32::try_from(size)) else { return 0 };
-        match &self.heap {
+        match &self.parts.heap {
             _ if old == 0 => self.module_malloc(size),
             Some(heap) if heap.contains(old) => {
-                match self.driver.pass(|| heap.reallocate(&self.engine_instance().guest_memory(), old, new)) {
+                match self.program.pass(|| heap.reallocate(&self.engine_instance().guest_memory(), old, new))
+                {
                     Ok(moved) => moved.map_or(0, u64::from),
                     Err(_) => {
                         self.set_exception("app heap corrupted");
@@ -415,7 +416,7 @@ pub unsafe extern "C" fn wasm_runtime_enlarge_memory(
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         let Some(memory) = instance.memory0() else { return false };
-        if instance.driver.pass(|| memory.grow(inc_page_count)).is_some() {
+        if instance.program.pass(|| memory.grow(inc_page_count)).is_some() {
             return true;
         }
         report_growth_failure(instance, memory, inc_page_count);

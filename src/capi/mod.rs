@@ -13,7 +13,6 @@
 #![allow(non_camel_case_types, non_snake_case, clippy::missing_safety_doc)]
 
 pub mod alloc;
-pub(crate) mod app_heap;
 pub mod blocking;
 pub(crate) mod builtin;
 pub mod call;
@@ -41,6 +40,7 @@ pub mod load;
 pub mod log;
 pub mod memory;
 pub(crate) mod native_call;
+pub(crate) mod native_state;
 pub mod natives;
 pub mod package;
 pub(crate) mod pool;

@@ -35,11 +35,6 @@ impl Default for Stdio {
     }
 }
 
-/// An instance's side of WASI.
-pub(crate) struct InstanceWasi {
-    pub(crate) ctx: WasiCtx,
-}
-
 impl WasiArgs {
     /// Whether anything was set.
     pub(crate) fn is_set(&self) -> bool {

@@ -1,8 +1,8 @@
 //! The compiler: where its shared object is, and its functions.
 
-use std::ffi::{CStr, CString, OsStr, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::fs::Metadata;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +11,7 @@ use wayfarer_abi::compiler::{
     self, Buffer, CLOSE_SYMBOL, COMPILE_SYMBOL, CloseFn, CompileFn, FILE, FREE_SYMBOL, FreeFn, Loop,
     OPEN_SYMBOL, OpenFn, Options, PART_SYMBOL, Part, PartFn, VERSION, VERSION_SYMBOL, VersionFn,
 };
+use wayfarer_runtime::library::file_of;
 
 /// Names the shared object. Nothing else is looked at then.
 pub(crate) const VARIABLE: &str = "WAYFARER_COMPILER";
@@ -95,25 +96,6 @@ fn candidates() -> Vec<PathBuf> {
         }
     }
     found
-}
-
-/// The file that an address of this process was loaded from.
-fn file_of(address: *const c_void) -> Option<PathBuf> {
-    let mut info = libc::Dl_info {
-        dli_fname: null_mut(),
-        dli_fbase: null_mut(),
-        dli_sname: null_mut(),
-        dli_saddr: null_mut(),
-    };
-    // SAFETY: any address may be asked about; the name is copied while its object is loaded.
-    unsafe {
-        if libc::dladdr(address, &raw mut info) == 0 || info.dli_fname.is_null() {
-            return None;
-        }
-        let name = OsStr::from_bytes(CStr::from_ptr(info.dli_fname).to_bytes());
-        // A program's name is what it was started by, which may be no path.
-        Path::new(name).is_absolute().then(|| PathBuf::from(name))
-    }
 }
 
 impl Place {
@@ -274,14 +256,6 @@ unsafe extern "C" fn tell_progress(context: *const c_void, done: usize, total: u
     // SAFETY: what `compile` passed, which any thread may call.
     let progress = unsafe { *context.cast::<&(dyn Fn(usize, usize) + Sync)>() };
     progress(done, total);
-}
-
-/// Keeps this library in the process for good, whatever its host does.
-pub(crate) fn pin() {
-    let Some(file) = file_of(pin as *const c_void) else { return };
-    let Ok(name) = CString::new(file.into_os_string().into_vec()) else { return };
-    // SAFETY: a string. It is loaded already; a program that has it linked in cannot lose it.
-    unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
 }
 
 /// What `dlopen` has to say.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use iwasm::checkpoint::policy::Setting;
+use wayfarer_program::policy::Setting;
 
 use crate::compiled::wamrc;
 use crate::support::{Ran, iwasm, wayfarer};

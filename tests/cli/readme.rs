@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use iwasm::capi::unsupported::UNSUPPORTED;
-use iwasm::checkpoint::policy::Setting;
+use wayfarer_program::policy::Setting;
 
 use crate::checkpoint::alphabet;
 use crate::compiled::wamrc;

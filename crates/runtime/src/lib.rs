@@ -6,7 +6,7 @@
 //! - [`pages`]: which of a memory's pages were ever touched; [`written`]: which were written to
 //! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
 //! - [`control`]: requests to a running program; `wake`: ends its waits; [`trap`]: why it stopped
-//! - [`registry`]: lists for signal handlers; [`fork`]: children of this process
+//! - [`registry`]: lists for signal handlers; [`fork`]: children of this process; [`library`]: the file of this code
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
 //! - [`changes`]: what happened to a store between two moments, and making it happen again
 //! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`integrity`]: whether that fits the modules; [`image`]: to and from images
@@ -26,6 +26,7 @@ pub mod instance;
 pub mod instantiate;
 pub mod integrity;
 mod lay_out;
+pub mod library;
 pub mod life;
 mod limits;
 pub mod memory;

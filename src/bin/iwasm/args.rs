@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
-use iwasm::checkpoint::policy::{Setting, Settings};
+use wayfarer_program::policy::{Setting, Settings};
 
 /// Most entries that an option which makes a list can have.
 const LIST_MAX: usize = 8;

@@ -14,8 +14,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use iwasm::checkpoint;
-use iwasm::checkpoint::policy::Settings;
+use wayfarer_program::policy::Settings;
 
 use crate::args::{Command, Options, Refusal};
 use crate::guest::{Binary, Guest, Module, Runtime};
@@ -94,7 +93,7 @@ fn run(options: &Options) -> Result<u8, NotStarted> {
     let checkpoint = options.checkpoint.resolve_here().map_err(|e| NotStarted::Checkpoint(e.to_string()))?;
     let image = checkpoint.restore.clone();
     // Before anything that takes time: requests are heard from when the runtime is started.
-    checkpoint::configure(checkpoint);
+    wayfarer_program::configure(checkpoint);
     for note in &options.notes {
         print(&format!("{note}\n"));
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use iwasm::checkpoint::policy::EXIT_CHECKPOINTED;
+use wayfarer_program::policy::EXIT_CHECKPOINTED;
 
 /// Prints on C's stdout, the stream that the library prints on as well: so everything comes in the order it happened.
 pub(crate) fn print(text: &str) {

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use iwasm::checkpoint::policy::{DEFAULT_SIGNAL, parse_duration, parse_signal};
+use wayfarer_program::policy::{DEFAULT_SIGNAL, parse_duration, parse_signal};
 
 pub(crate) const HELP: &str = "\
 Usage: wayfarer COMMAND

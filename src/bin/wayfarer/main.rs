@@ -58,7 +58,7 @@ fn print(text: &str) -> Result<(), String> {
 /// Text to print; `None` if it was printed already, as it was made.
 fn inspect(inspect: &Inspect) -> Result<Option<String>, String> {
     let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
-    let description = describe(&image, &iwasm::checkpoint::describe);
+    let description = describe(&image, &wayfarer_program::describe);
     if !inspect.json {
         return Ok(Some(render(&description, &RenderOptions::default())));
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use iwasm::checkpoint::policy::signal_name;
+use wayfarer_program::policy::signal_name;
 use wayfarer_snapshot::Image;
 
 use crate::args::Request;

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::ptr::null_mut;
 use std::sync::{Arc, Weak};
 
+use wayfarer_program::Program;
 use wayfarer_runtime::{self as runtime, Instance};
 
 use super::super::exec_env::init_thread;
@@ -15,7 +16,6 @@ use super::super::types::wasm_module_inst_t;
 use super::engine::wasm_engine_t;
 use super::owned;
 use super::vectors::vector;
-use crate::checkpoint::driver::Driver;
 
 /// A store: what the objects of one thread live in.
 pub struct wasm_store_t {
@@ -30,9 +30,8 @@ pub(crate) struct StoreInner {
 impl StoreInner {
     /// Frees what nobody uses any more, if there is enough of it to be worth looking for.
     pub(crate) fn tidy(&self) {
-        if self.store.is_worth_collecting() {
-            Driver::collect_in(&self.store);
-        }
+        // SAFETY: handles use what they are of, and this is called with nothing else at hand.
+        unsafe { Program::tidy(&self.store) };
     }
 
     /// Makes a handle go with the store.

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::Work;
 use crate::capi::log::warning;
-use crate::compiled::compiler;
 
 /// How long a thread waits for more to do.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -138,7 +137,7 @@ fn start_thread(queue: &mut Queue) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // A host that closes this library must not take their code from them.
-        compiler::pin();
+        wayfarer_runtime::library::pin();
         // SAFETY: the functions are as fork(2) wants them, and stay.
         unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork_in_child)) };
     });

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use wayfarer_module::Module;
 use wayfarer_runtime::Store;
 use wayfarer_snapshot::Image;
 use wayfarer_snapshot::view::Thread;
@@ -14,15 +15,15 @@ use super::resources::instance::InstanceState;
 use super::resources::mode::Mode;
 use super::resources::wasi::Wasi;
 use super::resources::{Resource, missing, native_state, read};
-use crate::capi::instance::WASMModuleInstanceCommon;
-use crate::capi::load::WASMModuleCommon;
+use crate::embedder::Embedder;
+use crate::instance::HostParts;
 
 /// An image with its records.
-pub(crate) struct Source {
-    pub(crate) image: Image<'static>,
-    pub(crate) record: InstanceRecord,
+pub struct Source {
+    pub image: Image<'static>,
+    pub record: InstanceRecord,
     /// What the host had done, if that is what it is restored by.
-    pub(crate) host: Option<HostRecord>,
+    pub host: Option<HostRecord>,
 }
 
 impl Source {
@@ -30,7 +31,7 @@ impl Source {
     ///
     /// # Errors
     /// Text that says what is wrong with which image.
-    pub(crate) fn new(image: Image<'static>) -> Result<Source, String> {
+    pub fn new(image: Image<'static>) -> Result<Source, String> {
         let fail = |why: String| format!("{}: {why}", image.origin());
         if image.program().threads.len() > 1 {
             return Err(fail("the image has several threads".to_owned()));
@@ -52,7 +53,7 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::new`].
-    pub(crate) fn open(path: &Path) -> Result<Source, String> {
+    pub fn open(path: &Path) -> Result<Source, String> {
         Source::new(Image::open(path).map_err(|e| e.to_string())?)
     }
 
@@ -60,18 +61,17 @@ impl Source {
     ///
     /// # Errors
     /// Text that says what is wrong with which image.
-    pub(crate) fn check_alone(&self, module: &WASMModuleCommon) -> Result<(), String> {
+    pub fn check_alone(&self, ours: &Module, embedder: &dyn Embedder) -> Result<(), String> {
         let store = &self.image.program().store;
         let [id] = &store.modules[..] else {
             return Err(self.fail(format!("the image is of {} modules, not of one", store.modules.len())));
         };
-        let ours = module.module();
         if id.sha256 != ours.sha256 {
             let name = if id.name.is_empty() { String::new() } else { format!("{}, ", id.name) };
             let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
             return Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes));
         }
-        self.verify(module)?;
+        self.verify(ours, embedder)?;
         if store.instances.len() != 1 {
             return Err(self.fail("the image has several instances".to_owned()));
         }
@@ -86,23 +86,23 @@ impl Source {
     ///
     /// # Errors
     /// What is unknown here, contradicts itself, or is not of this module's mode.
-    pub(crate) fn verify(&self, module: &WASMModuleCommon) -> Result<(), String> {
-        let (sections, module) = (&self.image.program().host, module.module());
+    pub fn verify(&self, module: &Module, embedder: &dyn Embedder) -> Result<(), String> {
+        let sections = &self.image.program().host;
         InstanceState::verify(Some(&self.record), module)
             .and_then(|()| Host::verify(self.host.as_ref(), module))
             .and_then(|()| Mode::verify(read::<Mode>(sections)?.as_ref(), module))
             .and_then(|()| Wasi::verify(read::<Wasi>(sections)?.as_ref(), module))
-            .and_then(|()| native_state::verify(sections))
+            .and_then(|()| native_state::verify(&embedder.native_modules(), sections))
             .map_err(|why| self.fail(why))
     }
 
     /// The stack of the call in progress, if there is one.
-    pub(crate) fn thread(&self) -> Option<&Thread> {
+    pub fn thread(&self) -> Option<&Thread> {
         self.image.program().threads.first()
     }
 
     /// Hashes of the modules of its instances, in order.
-    pub(crate) fn modules(&self) -> Vec<[u8; 32]> {
+    pub fn modules(&self) -> Vec<[u8; 32]> {
         let store = &self.image.program().store;
         let module = |instance: &wayfarer_snapshot::view::InstanceView| {
             store.modules.get(instance.module as usize).map(|m| m.sha256)
@@ -123,7 +123,7 @@ impl Source {
     ///
     /// # Errors
     /// If there is none.
-    pub(crate) fn wasi(&self) -> Result<Cow<'_, [u8]>, String> {
+    pub fn wasi(&self) -> Result<Cow<'_, [u8]>, String> {
         let record = read::<Wasi>(&self.image.program().host).map_err(|why| self.fail(why))?;
         record.ok_or_else(|| self.fail(missing::<Wasi>()))
     }
@@ -132,13 +132,15 @@ impl Source {
     ///
     /// # Errors
     /// Text that says what does not fit.
-    pub(crate) fn lay_out(&self, store: &Store, instance: u32) -> Result<(), String> {
+    pub fn lay_out(&self, store: &Store, instance: u32, embedder: &dyn Embedder) -> Result<(), String> {
         store.lay_out(&self.image.program().store).map_err(|e| self.fail(e.to_string()))?;
         store
             .load_memories(&self.image, &store.loaded_modules(), false, None)
             .map_err(|e| self.fail(e.to_string()))?;
-        let instance = store.instance(instance as usize).and_then(WASMModuleInstanceCommon::of);
-        instance.map_or(Ok(()), |instance| native_state::restore(instance, &self.image.program().host))
+        let instance = store.instance(instance as usize).and_then(HostParts::of);
+        instance.map_or(Ok(()), |instance| {
+            native_state::restore(&embedder.native_modules(), instance, &self.image.program().host)
+        })
     }
 
     fn fail(&self, why: String) -> String {

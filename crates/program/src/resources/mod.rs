@@ -10,11 +10,11 @@
 //!
 //! A new kind is a file here that implements [`Resource`], and a line in [`save`], [`describe`] and [`OURS`].
 
-pub(crate) mod host;
-pub(crate) mod instance;
-pub(crate) mod mode;
-pub(crate) mod native_state;
-pub(crate) mod wasi;
+pub mod host;
+pub mod instance;
+pub mod mode;
+pub mod native_state;
+pub mod wasi;
 
 use std::ops::RangeInclusive;
 
@@ -24,10 +24,11 @@ use wayfarer_snapshot::view::HostSection;
 
 use super::history::History;
 use super::record::HostRecord;
-use crate::capi::instance::WASMModuleInstanceCommon;
+use crate::embedder::Embedder;
+use crate::instance::HostParts;
 
 /// A kind of state that the host adds to an image.
-pub(crate) trait Resource {
+pub trait Resource {
     /// What its section holds; some of it may be the section's own bytes.
     type Record<'a>;
     /// What it is made again in, and from what beside the record.
@@ -73,14 +74,17 @@ pub(crate) trait Resource {
 }
 
 /// What is saved.
-pub(crate) struct Saving<'a> {
+pub struct Saving<'a> {
     /// The store's first instance: whose sections an image has.
-    pub(crate) instance: &'a WASMModuleInstanceCommon,
-    pub(crate) history: &'a History,
+    pub instance: &'a HostParts,
+    /// Its module.
+    pub module: &'a Module,
+    pub embedder: &'a dyn Embedder,
+    pub history: &'a History,
     /// Which checkpoint it is.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// What the host has done, if it is restored by doing it again.
-    pub(crate) host: Option<HostRecord>,
+    pub host: Option<HostRecord>,
 }
 
 /// Names of the sections of kinds that have one; others are those of native modules.
@@ -95,7 +99,7 @@ fn is_ours(name: &str) -> bool {
 ///
 /// # Errors
 /// What cannot be saved, in words.
-pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
+pub fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
     let ours = [
         section::<wasi::Wasi>(&mut from)?,
         section::<instance::InstanceState>(&mut from)?,
@@ -103,7 +107,7 @@ pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
         section::<mode::Mode>(&mut from)?,
     ];
     let mut sections: Vec<HostSection> = ours.into_iter().flatten().collect();
-    sections.extend(native_state::save(from.instance)?);
+    sections.extend(native_state::save(&from.embedder.native_modules(), from.instance)?);
     Ok(sections)
 }
 
@@ -117,7 +121,7 @@ fn section<R: Resource>(from: &mut Saving<'_>) -> Result<Option<HostSection>, St
 ///
 /// # Errors
 /// It is of another version, or malformed.
-pub(crate) fn read<R: Resource>(sections: &[HostSection]) -> Result<Option<R::Record<'_>>, String> {
+pub fn read<R: Resource>(sections: &[HostSection]) -> Result<Option<R::Record<'_>>, String> {
     let Some(section) = sections.iter().find(|section| section.name == R::NAME) else { return Ok(None) };
     if !R::VERSIONS.contains(&section.version) {
         return if section.ancillary { Ok(None) } else { Err(other_version::<R>(section)) };
@@ -126,7 +130,7 @@ pub(crate) fn read<R: Resource>(sections: &[HostSection]) -> Result<Option<R::Re
 }
 
 /// An image without what every image has.
-pub(crate) fn missing<R: Resource>() -> String {
+pub fn missing<R: Resource>() -> String {
     format!("the image has no section '{}'", R::NAME)
 }
 

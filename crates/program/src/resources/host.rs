@@ -7,12 +7,12 @@ use serde_json::{Value as Json, json};
 use wayfarer_module::Module;
 
 use super::{Resource, Saving};
-use crate::checkpoint::history::History;
-use crate::checkpoint::record::{Call, HostRecord, InstanceNote, Outcome, StoreRecord};
-use crate::checkpoint::source::Source;
+use crate::history::History;
+use crate::record::{Call, HostRecord, InstanceNote, Outcome, StoreRecord};
+use crate::source::Source;
 
 /// The kind.
-pub(crate) struct Host;
+pub struct Host;
 
 impl Resource for Host {
     type Record<'a> = HostRecord;
@@ -85,8 +85,8 @@ impl Resource for Host {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::record::{Packed, Processes};
-    use crate::checkpoint::resources::{describe, read};
+    use crate::record::{Packed, Processes};
+    use crate::resources::{describe, read};
     use std::collections::BTreeMap;
     use wayfarer_runtime::fork::Lineage;
     use wayfarer_snapshot::view::{Entry, HostSection};

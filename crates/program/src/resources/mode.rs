@@ -7,10 +7,12 @@ use serde_json::Value as Json;
 use wayfarer_module::Module;
 
 use super::{Resource, Saving};
-use crate::capi::deterministic::VARIABLE;
+
+/// Switches deterministic mode on (`1`) or off (`0`) where the host says nothing.
+pub const VARIABLE: &str = "WAYFARER_DETERMINISTIC";
 
 /// The kind.
-pub(crate) struct Mode;
+pub struct Mode;
 
 impl Resource for Mode {
     /// That there is one says it all.
@@ -22,7 +24,7 @@ impl Resource for Mode {
     const VERSIONS: RangeInclusive<u32> = 1..=1;
 
     fn save(from: &mut Saving<'_>) -> Result<Option<()>, String> {
-        Ok(section(from.instance.module().module()))
+        Ok(section(from.module))
     }
 
     fn encode((): ()) -> Result<Vec<u8>, String> {
@@ -64,7 +66,7 @@ fn section(module: &Module) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::resources::{describe, read};
+    use crate::resources::{describe, read};
     use wayfarer_snapshot::view::HostSection;
 
     fn module(deterministic: bool) -> Module {

@@ -18,7 +18,7 @@ const USED: u32 = 1;
 
 /// The guest overwrote the heap's headers, or gave an address that is not a block's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Corrupted;
+pub struct Corrupted;
 
 impl From<OutOfBounds> for Corrupted {
     fn from(_: OutOfBounds) -> Self {
@@ -28,7 +28,7 @@ impl From<OutOfBounds> for Corrupted {
 
 /// An app heap: the guest addresses it spans.
 #[derive(Debug)]
-pub(crate) struct AppHeap {
+pub struct AppHeap {
     range: Range<u32>,
     /// One operation at a time.
     lock: Mutex<()>,
@@ -56,35 +56,35 @@ impl Block {
 impl AppHeap {
     /// A heap at these addresses, whose content is not looked at before [`AppHeap::format`] or a restore put it there.
     /// `None` if there is no room for a block.
-    pub(crate) fn new(range: Range<u32>) -> Option<Self> {
+    pub fn new(range: Range<u32>) -> Option<Self> {
         let start = range.start.checked_next_multiple_of(8)?;
         let end = range.end & !7;
         (end.checked_sub(start)? >= MIN_BLOCK).then(|| AppHeap { range: start..end, lock: Mutex::new(()) })
     }
 
     /// Makes the heap one free block.
-    pub(crate) fn format(&self, memory: &GuestMemory<'_>) -> Result<(), Corrupted> {
+    pub fn format(&self, memory: &GuestMemory<'_>) -> Result<(), Corrupted> {
         let Range { start, end } = self.range;
         Block { at: start, size: end - start, used: false, prev: 0 }.write(memory)
     }
 
     /// Guest addresses that it spans: first, and one behind the last.
-    pub(crate) fn range(&self) -> (u32, u32) {
+    pub fn range(&self) -> (u32, u32) {
         (self.range.start, self.range.end)
     }
 
     /// Whether an address is inside.
-    pub(crate) fn contains(&self, address: u32) -> bool {
+    pub fn contains(&self, address: u32) -> bool {
         self.range.contains(&address)
     }
 
     /// Size in bytes.
-    pub(crate) fn size(&self) -> u32 {
+    pub fn size(&self) -> u32 {
         self.range.end - self.range.start
     }
 
     /// Allocates `size` bytes; `None` if there is no room.
-    pub(crate) fn allocate(&self, memory: &GuestMemory<'_>, size: u32) -> Result<Option<u32>, Corrupted> {
+    pub fn allocate(&self, memory: &GuestMemory<'_>, size: u32) -> Result<Option<u32>, Corrupted> {
         let _one_at_a_time = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(need) = block_size(size) else { return Ok(None) };
         let mut block = self.first(memory)?;
@@ -101,14 +101,14 @@ impl AppHeap {
     }
 
     /// Frees a block.
-    pub(crate) fn free(&self, memory: &GuestMemory<'_>, address: u32) -> Result<(), Corrupted> {
+    pub fn free(&self, memory: &GuestMemory<'_>, address: u32) -> Result<(), Corrupted> {
         let _one_at_a_time = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let block = self.block_of(memory, address)?;
         self.release(memory, block)
     }
 
     /// Resizes a block, moving it if need be; `None` if there is no room, and the block stays as it was.
-    pub(crate) fn reallocate(
+    pub fn reallocate(
         &self,
         memory: &GuestMemory<'_>,
         address: u32,
@@ -126,7 +126,7 @@ impl AppHeap {
     }
 
     /// Bytes in use, headers included.
-    pub(crate) fn used(&self, memory: &GuestMemory<'_>) -> Result<u32, Corrupted> {
+    pub fn used(&self, memory: &GuestMemory<'_>) -> Result<u32, Corrupted> {
         let _one_at_a_time = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut used, mut block) = (0, Some(self.first(memory)?));
         while let Some(b) = block {

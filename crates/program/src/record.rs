@@ -15,88 +15,88 @@ const LIMIT: usize = 512 << 20;
 
 /// The C API's part of an instance.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct InstanceRecord {
+pub struct InstanceRecord {
     /// Guest addresses of the app heap.
-    pub(crate) heap: Option<(u32, u32)>,
+    pub heap: Option<(u32, u32)>,
     /// Checkpoints taken of this program so far, this one included.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Arguments of the call in progress, if there is one (see [`Call::args`]).
-    pub(crate) in_progress: Option<Vec<u64>>,
+    pub in_progress: Option<Vec<u64>>,
 }
 
 /// What a host has done with its instances: it is restored by doing the same again.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct HostRecord {
+pub struct HostRecord {
     /// Whether what calls changed is kept: the host may have looked at memory between them.
-    pub(crate) observed: bool,
+    pub observed: bool,
     /// The store whose call is in progress: the one that the image's view is of.
-    pub(crate) pending: u32,
+    pub pending: u32,
     /// All stores, in the order they were first used in, also those that are gone.
-    pub(crate) stores: Vec<StoreRecord>,
+    pub stores: Vec<StoreRecord>,
     /// Where guests, also those that are gone, have left files that they read as the host's standard streams.
-    pub(crate) streams: Vec<wayfarer_wasi::StreamPosition>,
+    pub streams: Vec<wayfarer_wasi::StreamPosition>,
     /// The process of the call in progress.
-    pub(crate) process: Processes,
+    pub process: Processes,
 }
 
 /// In which process, of a host that has forked, a call was made.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Processes {
+pub struct Processes {
     /// Where it began.
-    pub(crate) begun: Lineage,
+    pub begun: Lineage,
     /// Where it ended, or was stopped: in a child, if a native function has forked.
-    pub(crate) ended: Lineage,
+    pub ended: Lineage,
 }
 
 impl Processes {
     /// This process, from beginning to end.
-    pub(crate) fn here() -> Processes {
+    pub fn here() -> Processes {
         Processes { begun: Lineage::here(), ended: Lineage::here() }
     }
 }
 
 /// A store's part of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct StoreRecord {
+pub struct StoreRecord {
     /// Its instances, in order.
-    pub(crate) instances: Vec<InstanceNote>,
+    pub instances: Vec<InstanceNote>,
     /// Calls that are done, in order.
-    pub(crate) calls: Vec<Call>,
+    pub calls: Vec<Call>,
     /// The processes of those, by their place among the calls, that were not made where the one before them ended.
-    pub(crate) processes: BTreeMap<u64, Processes>,
+    pub processes: BTreeMap<u64, Processes>,
 }
 
 /// An instance that the host made.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct InstanceNote {
+pub struct InstanceNote {
     /// Of its module's binary.
-    pub(crate) sha256: [u8; 32],
+    pub sha256: [u8; 32],
     /// WASI's state, if the instance is alive, and not the one whose state has a section of its own.
-    pub(crate) wasi: Option<Vec<u8>>,
+    pub wasi: Option<Vec<u8>>,
 }
 
 /// A call from the host that is done. A restored host makes it again and is given the same, without the guest running.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Call {
+pub struct Call {
     /// Instance, by its place in the store.
-    pub(crate) instance: u32,
+    pub instance: u32,
     /// Function index.
-    pub(crate) func: u32,
+    pub func: u32,
     /// Why it was made.
-    pub(crate) entry: Entry,
+    pub entry: Entry,
     /// Argument slots; a function is named as [`FuncName`].
-    pub(crate) args: Vec<u64>,
+    pub args: Vec<u64>,
     /// How it ended.
-    pub(crate) outcome: Outcome,
+    pub outcome: Outcome,
     /// What it changed.
-    pub(crate) changes: Packed,
+    pub changes: Packed,
     /// State of native modules afterwards, of those whose state it changed.
-    pub(crate) hooks: Vec<HostSection>,
+    pub hooks: Vec<HostSection>,
 }
 
 impl Call {
     /// Bytes that it takes, roughly.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let results = match &self.outcome {
             Outcome::Returned(slots) => slots.len() * 8,
             Outcome::Failed { exception, .. } => exception.len(),
@@ -108,7 +108,7 @@ impl Call {
 
 /// How a call ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Result slots, as [`Call::args`].
     Returned(Vec<u64>),
     /// With an exception.
@@ -124,14 +124,14 @@ pub(crate) enum Outcome {
 }
 
 /// A function in a slot: 0 for null, otherwise function index below, place of its instance plus one above.
-pub(crate) struct FuncName;
+pub struct FuncName;
 
 impl FuncName {
-    pub(crate) fn of(id: wayfarer_snapshot::view::FuncId) -> u64 {
+    pub fn of(id: wayfarer_snapshot::view::FuncId) -> u64 {
         (u64::from(id.instance) + 1) << 32 | u64::from(id.func)
     }
 
-    pub(crate) fn id(slot: u64) -> Option<wayfarer_snapshot::view::FuncId> {
+    pub fn id(slot: u64) -> Option<wayfarer_snapshot::view::FuncId> {
         let instance = (slot >> 32).checked_sub(1)? as u32;
         Some(wayfarer_snapshot::view::FuncId { instance, func: slot as u32 })
     }
@@ -139,7 +139,7 @@ impl FuncName {
 
 /// Changes, compressed if that is worth it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Packed {
+pub struct Packed {
     /// Length of the encoded changes; 0: there are none.
     raw_len: u64,
     /// Encoded; as a zstd frame if shorter than `raw_len`.
@@ -160,7 +160,7 @@ fn is_plausible(raw_len: u64, packed: usize) -> bool {
 
 impl Packed {
     /// Packs changes.
-    pub(crate) fn new(changes: &Changes) -> Result<Packed, Malformed> {
+    pub fn new(changes: &Changes) -> Result<Packed, Malformed> {
         if changes.is_empty() {
             return Ok(Packed::default());
         }
@@ -176,7 +176,7 @@ impl Packed {
     }
 
     /// The changes.
-    pub(crate) fn unpack(&self) -> Result<Changes, Malformed> {
+    pub fn unpack(&self) -> Result<Changes, Malformed> {
         if self.raw_len == 0 {
             return Ok(Changes::default());
         }
@@ -199,14 +199,14 @@ impl Packed {
     }
 
     /// Bytes that it takes.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.bytes.len()
     }
 }
 
 /// A host section that cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Malformed(String);
+pub struct Malformed(String);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -277,12 +277,12 @@ impl HostRecord1 {
 }
 
 impl InstanceRecord {
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         encode(self)
     }
 
     /// Reads a record of this version or an older one.
-    pub(crate) fn decode(bytes: &[u8], version: u32) -> Result<InstanceRecord, Malformed> {
+    pub fn decode(bytes: &[u8], version: u32) -> Result<InstanceRecord, Malformed> {
         if bytes.len() > LIMIT {
             return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }
@@ -305,12 +305,12 @@ impl InstanceRecord {
 }
 
 impl HostRecord {
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
+    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
         encode(self)
     }
 
     /// Reads a record of this version or an older one.
-    pub(crate) fn decode(bytes: &[u8], version: u32) -> Result<HostRecord, Malformed> {
+    pub fn decode(bytes: &[u8], version: u32) -> Result<HostRecord, Malformed> {
         if bytes.len() > LIMIT {
             return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }

@@ -205,7 +205,7 @@ pub(crate) fn listen(signal: i32) -> io::Result<()> {
         libc::sigaction(signal, &raw const action, null_mut())
     };
     // A host that closes this library must not take the handler's code from it.
-    crate::compiled::compiler::pin();
+    wayfarer_runtime::library::pin();
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -6,11 +6,11 @@ use serde_json::Value as Json;
 use wayfarer_module::Module;
 
 use super::{Resource, Saving, missing};
-use crate::capi::app_heap::AppHeap;
-use crate::checkpoint::record::InstanceRecord;
+use crate::app_heap::AppHeap;
+use crate::record::InstanceRecord;
 
 /// The kind.
-pub(crate) struct InstanceState;
+pub struct InstanceState;
 
 impl Resource for InstanceState {
     type Record<'a> = InstanceRecord;
@@ -54,7 +54,7 @@ impl Resource for InstanceState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::resources::{describe, read};
+    use crate::resources::{describe, read};
     use serde_json::json;
     use wayfarer_snapshot::view::HostSection;
 

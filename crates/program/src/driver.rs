@@ -22,13 +22,13 @@ use super::progress::Shown;
 use super::record::HostRecord;
 use super::resources::{self, Saving};
 use super::watcher::{self, Watch};
-use super::{config, leave, program};
-use crate::capi::exec_env;
-use crate::capi::instance::WASMModuleInstanceCommon;
+use super::{config, host as program, leave, thread};
+use crate::embedder::Embedder;
+use crate::instance::HostParts;
 
 /// Where an image goes.
 #[derive(Debug)]
-pub(crate) enum Target {
+pub enum Target {
     /// A file, replaced as a whole.
     Path(PathBuf),
     /// A descriptor, from where it is.
@@ -39,28 +39,33 @@ pub(crate) enum Target {
 
 /// What became of a checkpoint.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub struct Report {
     /// What was written.
-    pub(crate) stats: Stats,
+    pub stats: Stats,
     /// How long the program stood still.
-    pub(crate) paused: Duration,
+    pub paused: Duration,
     /// The image, if it was to go to memory.
-    pub(crate) image: Option<Vec<u8>>,
+    pub image: Option<Vec<u8>>,
 }
 
 /// What is called when a checkpoint was taken or failed, on the thread that took it.
-pub(crate) type Done = Box<dyn FnOnce(Result<Report, String>) + Send>;
+pub type Done = Box<dyn FnOnce(Result<Report, String>) + Send>;
 
 /// Makes an order, each time one is triggered.
-pub(crate) type Prepared = Box<dyn Fn() -> Option<Request> + Send>;
+pub type Prepared = Box<dyn Fn() -> Option<Request> + Send>;
 
 /// An order to take a checkpoint.
-pub(crate) struct Request {
-    pub(crate) target: Target,
-    pub(crate) compression: Compression,
-    pub(crate) reason: Reason,
-    pub(crate) then: AfterCheckpoint,
-    pub(crate) done: Done,
+pub struct Request {
+    /// Where the image goes.
+    pub target: Target,
+    /// How its pages are compressed.
+    pub compression: Compression,
+    /// Why it is taken.
+    pub reason: Reason,
+    /// What becomes of the program.
+    pub then: AfterCheckpoint,
+    /// Who is told.
+    pub done: Done,
 }
 
 /// Why there are no checkpoints of some code.
@@ -82,7 +87,7 @@ fn notice_forks() {
 /// In a process that was just forked. Only what is async-signal-safe.
 unsafe extern "C" fn in_child() {
     // SAFETY: a thread in a call of a driver's store keeps it.
-    let driver = unsafe { exec_env::called_here().as_ref() };
+    let driver = unsafe { thread::called_here().as_ref() };
     let inside = driver.map(|driver| &raw const driver.gate).unwrap_or(std::ptr::null());
     let by_policy = driver.is_some_and(|driver| driver.policy.is_some());
     super::gate::forked([inside, if by_policy { &raw const program::GATE } else { std::ptr::null() }]);
@@ -90,6 +95,7 @@ unsafe extern "C" fn in_child() {
 
 /// The checkpoints of one store.
 pub(crate) struct Driver {
+    embedder: Arc<dyn Embedder>,
     policy: Option<Policy>,
     /// What is kept of what the host does.
     keep: Keep,
@@ -126,6 +132,7 @@ impl Driver {
     /// Text: what the operating system refused.
     pub(crate) fn new(
         store: &Arc<Store>,
+        embedder: Arc<dyn Embedder>,
         policy: Option<Policy>,
         keep: Keep,
         sequence: u64,
@@ -142,9 +149,10 @@ impl Driver {
         };
         let at = policy.as_ref().and_then(|policy| policy.at);
         let driver = Arc::new(Driver {
+            history: Arc::new(History::new(keep, embedder.clone())),
+            embedder,
             policy,
             keep,
-            history: Arc::new(History::new(keep)),
             possible: AtomicBool::new(true),
             control,
             requests: Mutex::default(),
@@ -173,6 +181,11 @@ impl Driver {
         }
         self.possible.store(false, Ordering::Release);
         if self.policy.is_some() { Err(NO_CHECKPOINTS.to_owned()) } else { Ok(()) }
+    }
+
+    /// The program that it is part of.
+    pub(crate) fn embedder(&self) -> &dyn Embedder {
+        &*self.embedder
     }
 
     /// What the host has done with the store.
@@ -353,7 +366,7 @@ impl Driver {
             };
             match taken {
                 Ok(_) if policy.then == Then::Exit => leave::end_process(),
-                Ok(_) => warn_of_natives(),
+                Ok(_) => warn_of_natives(&*self.embedder),
                 Err(why) => complain(&format!("no checkpoint taken: {why}")),
             }
             program::served(self);
@@ -513,17 +526,26 @@ impl Driver {
         sequence: u64,
         host: Option<HostRecord>,
     ) -> Result<Vec<HostSection>, String> {
-        let Some(instance) = store.instance(0).and_then(WASMModuleInstanceCommon::of) else {
+        let first = store.instance(0);
+        let (Some(first), Some(instance)) = (first, first.and_then(HostParts::of)) else {
             return Err("the store's first instance is gone".to_owned());
         };
-        resources::save(Saving { instance, history: &self.history, sequence, host })
+        let embedder = self.embedder();
+        resources::save(Saving {
+            instance,
+            module: first.module(),
+            embedder,
+            history: &self.history,
+            sequence,
+            host,
+        })
     }
 }
 
 /// Says, once, which native functions the guest has called whose own state is in no image.
-fn warn_of_natives() {
+fn warn_of_natives(embedder: &dyn Embedder) {
     static SAID: AtomicBool = AtomicBool::new(false);
-    let names = crate::capi::called::without_state();
+    let names = embedder.natives_without_state();
     if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
         complain(&format!(
             "what these native functions keep in the host's memory is not part of the image: {names} \

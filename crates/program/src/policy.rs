@@ -422,7 +422,7 @@ fn parse_files(text: &str) -> Result<bool, String> {
 }
 
 /// Whether a file may have these permissions and be of any use as an image.
-pub(crate) fn is_image_mode(mode: u32) -> bool {
+pub fn is_image_mode(mode: u32) -> bool {
     mode <= 0o777 && mode & 0o400 != 0
 }
 

@@ -10,7 +10,7 @@ use wayfarer_wasi::{RestorePolicy, WasiCtx};
 use super::{Resource, Saving, missing};
 
 /// The kind.
-pub(crate) struct Wasi;
+pub struct Wasi;
 
 impl Resource for Wasi {
     /// As `wayfarer-wasi` encodes it, behind a version of its own.
@@ -22,7 +22,7 @@ impl Resource for Wasi {
     const VERSIONS: RangeInclusive<u32> = 1..=1;
 
     fn save(from: &mut Saving<'_>) -> Result<Option<Cow<'static, [u8]>>, String> {
-        from.instance.wasi.ctx.save().map(|bytes| Some(bytes.into())).map_err(|e| e.to_string())
+        from.instance.wasi.save().map(|bytes| Some(bytes.into())).map_err(|e| e.to_string())
     }
 
     fn encode(record: Cow<'_, [u8]>) -> Result<Vec<u8>, String> {
@@ -50,7 +50,7 @@ impl Resource for Wasi {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::resources::{describe, read};
+    use crate::resources::{describe, read};
     use wayfarer_snapshot::view::HostSection;
     use wayfarer_wasi::WasiBuilder;
 

@@ -19,20 +19,21 @@ use wayfarer_snapshot::view::{Entry, HostSection, Thread};
 use super::record::{Call, FuncName, InstanceNote, Outcome, Packed, Processes, StoreRecord};
 use super::resources::native_state;
 use super::source::Source;
-use crate::capi::instance::WASMModuleInstanceCommon;
+use crate::embedder::Embedder;
+use crate::instance::{HostParts, imports_wasi};
 
 /// Calls remembered of a process at most.
-pub(crate) const MAX_CALLS: usize = 1 << 20;
+pub const MAX_CALLS: usize = 1 << 20;
 
 /// Instances remembered of a store at most.
 pub(crate) const MAX_INSTANCES: usize = 1 << 20;
 
 /// Bytes of what they changed at most, compressed.
-pub(crate) const MAX_BYTES: usize = 256 << 20;
+pub const MAX_BYTES: usize = 256 << 20;
 
 /// What is kept of the calls that a host makes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Keep {
+pub enum Keep {
     /// Nothing: it goes on by `wayfarer.h`.
     Nothing,
     /// Results: it does not look at the guest between its calls (`iwasm`).
@@ -42,8 +43,9 @@ pub(crate) enum Keep {
 }
 
 /// A store's history.
-pub(crate) struct History {
+pub struct History {
     keep: Keep,
+    embedder: Arc<dyn Embedder>,
     state: Mutex<State>,
     /// Nothing to repeat, no call in progress to come back to: looked at by every call.
     caught_up: AtomicBool,
@@ -93,7 +95,7 @@ struct Pending {
 }
 
 /// What becomes of something that the host does.
-pub(crate) enum Replay {
+pub enum Replay {
     /// Do it.
     Run,
     /// It was done; these were the results.
@@ -108,13 +110,13 @@ pub(crate) enum Replay {
 
 /// A call of the host's.
 #[derive(Clone, Copy)]
-pub(crate) struct Made<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) instance: &'a Instance,
-    pub(crate) func: &'a Func,
+pub struct Made<'a> {
+    pub store: &'a Store,
+    pub instance: &'a Instance,
+    pub func: &'a Func,
     /// Types of its parameters and results.
-    pub(crate) params: &'a [ValType],
-    pub(crate) results: &'a [ValType],
+    pub params: &'a [ValType],
+    pub results: &'a [ValType],
 }
 
 impl Made<'_> {
@@ -165,8 +167,8 @@ fn map_functions(types: &[ValType], slots: &[u64], f: impl Fn(u64) -> Option<u64
 
 impl History {
     /// The history of a store in which nothing has happened.
-    pub(crate) fn new(keep: Keep) -> History {
-        History { keep, state: Mutex::default(), caught_up: AtomicBool::new(true) }
+    pub fn new(keep: Keep, embedder: Arc<dyn Embedder>) -> History {
+        History { keep, embedder, state: Mutex::default(), caught_up: AtomicBool::new(true) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -175,17 +177,17 @@ impl History {
 
     /// Whether there is nothing to repeat, nor a call in progress to come back to.
     #[inline]
-    pub(crate) fn is_caught_up(&self) -> bool {
+    pub fn is_caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Acquire)
     }
 
     /// Whether anything is remembered.
-    pub(crate) fn keeps(&self) -> bool {
+    pub fn keeps(&self) -> bool {
         self.keep != Keep::Nothing
     }
 
     /// The host will do again what the image says of its store number `ordinal`.
-    pub(crate) fn repeat(&self, source: Arc<Source>, ordinal: usize) {
+    pub fn repeat(&self, source: Arc<Source>, ordinal: usize) {
         let mut state = self.state();
         let host = source.host.as_ref();
         let pending = host.map_or(0, |host| host.pending as usize);
@@ -212,7 +214,7 @@ impl History {
 
     /// The state is that of the image already: only results are given once more. Calls of start functions are not made
     /// again, as the instance has them behind it.
-    pub(crate) fn go_on_from(&self, source: &Source) {
+    pub fn go_on_from(&self, source: &Source) {
         let mut state = self.state();
         let calls = source.host.as_ref().and_then(|h| h.stores.first()).map(|s| s.calls.clone());
         let calls = calls.unwrap_or_default();
@@ -232,7 +234,7 @@ impl History {
     ///
     /// # Errors
     /// Text: the first time it was another one.
-    pub(crate) fn instance_made(&self, place: usize, sha256: [u8; 32]) -> Result<(), String> {
+    pub fn instance_made(&self, place: usize, sha256: [u8; 32]) -> Result<(), String> {
         let mut state = self.state();
         if let (Some(expected), Some((source, _))) = (state.expected.get(place), &state.origin)
             && *expected != sha256
@@ -260,7 +262,7 @@ impl History {
     ///
     /// # Errors
     /// The image has none, in words.
-    pub(crate) fn wasi_of(&self, place: usize) -> Result<Option<Vec<u8>>, String> {
+    pub fn wasi_of(&self, place: usize) -> Result<Option<Vec<u8>>, String> {
         let state = self.state();
         let Some((source, ordinal)) = &state.origin else { return Ok(None) };
         if place == 0 && source.is_section_of_first(*ordinal) {
@@ -271,7 +273,7 @@ impl History {
     }
 
     /// Where an instance that goes again, as it did the first time, leaves the host's standard streams.
-    pub(crate) fn streams_left(&self, place: usize) -> Option<Vec<wayfarer_wasi::StreamPosition>> {
+    pub fn streams_left(&self, place: usize) -> Option<Vec<wayfarer_wasi::StreamPosition>> {
         let state = self.state();
         let (source, ordinal) = state.origin.as_ref()?;
         let host = source.host.as_ref()?;
@@ -286,7 +288,7 @@ impl History {
     }
 
     /// Why a host could not do the same again, if it could not.
-    pub(crate) fn obstacle(&self) -> Option<String> {
+    pub fn obstacle(&self) -> Option<String> {
         let state = self.state();
         let away = || {
             let pending = state.pending.as_ref();
@@ -296,7 +298,7 @@ impl History {
     }
 
     /// The store is gone, and nothing of it is watched any more. What the host did with it is still to be repeated.
-    pub(crate) fn store_gone(&self) {
+    pub fn store_gone(&self) {
         let mut state = self.state();
         state.watch = ChangeWatch::default();
         state.running.clear();
@@ -305,13 +307,13 @@ impl History {
     }
 
     /// Whether a call is being made.
-    pub(crate) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         !self.state().running.is_empty()
     }
 
     /// Instances and calls, for an image, and where a call that is being made began. What is still to be repeated belongs to
     /// it.
-    pub(crate) fn record(&self) -> (StoreRecord, Option<Lineage>) {
+    pub fn record(&self) -> (StoreRecord, Option<Lineage>) {
         let state = self.state();
         let expected = state.expected.iter().skip(state.instances.len());
         let notes = state.instances.iter().chain(expected);
@@ -325,7 +327,7 @@ impl History {
     }
 
     /// Notes that a call of the host's begins.
-    pub(crate) fn begin(&self, made: Made<'_>, entry: Entry, args: &[u64]) {
+    pub fn begin(&self, made: Made<'_>, entry: Entry, args: &[u64]) {
         // The arguments of a main function tell where they are in memory.
         if self.keep == Keep::Nothing && entry != Entry::Main {
             return;
@@ -365,7 +367,7 @@ impl History {
 
     /// A call was not made, as the host had terminated it before it began. Whether it was so, or came just after, is chance:
     /// it is a call like others, which the restored host makes again.
-    pub(crate) fn ended_before(
+    pub fn ended_before(
         &self,
         made: Made<'_>,
         entry: Entry,
@@ -403,7 +405,7 @@ impl History {
     }
 
     /// Notes how a call ended: its result slots, or its exception.
-    pub(crate) fn end(&self, made: Made<'_>, result: Result<&[u64], Outcome>) {
+    pub fn end(&self, made: Made<'_>, result: Result<&[u64], Outcome>) {
         let mut state = self.state();
         let instance = made.instance.number();
         let running = state.running.iter().rposition(|r| r.instance == instance);
@@ -427,7 +429,7 @@ impl History {
     ) -> Result<Call, String> {
         let changes = if self.keep == Keep::Changes {
             let changes = state.watch.changes(made.store).map_err(|e| e.to_string())?;
-            if changes.has_host_references() && crate::capi::externref::made_by_guest() {
+            if changes.has_host_references() && self.embedder.has_made_references() {
                 return Err("the guest keeps a reference to an object that a native function has made, \
                             and that a restored host could not make again"
                     .to_owned());
@@ -438,7 +440,7 @@ impl History {
         };
         let outcome = match result {
             Ok(slots) => {
-                if made.results.contains(&ValType::ExternRef) && crate::capi::externref::made_by_guest() {
+                if made.results.contains(&ValType::ExternRef) && self.embedder.has_made_references() {
                     return Err(format!(
                         "function {} gave the host an object that a native function may have made, and that a \
                          restored host could not make again",
@@ -450,9 +452,11 @@ impl History {
             Err(failed) => failed,
         };
         let mut changed = Vec::new();
-        if self.keep == Keep::Changes && native_state::any() {
-            let instance = WASMModuleInstanceCommon::of(made.instance);
-            let saved = instance.map(native_state::save).transpose()?.unwrap_or_default();
+        let natives = if self.keep == Keep::Changes { self.embedder.native_modules() } else { Vec::new() };
+        if !natives.is_empty() {
+            let instance = HostParts::of(made.instance);
+            let saved = instance.map(|instance| native_state::save(&natives, instance));
+            let saved = saved.transpose()?.unwrap_or_default();
             changed = saved.iter().filter(|s| !state.hooks.contains(s)).cloned().collect();
             state.hooks = saved;
         }
@@ -468,7 +472,7 @@ impl History {
     }
 
     /// Arguments of the call that is being made, if it is the only one.
-    pub(crate) fn in_progress(&self) -> Option<Vec<u64>> {
+    pub fn in_progress(&self) -> Option<Vec<u64>> {
         match &*self.state().running {
             [one] => Some(one.args.clone()),
             _ => None,
@@ -477,7 +481,7 @@ impl History {
 
     /// Why the call that comes next was made the first time, if it was in progress and its state is in place: its
     /// arguments are where they belong. Its arguments with it.
-    pub(crate) fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
+    pub fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
         if self.is_caught_up() {
             return None;
         }
@@ -487,7 +491,7 @@ impl History {
     }
 
     /// Instance and function index of the call in progress that the host has not come back to.
-    pub(crate) fn pending_function(&self) -> Option<(u32, u32)> {
+    pub fn pending_function(&self) -> Option<(u32, u32)> {
         let state = self.state();
         let func = state.pending.as_ref()?.thread.frames.first()?.func;
         Some((func.instance, func.func))
@@ -497,7 +501,7 @@ impl History {
     ///
     /// # Errors
     /// The image cannot be read any more, or does not fit.
-    pub(crate) fn take_pending(&self, store: &Store) -> Result<Option<Thread>, String> {
+    pub fn take_pending(&self, store: &Store) -> Result<Option<Thread>, String> {
         let mut state = self.state();
         while let Some(call) = state.repeat.pop_front() {
             state.repeated(call);
@@ -506,7 +510,7 @@ impl History {
     }
 
     /// What becomes of a call with these argument slots.
-    pub(crate) fn call(&self, made: Made<'_>, args: &[u64]) -> Replay {
+    pub fn call(&self, made: Made<'_>, args: &[u64]) -> Replay {
         if self.is_caught_up() {
             return Replay::Run;
         }
@@ -555,7 +559,7 @@ impl History {
     /// its: it does what it did the first time, from here.
     fn go_another_way(&self, state: &mut State, store: &Store) -> Replay {
         let uses_wasi =
-            |instance| WASMModuleInstanceCommon::of(instance).is_some_and(|i| i.module().imports_wasi());
+            |instance: &Instance| HostParts::of(instance).is_some() && imports_wasi(instance.module());
         if store.instances().any(uses_wasi) {
             // What the image has of WASI is of another moment.
             return Replay::Astray(
@@ -588,9 +592,8 @@ impl History {
         };
         let changes = call.changes.unpack().map_err(|e| e.to_string())?;
         made.store.apply(&changes).map_err(|e| e.to_string())?;
-        if let (Some(instance), false) = (WASMModuleInstanceCommon::of(made.instance), call.hooks.is_empty())
-        {
-            native_state::restore(instance, &call.hooks)?;
+        if let (Some(instance), false) = (HostParts::of(made.instance), call.hooks.is_empty()) {
+            native_state::restore(&self.embedder.native_modules(), instance, &call.hooks)?;
         }
         if let Some(call) = state.repeat.pop_front() {
             state.repeated(call);
@@ -609,8 +612,11 @@ impl History {
         };
         self.begin_again(state, store, &pending);
         if let Some(source) = &pending.source
-            && let Err(why) =
-                source.lay_out(store, pending.thread.frames.first().map_or(0, |f| f.func.instance))
+            && let Err(why) = source.lay_out(
+                store,
+                pending.thread.frames.first().map_or(0, |f| f.func.instance),
+                &*self.embedder,
+            )
         {
             state.running.clear();
             state.pending = Some(pending);
@@ -705,7 +711,7 @@ fn unnamed(func: u32) -> String {
 }
 
 /// Hosts give the loader's message 128 bytes: what tells the modules apart comes first.
-pub(crate) fn another_module(image: &[u8; 32], ours: &[u8; 32]) -> String {
+pub fn another_module(image: &[u8; 32], ours: &[u8; 32]) -> String {
     format!(
         "the image is of another module: {}, not {} (SHA-256 begins so)",
         hex(&image[..6]),

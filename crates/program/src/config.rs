@@ -25,14 +25,14 @@ fn from_environment() -> Result<Resolved, String> {
 ///
 /// # Errors
 /// What is wrong with the environment.
-pub(crate) fn in_force() -> Result<Resolved, String> {
+pub fn in_force() -> Result<Resolved, String> {
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
     in_force.get_or_insert_with(|| (from_environment(), false)).0.clone()
 }
 
 /// Handles the signal that asks for checkpoints, before there is anything to take one of: it would end the process. What
 /// is wrong with the settings is said when an instance is made.
-pub(crate) fn listen() {
+pub fn listen() {
     let in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
     // The environment may still be changed until then.
     let settings = in_force.as_ref().map_or_else(from_environment, |(settings, _)| settings.clone());
@@ -43,7 +43,7 @@ pub(crate) fn listen() {
 
 /// Says on stderr, once, why there is no instance if that has to do with the environment's settings: whoever set them
 /// may not see what the host does with the library's messages. The message.
-pub(crate) fn refused(why: String) -> String {
+pub fn refused(why: String) -> String {
     static LAST: Mutex<String> = Mutex::new(String::new());
     let by_program = matches!(*IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner), Some((_, true)));
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +55,7 @@ pub(crate) fn refused(why: String) -> String {
 }
 
 /// Takes the order to restore: it holds for one instance.
-pub(crate) fn restored() {
+pub fn restored() {
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((Ok(resolved), _)) = in_force.as_mut() {
         resolved.restore = None;
@@ -66,7 +66,7 @@ pub(crate) fn restored() {
 static IMAGE_MODE: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Sets the permissions of images from now on, whatever the settings say.
-pub(crate) fn set_image_mode(mode: u32) {
+pub fn set_image_mode(mode: u32) {
     IMAGE_MODE.store(mode, Ordering::Relaxed);
 }
 

@@ -12,7 +12,7 @@ use super::history::{History, Keep};
 use super::policy::Resolved;
 use super::record::{HostRecord, Processes};
 use super::source::Source;
-use crate::capi::instance::WASMModuleInstanceCommon;
+use crate::instance::HostParts;
 
 /// Calls into any guest that the environment's checkpoints are about go through it.
 pub(crate) static GATE: Gate = Gate::new();
@@ -36,7 +36,7 @@ fn program() -> MutexGuard<'static, Program> {
 }
 
 /// What a store's first instance begins with.
-pub(crate) enum Start {
+pub enum Start {
     /// Nothing.
     Anew,
     /// The image, which is of this instance alone and in which it is at once.
@@ -49,7 +49,7 @@ pub(crate) enum Start {
 ///
 /// # Errors
 /// What is wrong with the image, in words.
-pub(crate) fn start(settings: &Resolved) -> Result<Start, String> {
+pub fn start(settings: &Resolved) -> Result<Start, String> {
     let mut program = program();
     let ordinal = program.members.len();
     let source = match (&program.source, &settings.restore) {
@@ -90,7 +90,7 @@ pub(crate) fn join(store: &Arc<Store>, driver: &Arc<Driver>, history: &Arc<Histo
 }
 
 /// What the settings say is to be kept of what a host does.
-pub(crate) fn keep(settings: &Resolved) -> Keep {
+pub fn keep(settings: &Resolved) -> Keep {
     match &settings.policy {
         None => Keep::Nothing,
         Some(_) if settings.observed => Keep::Changes,
@@ -140,10 +140,10 @@ pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
                 // That of the first instance of the image's store is in a section of its own. If the first that was made is
                 // gone, a note says it, too: so it is known that the section is not of that one.
                 if let Some(note) = stored.instances.get_mut(number)
-                    && let Some(instance) = WASMModuleInstanceCommon::of(instance)
+                    && let Some(instance) = HostParts::of(instance)
                     && !(in_progress && number == 0)
                 {
-                    note.wasi = Some(instance.wasi.ctx.save().map_err(|e| e.to_string())?);
+                    note.wasi = Some(instance.wasi.save().map_err(|e| e.to_string())?);
                 }
             }
         }

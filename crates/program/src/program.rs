@@ -1,0 +1,139 @@
+//! A program: a store, with what takes its checkpoints.
+
+use std::sync::Arc;
+
+use wayfarer_runtime::Store;
+
+use crate::driver::{Driver, Prepared, Request};
+use crate::embedder::Embedder;
+use crate::history::{History, Keep};
+use crate::policy::Policy;
+use crate::thread;
+
+/// A store and its checkpoints. There is one for each store; this is a handle.
+#[derive(Clone)]
+pub struct Program {
+    store: Arc<Store>,
+    driver: Arc<Driver>,
+}
+
+impl Program {
+    /// The program of a store, if an instance was made in it before.
+    pub fn of(store: &Arc<Store>) -> Option<Program> {
+        Some(Program { driver: Driver::of(store)?, store: store.clone() })
+    }
+
+    /// A program for a store. The policy's signal, timer and count are in effect from now on.
+    ///
+    /// # Errors
+    /// Text: what the operating system refused.
+    pub fn new(
+        store: &Arc<Store>,
+        embedder: Arc<dyn Embedder>,
+        policy: Option<Policy>,
+        keep: Keep,
+        sequence: u64,
+    ) -> Result<Program, String> {
+        let driver = Driver::new(store, embedder, policy, keep, sequence)?;
+        Ok(Program { driver, store: store.clone() })
+    }
+
+    /// Its store.
+    #[inline]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// What the host has done with it.
+    #[inline]
+    pub fn history(&self) -> &Arc<History> {
+        self.driver.history()
+    }
+
+    /// The program that it is part of.
+    pub fn embedder(&self) -> &dyn Embedder {
+        self.driver.embedder()
+    }
+
+    /// Another module's code will run in the store.
+    ///
+    /// # Errors
+    /// Text: it cannot be stopped, and there is a policy that may ask for that.
+    pub fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
+        self.driver.add_code(can_be_stopped)
+    }
+
+    /// The program is used for the first time: the host will use it in this place when it is started again.
+    pub fn join(&self) {
+        crate::host::join(&self.store, &self.driver, self.history());
+    }
+
+    /// A call of the host's begins on this thread. Waits while an image is written. What to end it with.
+    #[inline]
+    pub fn begin_call(&self) -> Outer {
+        self.driver.begin_call();
+        Outer(thread::enter(&self.driver))
+    }
+
+    /// It ended. Orders that came too late for it are served now.
+    #[inline]
+    pub fn end_call(&self, outer: Outer) {
+        thread::leave(outer.0);
+        wayfarer_wasi::call_ended();
+        self.driver.end_call(&self.store);
+    }
+
+    /// A call of the host's will begin: frees what nobody uses any more, if somebody is going to compare what there is by then.
+    #[inline]
+    pub fn collect_before_call(&self) {
+        self.driver.collect_before_call(&self.store);
+    }
+
+    /// Frees what nobody uses any more in a store, if that is enough to be worth looking for it, and nobody is inside.
+    ///
+    /// # Safety
+    /// Who calls this has no reference or pointer to an object of the store that he uses afterwards, but to those that a
+    /// `Used` keeps, and nobody is about to make something of the store's objects outside of [`Program::pass`].
+    pub unsafe fn tidy(store: &Store) {
+        if store.is_worth_collecting() {
+            Driver::collect_in(store);
+        }
+    }
+
+    /// The host changes something of the guest's, outside of calls: not while an image is written.
+    pub fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
+        self.driver.pass(f)
+    }
+
+    /// Places an order and sees to it that it is served: by the guest at its next stable point, or here and now if no
+    /// call is in progress.
+    ///
+    /// # Errors
+    /// Text: code that cannot be stopped, or what the operating system refused.
+    pub fn order(&self, request: Request) -> Result<(), String> {
+        self.driver.order_now(&self.store, request)
+    }
+
+    /// Keeps what a trigger orders: a function that makes the order.
+    ///
+    /// # Errors
+    /// As [`Program::order`].
+    pub fn prepare(&self, order: Prepared) -> Result<(), String> {
+        self.driver.prepare(order)
+    }
+
+    /// Asks for the prepared checkpoint. Async-signal-safe.
+    pub fn trigger(&self) {
+        self.driver.trigger();
+    }
+
+    /// Checkpoints taken so far, also before it was restored.
+    pub fn count(&self) -> u64 {
+        self.driver.count()
+    }
+}
+
+/// What a thread was in before a call.
+#[derive(Debug)]
+#[must_use]
+pub struct Outer(*const Driver);

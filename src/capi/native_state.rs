@@ -1,0 +1,96 @@
+//! Native modules of the host's that take part in checkpoints: their hooks, and what else the engine behind the C API wants
+//! to know of its host.
+
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wayfarer_program::{Embedder, HostParts, NativeModule};
+
+use super::types::wasm_module_inst_t;
+use super::{called, externref};
+
+/// Collects what a save hook writes.
+#[derive(Debug, Default)]
+pub struct Writer(pub(crate) Vec<u8>);
+
+/// Writes a module's state; false if it can't be saved.
+pub(crate) type Save = unsafe extern "C" fn(wasm_module_inst_t, *mut Writer, *mut c_void) -> bool;
+
+/// Takes a module's state back; false if it can't be used.
+pub(crate) type Restore = unsafe extern "C" fn(wasm_module_inst_t, *const c_void, usize, *mut c_void) -> bool;
+
+/// A native module's hooks.
+pub(crate) struct Hook {
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) save: Save,
+    pub(crate) restore: Restore,
+    pub(crate) user_data: *mut c_void,
+}
+
+// SAFETY: functions and a pointer of the host's, which it gave to be used by whichever thread takes a checkpoint.
+unsafe impl Send for Hook {}
+// SAFETY: as above.
+unsafe impl Sync for Hook {}
+
+impl NativeModule for Hook {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn save(&self, instance: &HostParts) -> Option<Vec<u8>> {
+        let mut writer = Writer::default();
+        // SAFETY: the host registered the function with this signature and pointer.
+        let saved = unsafe { (self.save)(instance.embedder.cast(), &raw mut writer, self.user_data) };
+        saved.then_some(writer.0)
+    }
+
+    fn restore(&self, instance: &HostParts, state: &[u8]) -> bool {
+        let (data, len) = (state.as_ptr().cast(), state.len());
+        // SAFETY: as in `save`; the data lives until the call returns.
+        unsafe { (self.restore)(instance.embedder.cast(), data, len, self.user_data) }
+    }
+}
+
+static HOOKS: Mutex<Vec<Arc<dyn NativeModule>>> = Mutex::new(Vec::new());
+
+/// Whether there are any.
+pub(crate) fn any() -> bool {
+    !HOOKS.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+}
+
+/// Adds hooks, or replaces those of the same name.
+pub(crate) fn register(hook: Hook) {
+    let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
+    hooks.retain(|h| h.name() != hook.name);
+    hooks.push(Arc::new(hook));
+}
+
+/// Removes the hooks of this name; false if there are none.
+pub(crate) fn unregister(name: &str) -> bool {
+    let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = hooks.len();
+    hooks.retain(|h| h.name() != name);
+    hooks.len() < before
+}
+
+/// The host behind the C API.
+pub(crate) struct Host;
+
+impl Embedder for Host {
+    fn has_made_references(&self) -> bool {
+        externref::made_by_guest()
+    }
+
+    fn natives_without_state(&self) -> String {
+        called::without_state()
+    }
+
+    fn native_modules(&self) -> Vec<Arc<dyn NativeModule>> {
+        HOOKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
