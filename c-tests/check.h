@@ -271,14 +271,24 @@ CHECK_UNUSED int check_slow(void)
     return getenv("CHECK_SLOW") != NULL;
 }
 
-/* How often something is done: `sample` times, or as often as it takes if WAYFARER_TEST_FULL is set. */
+CHECK_UNUSED bool check_asked(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && strcmp(value, "0") != 0;
+}
+
+/* How often something is done: `sample` times, or thrice that if WAYFARER_TEST_FULL is set, or `full` times, which takes
+ * minutes, if WAYFARER_TEST_LONG is. */
 CHECK_UNUSED int check_effort(int sample, int full)
 {
     if (check_slow()) {
         return sample / 10;
     }
-    const char *value = getenv("WAYFARER_TEST_FULL");
-    return value && strcmp(value, "0") != 0 ? full : sample;
+    if (check_asked("WAYFARER_TEST_LONG")) {
+        return full;
+    }
+    int thrice = 3 * sample;
+    return !check_asked("WAYFARER_TEST_FULL") ? sample : thrice < full ? thrice : full;
 }
 
 /* Catches what is printed to stdout, by whomever, until check_caught. */

@@ -3,7 +3,7 @@
 //!
 //! For each guest of `tests/guests`: every one of the first stable points, and random later ones; in the interpreter, and
 //! in pairs of the interpreter and compiled code. That is a sample; `WAYFARER_TEST_FULL=1` takes 1,000 first and 250 later
-//! points of each guest, 200 and 100 of each pair, and 100 of CPython in each pair; `WAYFARER_TEST_LONG=1` more than twice as
+//! points of each guest, 200 and 100 of each pair, and 50 of CPython in each pair; `WAYFARER_TEST_LONG=1` more than twice as
 //! many.
 
 mod across;
