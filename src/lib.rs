@@ -4,7 +4,7 @@
 //! The map, from the host inwards:
 //!
 //! - [`capi`]: `wasm_export.h`, `lib_export.h`, `wasm_c_api.h` and `wayfarer.h`; a thin shell over the crates below
-//! - [`compiled`]: machine code of modules, from `.aot` files, from the compiler, from the cache
+//! - [`compiled`]: machine code of modules, from `.aot` files, from the compiler, from the cache; `log`: messages to the host
 //! - `wayfarer-program`: a store with its checkpoints: when one is taken, what it gathers, how instances come back
 //! - `wayfarer-runtime`: store, instances, memories, traps, requests; what engines run on
 //! - `wayfarer-interp`: the interpreter, with its `capture` and `resume`
@@ -21,3 +21,4 @@
 
 pub mod capi;
 pub mod compiled;
+mod log;

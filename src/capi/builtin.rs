@@ -5,7 +5,7 @@ use wayfarer_guest::{GuestMemory, NoInterrupt};
 use wayfarer_libc::{CStdout, FUNCTIONS, LibcCall, LibcFunction, LibcHost, LibcTrap, SPECTEST_FUNCTIONS};
 use wayfarer_module::FuncType;
 use wayfarer_runtime::{Caller, HostError, HostFunc, Trap};
-use wayfarer_wasi::{Outcome, WasiFunction};
+use wayfarer_wasi::WasiFunction;
 
 use super::exec_env::env_of;
 use super::instance::WASMModuleInstanceCommon;
@@ -64,37 +64,13 @@ pub(crate) fn host_func(name: (Box<str>, Box<str>), ty: &FuncType, function: Fun
             call: Box::new(move |caller, slots| call_libc(f, caller, slots, params)),
             data: None,
         },
-        Function::Wasi(f) => HostFunc {
-            name,
-            restartable: true,
-            call: Box::new(move |caller, slots| call_wasi(f, caller, slots, params)),
-            data: None,
-        },
+        Function::Wasi(f) => wayfarer_program::wasi_calls::host_func(name, f, params),
     }
 }
 
 fn instance_of<'a>(caller: &Caller<'a>) -> Result<&'a WASMModuleInstanceCommon, HostError> {
     WASMModuleInstanceCommon::of(caller.instance)
         .ok_or_else(|| HostError::Trap(Trap::host("unknown instance")))
-}
-
-fn call_wasi(
-    f: &WasiFunction,
-    caller: &mut Caller<'_>,
-    slots: &mut [u64],
-    params: usize,
-) -> Result<(), HostError> {
-    let instance = instance_of(caller)?;
-    let control = instance.store().control().clone();
-    match (f.call)(&instance.parts.wasi, &caller.memory(), &*control, &slots[..params]) {
-        Outcome::Errno(errno) => {
-            slots[0] = u64::from(errno);
-            Ok(())
-        }
-        Outcome::Exit(status) => Err(HostError::Trap(Trap::Exit(status))),
-        Outcome::Interrupted => Err(HostError::Interrupted),
-        Outcome::Trap(text) => Err(HostError::Trap(Trap::Host(text))),
-    }
 }
 
 fn call_libc(

@@ -6,10 +6,9 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 use wayfarer_module::{FuncType, ValType};
-use wayfarer_program::history::{Made, Replay};
-use wayfarer_program::record::Outcome;
-use wayfarer_runtime::{Func, ResumeError, Trap, TrapCode};
-use wayfarer_snapshot::view::{Entry, Thread};
+use wayfarer_program::Failure;
+use wayfarer_runtime::{Func, TrapCode};
+use wayfarer_snapshot::view::Entry;
 
 use super::exec_env::WASMExecEnv;
 use super::ffi::{guard, slice, slice_mut};
@@ -56,123 +55,16 @@ pub(crate) fn call_as(
 fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry) -> Result<(), Failed> {
     let instance = env.instance().ok_or(Failed)?;
     if instance.exception_ptr().is_some() {
-        if instance.is_terminated_outside()
-            && can_run(instance, func)
-            && env.inspect(|exec_env| exec_env.depth == 0)
-        {
+        if instance.is_terminated_outside() {
             let args = &slots[..func.param_slots as usize];
-            let note = |made: Made<'_>| {
-                instance.program.history().ended_before(made, entry, args, || failed(instance));
-            };
-            instance.program.pass(|| with_call(instance, func, note));
+            instance.parts.ended_before(env, func, args, entry, || instance.outcome());
         }
         return Err(Failed);
     }
-    if !can_run(instance, func) {
-        instance.set_exception("the function is of another instance");
-        return Err(Failed);
-    }
-    let engine = &instance.store().runtime().engine;
-    // A call that a native function makes while the guest runs is part of the call that is in progress.
-    let outermost = env.inspect(|exec_env| exec_env.depth == 0);
-    if outermost {
-        instance.program.collect_before_call();
-        let args = &slots[..func.param_slots as usize];
-        match repeated(instance, func, args) {
-            Replay::Run => {}
-            Replay::Done(results) => return give(slots, &results),
-            Replay::Continue(thread) => return give(slots, &go_on(env, instance, &thread)?),
-            Replay::Failed { exception, exit_code, terminated } => {
-                if terminated {
-                    instance.await_termination();
-                }
-                instance.exit_code.store(exit_code, Ordering::Release);
-                instance.set_exception(&exception);
-                return Err(Failed);
-            }
-            Replay::Astray(why) => {
-                instance.set_exception(&why);
-                return Err(Failed);
-            }
-        }
-    }
-    let remembered = outermost && (entry == Entry::Main || instance.program.history().keeps());
-    let mut outer = None;
-    let result = env.run(|exec_env| {
-        if outermost {
-            exec_env.entry = entry;
-            outer = Some(instance.program.begin_call());
-        }
-        if remembered {
-            begin(instance, func, entry, &slots[..func.param_slots as usize]);
-        }
-        exec_env.instance = instance.engine_instance();
-        // SAFETY: the function is of this store, and the callers here make the arguments from its type.
-        let called = unsafe { engine.call_in_place(exec_env, func, slots) };
-        if called.is_err() {
-            instance.keep_trace(std::mem::take(&mut exec_env.trace));
-        }
-        called
-    });
-    let ended = ended(instance, result);
-    // A call that this thread or exec env may not make was none.
-    if let Some(outer) = outer {
-        if remembered {
-            remember(instance, func, ended.map(|()| &slots[..func.result_slots as usize]));
-        }
-        instance.program.end_call(outer);
-    }
-    ended
-}
-
-/// A call of the host's, for its history.
-fn with_call<T>(instance: &WASMModuleInstanceCommon, func: &Func, f: impl FnOnce(Made<'_>) -> T) -> T {
-    let ty = type_of(instance, func);
-    f(Made {
-        store: instance.store(),
-        instance: instance.engine_instance(),
-        func,
-        params: &ty.params,
-        results: &ty.results,
-    })
-}
-
-/// What becomes of a call: a host that is restored makes those again that were done.
-#[inline]
-fn repeated(instance: &WASMModuleInstanceCommon, func: &Func, args: &[u64]) -> Replay {
-    let history = instance.program.history();
-    if history.is_caught_up() {
-        return Replay::Run;
-    }
-    instance.program.pass(|| with_call(instance, func, |made| history.call(made, args)))
-}
-
-#[cold]
-fn begin(instance: &WASMModuleInstanceCommon, func: &Func, entry: Entry, args: &[u64]) {
-    with_call(instance, func, |made| instance.program.history().begin(made, entry, args));
-}
-
-/// How a call failed.
-fn failed(instance: &WASMModuleInstanceCommon) -> Outcome {
-    let exception = instance.exception().unwrap_or_default();
-    Outcome::Failed {
-        terminated: exception == TrapCode::Terminated.text() && instance.is_terminated_outside(),
-        exception,
-        exit_code: instance.exit_code.load(Ordering::Acquire),
-    }
-}
-
-/// Notes how a call ended.
-#[cold]
-fn remember(instance: &WASMModuleInstanceCommon, func: &Func, result: Result<&[u64], Failed>) {
-    let result = result.map_err(|Failed| failed(instance));
-    with_call(instance, func, |made| instance.program.history().end(made, result));
-}
-
-/// Puts results where the arguments were.
-fn give(slots: &mut [u64], results: &[u64]) -> Result<(), Failed> {
-    slots.get_mut(..results.len()).ok_or(Failed)?.copy_from_slice(results);
-    Ok(())
+    // SAFETY: the callers here make the arguments from the function's type. A function of the host's alone can't be told;
+    // wasm_c_api looks at its own.
+    let called = unsafe { instance.parts.call(env, func, slots, entry) };
+    called.map_err(|failure| note(instance, failure))
 }
 
 /// Goes on with the call that was in progress in a restored instance.
@@ -181,77 +73,31 @@ fn give(slots: &mut [u64], results: &[u64]) -> Result<(), Failed> {
 /// As [`call`]; also if there is none.
 pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     let instance = env.instance().ok_or(Failed)?;
-    match instance.program.history().take_pending(instance.store()) {
-        Ok(Some(thread)) => go_on(env, instance, &thread),
-        Ok(None) => {
-            instance.set_exception("no call is in progress");
-            Err(Failed)
-        }
-        Err(why) => {
-            instance.set_exception(&why);
-            Err(Failed)
-        }
-    }
+    instance.parts.resume(env).map_err(|failure| note(instance, failure))
 }
 
-fn go_on(
-    env: &WASMExecEnv,
-    instance: &WASMModuleInstanceCommon,
-    thread: &Thread,
-) -> Result<Vec<u64>, Failed> {
-    let engine = &instance.store().runtime().engine;
-    let func = thread.frames.first().and_then(|frame| instance.engine_instance().func(frame.func.func));
-    let outer = instance.program.begin_call();
-    let result = env.run(|exec_env| {
-        exec_env.instance = instance.engine_instance();
-        let resumed = engine.resume(exec_env, thread).map_err(|error| match error {
-            ResumeError::Trap(trap) => trap,
-            error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
-        });
-        if resumed.is_err() {
-            instance.keep_trace(std::mem::take(&mut exec_env.trace));
-        }
-        resumed
-    });
-    let ended = ended(instance, result);
-    if let Some(func) = func {
-        remember(instance, func, ended.as_deref().map_err(|&failed| failed));
-    }
-    instance.program.end_call(outer);
-    ended
-}
-
-/// How a run ended, on the instance.
-fn ended<T>(
-    instance: &WASMModuleInstanceCommon,
-    result: Result<Result<T, Trap>, &'static str>,
-) -> Result<T, Failed> {
-    match result {
-        Ok(Ok(results)) => Ok(results),
-        Ok(Err(trap)) => {
-            instance.record_trap(&trap);
-            Err(Failed)
-        }
-        Err(why) => {
-            instance.set_exception(why);
-            Err(Failed)
+/// Notes on the instance why a call failed.
+#[cold]
+fn note(instance: &WASMModuleInstanceCommon, failure: Failure) -> Failed {
+    match failure {
+        // Noted when it came.
+        Failure::Trap(_) => {}
+        Failure::Refused(why) => instance.set_exception(why),
+        Failure::Astray(why) => instance.set_exception(&why),
+        Failure::Repeated { exception, exit_code, terminated } => {
+            if terminated {
+                instance.await_termination();
+            }
+            instance.exit_code.store(exit_code, Ordering::Release);
+            instance.set_exception(&exception);
         }
     }
-}
-
-/// Whether a function is one of the instance's store. One of the host's alone can't be told; wasm_c_api looks at its own.
-fn can_run(instance: &WASMModuleInstanceCommon, func: &Func) -> bool {
-    // SAFETY: null, or the function's instance, which lives as long as it.
-    unsafe { func.instance.as_ref() }.is_none_or(|of| of.is_of(instance.store()))
+    Failed
 }
 
 /// The type of a function of the instance's store.
 pub(crate) fn type_of<'a>(instance: &WASMModuleInstanceCommon, func: &'a Func) -> Cow<'a, FuncType> {
-    match func.declared_type() {
-        Some(ty) => Cow::Borrowed(ty),
-        // A host function that no module declares: the registry of types has a lock.
-        None => Cow::Owned(FuncType::clone(&instance.store().runtime().types.get(func.ty))),
-    }
+    wayfarer_program::call::type_of(instance.store(), func)
 }
 
 /// The function behind a handle.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::compiled::variable;
 
 /// Switches it on (`1`) or off (`0`) where the host says nothing.
-pub const VARIABLE: &str = wayfarer_program::resources::mode::VARIABLE;
+pub const VARIABLE: &str = wayfarer_program::DETERMINISTIC;
 
 /// The host has said nothing.
 const UNSET: u8 = 0;

@@ -3,8 +3,9 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 
+use wayfarer_program::Environment;
 use wayfarer_runtime::{ExecEnv, native_stack};
 
 use super::ffi::guard;
@@ -125,12 +126,14 @@ impl WASMExecEnv {
         // SAFETY: as in `run`: nothing else uses the environment while a native function does, or none runs.
         look(unsafe { &*env })
     }
+}
 
-    /// Runs guest code.
-    ///
-    /// # Errors
-    /// The exception that says why this thread can't.
-    pub(crate) fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
+impl Environment for WASMExecEnv {
+    fn is_inside(&self) -> bool {
+        self.inspect(|env| env.depth > 0)
+    }
+
+    fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
         if !THREAD_READY.get() {
             return Err("thread signal env not inited");
         }
@@ -148,13 +151,6 @@ impl WASMExecEnv {
         // SAFETY: either nothing else uses the environment, or the engine lent it to the native function that we are
         // called from, which is the only one to use it now.
         let env = unsafe { &mut *env };
-        // The host may have set an instance of another store.
-        if let Some(instance) = self.instance()
-            && !Arc::ptr_eq(env.store(), instance.store())
-            && !env.set_store(instance.store().clone())
-        {
-            return Err("invalid exec env: guest code of another instance is running in it");
-        }
         RUNNING.set(self);
         let _running = Running { outer };
         Ok(guest(env))

@@ -34,7 +34,7 @@ impl WASMModuleInstanceCommon {
 
     /// Arguments of the program's entry point, if the instance was restored in the middle of it and memory is as it was.
     fn main_in_place(&self) -> Option<Vec<u64>> {
-        let (entry, args) = self.program.history().next_in_place()?;
+        let (entry, args) = self.program().next_in_place()?;
         (entry == Entry::Main).then_some(args)
     }
 

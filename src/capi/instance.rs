@@ -7,9 +7,9 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wayfarer_program::{HostParts, Program};
+use wayfarer_program::{HostParts, Outcome, Program};
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
-use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode, Used};
+use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode};
 
 use super::context;
 use super::exec_env::WASMExecEnv;
@@ -35,11 +35,7 @@ pub struct WASMMemoryInstance {
 
 /// An instance, behind `wasm_module_inst_t`.
 pub struct WASMModuleInstanceCommon {
-    pub(crate) program: Program,
-    pub(crate) parts: HostParts,
-    instance: *const Instance,
-    /// Keeps it. `None` if it is kept by those who use it, and `self` goes with it.
-    used: Option<Used<Instance>>,
+    pub(crate) parts: Box<HostParts>,
     pub(crate) module: wasm_module_t,
     exception: Mutex<Exception>,
     /// Whether there is an exception: looked at after every call of a native function.
@@ -76,28 +72,18 @@ unsafe impl Send for WASMModuleInstanceCommon {}
 // SAFETY: as above.
 unsafe impl Sync for WASMModuleInstanceCommon {}
 
-/// What an instance is made from, beside the engine's part.
-pub(crate) struct Parts {
-    pub(crate) program: Program,
-    pub(crate) parts: HostParts,
-    pub(crate) instance: *const Instance,
-    pub(crate) module: wasm_module_t,
-    pub(crate) stack_size: u32,
-    pub(crate) running_mode: u32,
-    pub(crate) custom_data: *mut c_void,
-}
-
 impl WASMModuleInstanceCommon {
-    /// Wraps an engine's instance, which finds its way back through `owner`, and keeps it.
-    pub(crate) fn new(parts: Parts) -> Box<Self> {
-        // SAFETY: as who makes the parts knows, it is an instance of the store, and there.
-        let used = unsafe { Used::new(parts.program.store(), parts.instance) };
-        let mut new = Box::new(WASMModuleInstanceCommon {
-            used: Some(used),
-            program: parts.program,
-            parts: parts.parts,
-            instance: parts.instance,
-            module: parts.module,
+    /// The instance that these parts are of, which lead back here. `stack_size`: of the operand stack of its own exec env.
+    pub(crate) fn new(
+        parts: Box<HostParts>,
+        module: wasm_module_t,
+        stack_size: u32,
+        running_mode: u32,
+        custom_data: *mut c_void,
+    ) -> Box<Self> {
+        let new = Box::new(WASMModuleInstanceCommon {
+            parts,
+            module,
             raised: AtomicBool::new(false),
             exception: Mutex::new(Exception {
                 set: false,
@@ -108,22 +94,20 @@ impl WASMModuleInstanceCommon {
             terminated_outside: AtomicBool::new(false),
             trace: Mutex::default(),
             exit_code: AtomicU32::new(0),
-            custom_data: AtomicPtr::new(parts.custom_data),
+            custom_data: AtomicPtr::new(custom_data),
             contexts: context::Slots::new(),
-            stack_size: parts.stack_size,
+            stack_size,
             singleton: Mutex::new(None),
-            running_mode: parts.running_mode,
+            running_mode,
         });
-        new.parts.embedder = new.as_ptr().cast();
-        // SAFETY: they stay in the box until it is dropped, which detaches them.
-        unsafe { new.parts.attach(new.engine_instance()) };
+        new.parts.set_embedder(new.as_ptr().cast());
         new
     }
 
     /// The instance of the C API that an engine's instance belongs to.
     pub(crate) fn of(instance: &Instance) -> Option<&Self> {
         // SAFETY: `new` stored it, and it is taken back when that ends; the instance of the C API outlives its guest's calls.
-        unsafe { HostParts::of(instance)?.embedder.cast::<Self>().as_ref() }
+        unsafe { HostParts::of(instance)?.embedder().cast::<Self>().as_ref() }
     }
 
     /// The handle.
@@ -131,20 +115,19 @@ impl WASMModuleInstanceCommon {
         std::ptr::from_ref(self).cast_mut()
     }
 
+    /// The program that it is part of.
+    pub(crate) fn program(&self) -> &Program {
+        self.parts.program()
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> &Arc<Store> {
-        self.program.store()
+        self.parts.store()
     }
 
     /// The engine's instance.
     pub(crate) fn engine_instance(&self) -> &Instance {
-        // SAFETY: it is used by `self`, or `self` goes with it, and its store is there.
-        unsafe { &*self.instance }
-    }
-
-    /// Keeps the engine's instance no more: whoever gets this does, and `self` is to end before it.
-    pub(crate) fn let_go(&mut self) -> Option<Used<Instance>> {
-        self.used.take()
+        self.parts.instance()
     }
 
     /// The module, as the C API has it.
@@ -228,6 +211,16 @@ impl WASMModuleInstanceCommon {
         self.set_exception(&trap.to_string());
     }
 
+    /// How the host sees the end of a call that failed.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let exception = self.exception().unwrap_or_default();
+        Outcome::Failed {
+            terminated: exception == TERMINATED && self.is_terminated_outside(),
+            exception,
+            exit_code: self.exit_code.load(Ordering::Acquire),
+        }
+    }
+
     /// Notes which functions a trap ended.
     pub(crate) fn keep_trace(&self, trace: Vec<TraceFrame>) {
         *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
@@ -292,7 +285,6 @@ impl Drop for WASMModuleInstanceCommon {
         }
         context::destroy_all(self);
         externref::remove_instance(self.as_ptr());
-        HostParts::detach(self.engine_instance());
     }
 }
 
@@ -329,10 +321,8 @@ pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_ins
         if !module_inst.is_null() {
             // SAFETY: as the caller promises: made by instantiation, not yet ended.
             let instance = unsafe { Box::from_raw(module_inst) };
-            let program = instance.program.clone();
-            if let Some(left) = program.history().streams_left(instance.engine_instance().number() as usize) {
-                instance.parts.wasi.take_up_streams(&left);
-            }
+            instance.parts.leave_streams();
+            let program = instance.program().clone();
             program.pass(|| drop(instance));
         }
     });

@@ -26,9 +26,6 @@ const PREFIX: &str = "WASM module load failed: ";
 /// The same for compiled modules.
 const AOT_PREFIX: &str = "AOT module load failed: ";
 
-/// Where WAMR's guests have their system calls.
-const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
-
 /// A loaded module, behind `wasm_module_t`.
 pub struct WASMModuleCommon {
     pub(crate) runtime: Arc<Runtime>,
@@ -94,7 +91,7 @@ impl WASMModuleCommon {
 
     /// Whether it imports anything of WASI.
     pub(crate) fn imports_wasi(&self) -> bool {
-        self.module().imports.iter().any(|i| WASI_MODULES.contains(&&*i.module))
+        wayfarer_program::instance::imports_wasi(self.module())
     }
 
     /// Links the function imports again, as far as they are not linked. True if all are linked then.

@@ -43,7 +43,7 @@ impl WASMModuleInstanceCommon {
         };
         let address = match &self.parts.heap {
             Some(heap) => {
-                match self.program.pass(|| heap.allocate(&self.engine_instance().guest_memory(), size)) {
+                match self.program().pass(|| heap.allocate(&self.engine_instance().guest_memory(), size)) {
                     Ok(address) => address.unwrap_or(0),
                     Err(_) => {
                         self.set_exception("app heap corrupted");
@@ -65,7 +65,7 @@ impl WASMModuleInstanceCommon {
         match &self.parts.heap {
             Some(heap) if heap.contains(address) => {
                 let free = || heap.free(&self.engine_instance().guest_memory(), address);
-                if self.program.pass(free).is_err() {
+                if self.program().pass(free).is_err() {
                     self.set_exception("app heap corrupted");
                 }
             }
@@ -86,7 +86,9 @@ impl WASMModuleInstanceCommon {
         match &self.parts.heap {
             _ if old == 0 => self.module_malloc(size),
             Some(heap) if heap.contains(old) => {
-                match self.program.pass(|| heap.reallocate(&self.engine_instance().guest_memory(), old, new))
+                match self
+                    .program()
+                    .pass(|| heap.reallocate(&self.engine_instance().guest_memory(), old, new))
                 {
                     Ok(moved) => moved.map_or(0, u64::from),
                     Err(_) => {
@@ -416,7 +418,7 @@ pub unsafe extern "C" fn wasm_runtime_enlarge_memory(
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         let Some(memory) = instance.memory0() else { return false };
-        if instance.program.pass(|| memory.grow(inc_page_count)).is_some() {
+        if instance.program().pass(|| memory.grow(inc_page_count)).is_some() {
             return true;
         }
         report_growth_failure(instance, memory, inc_page_count);

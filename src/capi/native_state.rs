@@ -4,8 +4,10 @@
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wayfarer_program::{Embedder, HostParts, NativeModule};
+use wayfarer_program::{Embedder, HostParts, NativeModule, Outcome};
+use wayfarer_runtime::{TraceFrame, Trap};
 
+use super::instance::WASMModuleInstanceCommon;
 use super::types::wasm_module_inst_t;
 use super::{called, externref};
 
@@ -45,14 +47,14 @@ impl NativeModule for Hook {
     fn save(&self, instance: &HostParts) -> Option<Vec<u8>> {
         let mut writer = Writer::default();
         // SAFETY: the host registered the function with this signature and pointer.
-        let saved = unsafe { (self.save)(instance.embedder.cast(), &raw mut writer, self.user_data) };
+        let saved = unsafe { (self.save)(instance.embedder().cast(), &raw mut writer, self.user_data) };
         saved.then_some(writer.0)
     }
 
     fn restore(&self, instance: &HostParts, state: &[u8]) -> bool {
         let (data, len) = (state.as_ptr().cast(), state.len());
         // SAFETY: as in `save`; the data lives until the call returns.
-        unsafe { (self.restore)(instance.embedder.cast(), data, len, self.user_data) }
+        unsafe { (self.restore)(instance.embedder().cast(), data, len, self.user_data) }
     }
 }
 
@@ -88,6 +90,25 @@ impl Embedder for Host {
 
     fn natives_without_state(&self) -> String {
         called::without_state()
+    }
+
+    fn call_failed(&self, parts: &HostParts, trap: &Trap, trace: Vec<TraceFrame>) {
+        if let Some(instance) = WASMModuleInstanceCommon::of(parts.instance()) {
+            instance.keep_trace(trace);
+            instance.record_trap(trap);
+        }
+    }
+
+    fn outcome(&self, parts: &HostParts, trap: &Trap) -> Outcome {
+        match WASMModuleInstanceCommon::of(parts.instance()) {
+            Some(instance) => instance.outcome(),
+            None => Outcome::Failed { exception: trap.to_string(), exit_code: 0, terminated: false },
+        }
+    }
+
+    /// `wayfarer.h` makes instances one by one.
+    fn restores_several(&self) -> bool {
+        false
     }
 
     fn native_modules(&self) -> Vec<Arc<dyn NativeModule>> {

@@ -8,8 +8,7 @@ use std::ptr::{null, null_mut};
 use std::sync::mpsc;
 
 use wayfarer_program::policy::is_image_mode;
-use wayfarer_program::source::Source;
-use wayfarer_program::{Report, Request, Target, set_image_mode};
+use wayfarer_program::{Report, Request, Source, Target, set_image_mode};
 use wayfarer_runtime::AfterCheckpoint;
 use wayfarer_snapshot::{Compression, Image, Reason};
 
@@ -268,7 +267,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request_sized(
         // SAFETY: as the caller promises.
         let placed = unsafe { order(args, args_size) }
             .and_then(|order| order.request(tell(module_inst, done, UserData(user_data))))
-            .and_then(|request| instance.program.order(request));
+            .and_then(|request| instance.program().order(request));
         // SAFETY: as the caller promises.
         placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
     })
@@ -352,7 +351,7 @@ fn checkpoint(instance: &WASMModuleInstanceCommon, order: &Order) -> Result<Repo
     let request = order.request(move |result| {
         let _ = done.send(result);
     })?;
-    instance.program.order(request)?;
+    instance.program().order(request)?;
     wait.recv().unwrap_or_else(|_| Err("the instance ended before a checkpoint could be taken".to_owned()))
 }
 
@@ -438,7 +437,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
         let prepared = unsafe { order(args, args_size) }.and_then(|order| {
             // A descriptor is duplicated now: the host may close its own.
             let kept = order.fd.map(duplicate).transpose()?;
-            instance.program.prepare(Box::new(move || {
+            instance.program().prepare(Box::new(move || {
                 let (inst, user_data) = (inst, user_data);
                 use std::os::fd::AsRawFd;
                 let order = Order { fd: kept.as_ref().map(AsRawFd::as_raw_fd), ..order.clone() };
@@ -455,7 +454,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
 pub unsafe extern "C" fn wayfarer_checkpoint_trigger(module_inst: wasm_module_inst_t) {
     // SAFETY: as the caller promises.
     if let Some(instance) = unsafe { module_inst.as_ref() } {
-        instance.program.trigger();
+        instance.program().trigger();
     }
 }
 
@@ -463,7 +462,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_trigger(module_inst: wasm_module_in
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_checkpoint_count(module_inst: wasm_module_inst_t) -> u64 {
     // SAFETY: as the caller promises.
-    guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.program.count()))
+    guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.program().count()))
 }
 
 /// # Safety
@@ -568,7 +567,7 @@ pub unsafe extern "C" fn wayfarer_call_in_progress(
     guard(false, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-        let Some((_, index)) = instance.program.history().pending_function() else { return false };
+        let Some((_, index)) = instance.program().call_in_progress() else { return false };
         // SAFETY: as the caller promises.
         unsafe { put(function_index, index) };
         true
@@ -583,7 +582,7 @@ pub unsafe extern "C" fn wayfarer_resume(exec_env: wasm_exec_env_t, argv: *mut u
         // SAFETY: as the caller promises.
         let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
         let func = env.instance().and_then(|i| {
-            let (instance, func) = i.program.history().pending_function()?;
+            let (instance, func) = i.program().call_in_progress()?;
             i.store().instance(instance as usize)?.func(func)
         });
         // SAFETY: as the caller promises.

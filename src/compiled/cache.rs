@@ -19,7 +19,7 @@ use wayfarer_module::Module;
 
 use super::compiler::Place;
 use super::processor;
-use crate::capi::log::verbose;
+use crate::log::verbose;
 
 /// The folder; `off` for none.
 pub(crate) const VARIABLE: &str = "WAYFARER_CACHE";

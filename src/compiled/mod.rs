@@ -23,7 +23,7 @@ use wayfarer_runtime::NativeCode;
 
 pub(crate) use lazy::cancel;
 
-use crate::capi::log::{verbose, warning};
+use crate::log::{verbose, warning};
 
 /// The variables that this part of the library reads.
 pub const VARIABLES: [&str; 6] = [

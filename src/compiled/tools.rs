@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wayfarer_loader::{Code, PerfMode};
 use wayfarer_module::Module;
 
-use crate::capi::log::warning;
+use crate::log::warning;
 
 /// How perf is told: `map` or `jitdump`; also if the host did not ask for it.
 pub(crate) const PERF_VARIABLE: &str = "WAYFARER_PERF";

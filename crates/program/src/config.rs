@@ -25,7 +25,7 @@ fn from_environment() -> Result<Resolved, String> {
 ///
 /// # Errors
 /// What is wrong with the environment.
-pub fn in_force() -> Result<Resolved, String> {
+pub(crate) fn in_force() -> Result<Resolved, String> {
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
     in_force.get_or_insert_with(|| (from_environment(), false)).0.clone()
 }
@@ -55,7 +55,7 @@ pub fn refused(why: String) -> String {
 }
 
 /// Takes the order to restore: it holds for one instance.
-pub fn restored() {
+pub(crate) fn restored() {
     let mut in_force = IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((Ok(resolved), _)) = in_force.as_mut() {
         resolved.restore = None;

@@ -401,7 +401,7 @@ impl Driver {
         after
     }
 
-    /// An image of one instance, which is made from it by `wayfarer.h`.
+    /// An image that the store's instances are made from.
     fn take_ordered(
         &self,
         store: &Store,
@@ -411,7 +411,7 @@ impl Driver {
         reason: Reason,
     ) -> Result<Report, String> {
         let thread = thread.as_ref().map_err(String::clone)?;
-        if store.instance_count() > 1 {
+        if store.instance_count() > 1 && !self.embedder.restores_several() {
             return Err("the store has several instances: they could not be restored one by one".to_owned());
         }
         let view = store.capture().map_err(|e| e.to_string())?;
@@ -532,6 +532,7 @@ impl Driver {
         };
         let embedder = self.embedder();
         resources::save(Saving {
+            store,
             instance,
             module: first.module(),
             embedder,

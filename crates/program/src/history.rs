@@ -23,17 +23,17 @@ use crate::embedder::Embedder;
 use crate::instance::{HostParts, imports_wasi};
 
 /// Calls remembered of a process at most.
-pub const MAX_CALLS: usize = 1 << 20;
+pub(crate) const MAX_CALLS: usize = 1 << 20;
 
 /// Instances remembered of a store at most.
 pub(crate) const MAX_INSTANCES: usize = 1 << 20;
 
 /// Bytes of what they changed at most, compressed.
-pub const MAX_BYTES: usize = 256 << 20;
+pub(crate) const MAX_BYTES: usize = 256 << 20;
 
 /// What is kept of the calls that a host makes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// Nothing: it goes on by `wayfarer.h`.
     Nothing,
     /// Results: it does not look at the guest between its calls (`iwasm`).
@@ -43,7 +43,7 @@ pub enum Keep {
 }
 
 /// A store's history.
-pub struct History {
+pub(crate) struct History {
     keep: Keep,
     embedder: Arc<dyn Embedder>,
     state: Mutex<State>,
@@ -95,7 +95,7 @@ struct Pending {
 }
 
 /// What becomes of something that the host does.
-pub enum Replay {
+pub(crate) enum Replay {
     /// Do it.
     Run,
     /// It was done; these were the results.
@@ -110,13 +110,13 @@ pub enum Replay {
 
 /// A call of the host's.
 #[derive(Clone, Copy)]
-pub struct Made<'a> {
-    pub store: &'a Store,
-    pub instance: &'a Instance,
-    pub func: &'a Func,
+pub(crate) struct Made<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) instance: &'a Instance,
+    pub(crate) func: &'a Func,
     /// Types of its parameters and results.
-    pub params: &'a [ValType],
-    pub results: &'a [ValType],
+    pub(crate) params: &'a [ValType],
+    pub(crate) results: &'a [ValType],
 }
 
 impl Made<'_> {
@@ -167,7 +167,7 @@ fn map_functions(types: &[ValType], slots: &[u64], f: impl Fn(u64) -> Option<u64
 
 impl History {
     /// The history of a store in which nothing has happened.
-    pub fn new(keep: Keep, embedder: Arc<dyn Embedder>) -> History {
+    pub(crate) fn new(keep: Keep, embedder: Arc<dyn Embedder>) -> History {
         History { keep, embedder, state: Mutex::default(), caught_up: AtomicBool::new(true) }
     }
 
@@ -177,17 +177,17 @@ impl History {
 
     /// Whether there is nothing to repeat, nor a call in progress to come back to.
     #[inline]
-    pub fn is_caught_up(&self) -> bool {
+    pub(crate) fn is_caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Acquire)
     }
 
     /// Whether anything is remembered.
-    pub fn keeps(&self) -> bool {
+    pub(crate) fn keeps(&self) -> bool {
         self.keep != Keep::Nothing
     }
 
     /// The host will do again what the image says of its store number `ordinal`.
-    pub fn repeat(&self, source: Arc<Source>, ordinal: usize) {
+    pub(crate) fn repeat(&self, source: Arc<Source>, ordinal: usize) {
         let mut state = self.state();
         let host = source.host.as_ref();
         let pending = host.map_or(0, |host| host.pending as usize);
@@ -214,7 +214,7 @@ impl History {
 
     /// The state is that of the image already: only results are given once more. Calls of start functions are not made
     /// again, as the instance has them behind it.
-    pub fn go_on_from(&self, source: &Source) {
+    pub(crate) fn go_on_from(&self, source: &Source) {
         let mut state = self.state();
         let calls = source.host.as_ref().and_then(|h| h.stores.first()).map(|s| s.calls.clone());
         let calls = calls.unwrap_or_default();
@@ -234,7 +234,7 @@ impl History {
     ///
     /// # Errors
     /// Text: the first time it was another one.
-    pub fn instance_made(&self, place: usize, sha256: [u8; 32]) -> Result<(), String> {
+    pub(crate) fn instance_made(&self, place: usize, sha256: [u8; 32]) -> Result<(), String> {
         let mut state = self.state();
         if let (Some(expected), Some((source, _))) = (state.expected.get(place), &state.origin)
             && *expected != sha256
@@ -262,7 +262,7 @@ impl History {
     ///
     /// # Errors
     /// The image has none, in words.
-    pub fn wasi_of(&self, place: usize) -> Result<Option<Vec<u8>>, String> {
+    pub(crate) fn wasi_of(&self, place: usize) -> Result<Option<Vec<u8>>, String> {
         let state = self.state();
         let Some((source, ordinal)) = &state.origin else { return Ok(None) };
         if place == 0 && source.is_section_of_first(*ordinal) {
@@ -273,7 +273,7 @@ impl History {
     }
 
     /// Where an instance that goes again, as it did the first time, leaves the host's standard streams.
-    pub fn streams_left(&self, place: usize) -> Option<Vec<wayfarer_wasi::StreamPosition>> {
+    pub(crate) fn streams_left(&self, place: usize) -> Option<Vec<wayfarer_wasi::StreamPosition>> {
         let state = self.state();
         let (source, ordinal) = state.origin.as_ref()?;
         let host = source.host.as_ref()?;
@@ -288,7 +288,7 @@ impl History {
     }
 
     /// Why a host could not do the same again, if it could not.
-    pub fn obstacle(&self) -> Option<String> {
+    pub(crate) fn obstacle(&self) -> Option<String> {
         let state = self.state();
         let away = || {
             let pending = state.pending.as_ref();
@@ -298,7 +298,7 @@ impl History {
     }
 
     /// The store is gone, and nothing of it is watched any more. What the host did with it is still to be repeated.
-    pub fn store_gone(&self) {
+    pub(crate) fn store_gone(&self) {
         let mut state = self.state();
         state.watch = ChangeWatch::default();
         state.running.clear();
@@ -307,13 +307,13 @@ impl History {
     }
 
     /// Whether a call is being made.
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         !self.state().running.is_empty()
     }
 
     /// Instances and calls, for an image, and where a call that is being made began. What is still to be repeated belongs to
     /// it.
-    pub fn record(&self) -> (StoreRecord, Option<Lineage>) {
+    pub(crate) fn record(&self) -> (StoreRecord, Option<Lineage>) {
         let state = self.state();
         let expected = state.expected.iter().skip(state.instances.len());
         let notes = state.instances.iter().chain(expected);
@@ -327,7 +327,7 @@ impl History {
     }
 
     /// Notes that a call of the host's begins.
-    pub fn begin(&self, made: Made<'_>, entry: Entry, args: &[u64]) {
+    pub(crate) fn begin(&self, made: Made<'_>, entry: Entry, args: &[u64]) {
         // The arguments of a main function tell where they are in memory.
         if self.keep == Keep::Nothing && entry != Entry::Main {
             return;
@@ -367,7 +367,7 @@ impl History {
 
     /// A call was not made, as the host had terminated it before it began. Whether it was so, or came just after, is chance:
     /// it is a call like others, which the restored host makes again.
-    pub fn ended_before(
+    pub(crate) fn ended_before(
         &self,
         made: Made<'_>,
         entry: Entry,
@@ -405,7 +405,7 @@ impl History {
     }
 
     /// Notes how a call ended: its result slots, or its exception.
-    pub fn end(&self, made: Made<'_>, result: Result<&[u64], Outcome>) {
+    pub(crate) fn end(&self, made: Made<'_>, result: Result<&[u64], Outcome>) {
         let mut state = self.state();
         let instance = made.instance.number();
         let running = state.running.iter().rposition(|r| r.instance == instance);
@@ -472,7 +472,7 @@ impl History {
     }
 
     /// Arguments of the call that is being made, if it is the only one.
-    pub fn in_progress(&self) -> Option<Vec<u64>> {
+    pub(crate) fn in_progress(&self) -> Option<Vec<u64>> {
         match &*self.state().running {
             [one] => Some(one.args.clone()),
             _ => None,
@@ -481,7 +481,7 @@ impl History {
 
     /// Why the call that comes next was made the first time, if it was in progress and its state is in place: its
     /// arguments are where they belong. Its arguments with it.
-    pub fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
+    pub(crate) fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
         if self.is_caught_up() {
             return None;
         }
@@ -491,7 +491,7 @@ impl History {
     }
 
     /// Instance and function index of the call in progress that the host has not come back to.
-    pub fn pending_function(&self) -> Option<(u32, u32)> {
+    pub(crate) fn pending_function(&self) -> Option<(u32, u32)> {
         let state = self.state();
         let func = state.pending.as_ref()?.thread.frames.first()?.func;
         Some((func.instance, func.func))
@@ -501,7 +501,7 @@ impl History {
     ///
     /// # Errors
     /// The image cannot be read any more, or does not fit.
-    pub fn take_pending(&self, store: &Store) -> Result<Option<Thread>, String> {
+    pub(crate) fn take_pending(&self, store: &Store) -> Result<Option<Thread>, String> {
         let mut state = self.state();
         while let Some(call) = state.repeat.pop_front() {
             state.repeated(call);
@@ -510,7 +510,7 @@ impl History {
     }
 
     /// What becomes of a call with these argument slots.
-    pub fn call(&self, made: Made<'_>, args: &[u64]) -> Replay {
+    pub(crate) fn call(&self, made: Made<'_>, args: &[u64]) -> Replay {
         if self.is_caught_up() {
             return Replay::Run;
         }
@@ -711,7 +711,7 @@ fn unnamed(func: u32) -> String {
 }
 
 /// Hosts give the loader's message 128 bytes: what tells the modules apart comes first.
-pub fn another_module(image: &[u8; 32], ours: &[u8; 32]) -> String {
+pub(crate) fn another_module(image: &[u8; 32], ours: &[u8; 32]) -> String {
     format!(
         "the image is of another module: {}, not {} (SHA-256 begins so)",
         hex(&image[..6]),

@@ -36,7 +36,7 @@ fn program() -> MutexGuard<'static, Program> {
 }
 
 /// What a store's first instance begins with.
-pub enum Start {
+pub(crate) enum Start {
     /// Nothing.
     Anew,
     /// The image, which is of this instance alone and in which it is at once.
@@ -49,7 +49,7 @@ pub enum Start {
 ///
 /// # Errors
 /// What is wrong with the image, in words.
-pub fn start(settings: &Resolved) -> Result<Start, String> {
+pub(crate) fn start(settings: &Resolved) -> Result<Start, String> {
     let mut program = program();
     let ordinal = program.members.len();
     let source = match (&program.source, &settings.restore) {
@@ -90,7 +90,7 @@ pub(crate) fn join(store: &Arc<Store>, driver: &Arc<Driver>, history: &Arc<Histo
 }
 
 /// What the settings say is to be kept of what a host does.
-pub fn keep(settings: &Resolved) -> Keep {
+pub(crate) fn keep(settings: &Resolved) -> Keep {
     match &settings.policy {
         None => Keep::Nothing,
         Some(_) if settings.observed => Keep::Changes,

@@ -2,40 +2,53 @@
 //!
 //! - [`program`]: a store, with what takes its checkpoints; [`instance`]: the host's parts of an instance; `thread`: threads
 //!   that are in a call; [`embedder`]: what is asked of the program that all this is part of
+//! - [`instantiate`]: how instances come to be; [`layout`]: memory and app heap; [`start`]: what is to be run first
+//! - [`call`]: calls from the host; [`wasi_calls`]: WASI's functions
 //! - [`policy`]: the settings, from flags or the environment; `place`: whether images can be written where they say;
 //!   `config`: the ones in force in this process
 //! - `watcher`: the signal and the timer; `pace`: how fast they may follow each other
 //! - `driver`: takes a store's checkpoints; `gate`: who may be in the guest meanwhile; `leave`: ends the process afterwards;
 //!   `futex`: what the gate and the watcher wait on
-//! - [`history`]: what the host does with a store, and doing it again; [`host`]: all of its stores
-//! - [`resources`]: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
-//!   [`record`]: what an image holds of instances and hosts; [`source`]: an image that instances come from
+//! - `history`: what the host does with a store, and doing it again; `host`: all of its stores
+//! - `resources`: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
+//!   `record`: what an image holds of instances and hosts; [`source`]: an image that instances come from
 //! - [`app_heap`]: a heap for the host in the guest's memory
 
 pub mod app_heap;
+pub mod call;
 mod config;
 mod driver;
 pub mod embedder;
 mod futex;
 mod gate;
-pub mod history;
-pub mod host;
+mod history;
+mod host;
 pub mod instance;
+pub mod instantiate;
+pub mod layout;
 mod leave;
 mod pace;
 mod place;
 pub mod policy;
 pub mod program;
-pub mod progress;
-pub mod record;
-pub mod resources;
+mod progress;
+mod record;
+mod resources;
 pub mod source;
+pub mod start;
 mod thread;
+pub mod wasi_calls;
 mod watcher;
 
-pub use config::{configure, in_force, listen, refused, restored, set_image_mode};
+pub use call::{Environment, Failure};
+pub use config::{configure, listen, refused, set_image_mode};
 pub use driver::{Done, Prepared, Report, Request, Target};
 pub use embedder::{Embedder, NativeModule};
 pub use instance::HostParts;
+pub use instantiate::{Blueprint, Made, Refusal, instantiate, restore, restore_all};
 pub use program::Program;
+pub use record::Outcome;
 pub use resources::describe;
+pub use resources::mode::VARIABLE as DETERMINISTIC;
+pub use source::Source;
+pub use start::Starting;

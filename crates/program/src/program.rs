@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use wayfarer_runtime::Store;
+use wayfarer_snapshot::view::Entry;
 
 use crate::driver::{Driver, Prepared, Request};
 use crate::embedder::Embedder;
 use crate::history::{History, Keep};
 use crate::policy::Policy;
-use crate::thread;
+use crate::thread::Inside;
 
 /// A store and its checkpoints. There is one for each store; this is a handle.
 #[derive(Clone)]
@@ -19,7 +20,7 @@ pub struct Program {
 
 impl Program {
     /// The program of a store, if an instance was made in it before.
-    pub fn of(store: &Arc<Store>) -> Option<Program> {
+    pub(crate) fn of(store: &Arc<Store>) -> Option<Program> {
         Some(Program { driver: Driver::of(store)?, store: store.clone() })
     }
 
@@ -27,7 +28,7 @@ impl Program {
     ///
     /// # Errors
     /// Text: what the operating system refused.
-    pub fn new(
+    pub(crate) fn new(
         store: &Arc<Store>,
         embedder: Arc<dyn Embedder>,
         policy: Option<Policy>,
@@ -46,11 +47,12 @@ impl Program {
 
     /// What the host has done with it.
     #[inline]
-    pub fn history(&self) -> &Arc<History> {
+    pub(crate) fn history(&self) -> &Arc<History> {
         self.driver.history()
     }
 
     /// The program that it is part of.
+    #[inline]
     pub fn embedder(&self) -> &dyn Embedder {
         self.driver.embedder()
     }
@@ -59,33 +61,25 @@ impl Program {
     ///
     /// # Errors
     /// Text: it cannot be stopped, and there is a policy that may ask for that.
-    pub fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
+    pub(crate) fn add_code(&self, can_be_stopped: bool) -> Result<(), String> {
         self.driver.add_code(can_be_stopped)
     }
 
     /// The program is used for the first time: the host will use it in this place when it is started again.
-    pub fn join(&self) {
+    pub(crate) fn join(&self) {
         crate::host::join(&self.store, &self.driver, self.history());
     }
 
-    /// A call of the host's begins on this thread. Waits while an image is written. What to end it with.
+    /// A call of the host's begins on this thread. Waits while an image is written.
     #[inline]
-    pub fn begin_call(&self) -> Outer {
+    pub(crate) fn begin_call(&self) -> InCall<'_> {
         self.driver.begin_call();
-        Outer(thread::enter(&self.driver))
-    }
-
-    /// It ended. Orders that came too late for it are served now.
-    #[inline]
-    pub fn end_call(&self, outer: Outer) {
-        thread::leave(outer.0);
-        wayfarer_wasi::call_ended();
-        self.driver.end_call(&self.store);
+        InCall { program: self, _thread: Inside::enter(&self.driver) }
     }
 
     /// A call of the host's will begin: frees what nobody uses any more, if somebody is going to compare what there is by then.
     #[inline]
-    pub fn collect_before_call(&self) {
+    pub(crate) fn collect_before_call(&self) {
         self.driver.collect_before_call(&self.store);
     }
 
@@ -127,13 +121,37 @@ impl Program {
         self.driver.trigger();
     }
 
+    /// Why the call was made that is in progress and comes next, if memory is as it was; with its argument slots, which are
+    /// where they belong.
+    pub fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
+        self.history().next_in_place()
+    }
+
+    /// The call that was in progress and was not gone on with yet: its instance, by place in the store, and function index.
+    pub fn call_in_progress(&self) -> Option<(u32, u32)> {
+        self.history().pending_function()
+    }
+
     /// Checkpoints taken so far, also before it was restored.
     pub fn count(&self) -> u64 {
         self.driver.count()
     }
 }
 
-/// What a thread was in before a call.
-#[derive(Debug)]
+/// A call that is in progress on this thread.
 #[must_use]
-pub struct Outer(*const Driver);
+pub(crate) struct InCall<'a> {
+    program: &'a Program,
+    _thread: Inside,
+}
+
+impl InCall<'_> {
+    /// It ended. Orders that came too late for it are served now.
+    #[inline]
+    pub(crate) fn end(self) {
+        let program = self.program;
+        drop(self);
+        wayfarer_wasi::call_ended();
+        program.driver.end_call(&program.store);
+    }
+}

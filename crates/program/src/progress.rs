@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wayfarer_snapshot::Progress;
 
 /// A line on stderr that says how far something is. It goes away in the end.
-pub struct Shown {
+pub(crate) struct Shown {
     what: &'static str,
     started: Instant,
     last: Cell<Option<Instant>>,
@@ -16,7 +16,7 @@ pub struct Shown {
 
 impl Shown {
     /// For something that begins now, of this name.
-    pub fn new(what: &'static str) -> Shown {
+    pub(crate) fn new(what: &'static str) -> Shown {
         Shown {
             what,
             started: Instant::now(),
@@ -26,7 +26,7 @@ impl Shown {
     }
 
     /// Shows how far it is, if that is due.
-    pub fn show(&self, progress: Progress) {
+    pub(crate) fn show(&self, progress: Progress) {
         let due = match self.last.get() {
             None => self.started.elapsed() > Duration::from_secs(1),
             Some(last) => last.elapsed() > Duration::from_millis(100),

@@ -15,88 +15,103 @@ const LIMIT: usize = 512 << 20;
 
 /// The C API's part of an instance.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct InstanceRecord {
+pub(crate) struct InstanceRecord {
     /// Guest addresses of the app heap.
-    pub heap: Option<(u32, u32)>,
+    pub(crate) heap: Option<(u32, u32)>,
     /// Checkpoints taken of this program so far, this one included.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// Arguments of the call in progress, if there is one (see [`Call::args`]).
-    pub in_progress: Option<Vec<u64>>,
+    pub(crate) in_progress: Option<Vec<u64>>,
 }
 
 /// What a host has done with its instances: it is restored by doing the same again.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct HostRecord {
+pub(crate) struct HostRecord {
     /// Whether what calls changed is kept: the host may have looked at memory between them.
-    pub observed: bool,
+    pub(crate) observed: bool,
     /// The store whose call is in progress: the one that the image's view is of.
-    pub pending: u32,
+    pub(crate) pending: u32,
     /// All stores, in the order they were first used in, also those that are gone.
-    pub stores: Vec<StoreRecord>,
+    pub(crate) stores: Vec<StoreRecord>,
     /// Where guests, also those that are gone, have left files that they read as the host's standard streams.
-    pub streams: Vec<wayfarer_wasi::StreamPosition>,
+    pub(crate) streams: Vec<wayfarer_wasi::StreamPosition>,
     /// The process of the call in progress.
-    pub process: Processes,
+    pub(crate) process: Processes,
+}
+
+/// The instances of a store beside its first one, in order.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct OtherInstances(pub(crate) Vec<OtherInstance>);
+
+/// One of them: what the first one has sections for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct OtherInstance {
+    /// WASI's state.
+    pub(crate) wasi: Vec<u8>,
+    /// Guest addresses of the app heap.
+    pub(crate) heap: Option<(u32, u32)>,
+    /// State of native modules.
+    pub(crate) natives: Vec<HostSection>,
 }
 
 /// In which process, of a host that has forked, a call was made.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Processes {
+pub(crate) struct Processes {
     /// Where it began.
-    pub begun: Lineage,
+    pub(crate) begun: Lineage,
     /// Where it ended, or was stopped: in a child, if a native function has forked.
-    pub ended: Lineage,
+    pub(crate) ended: Lineage,
 }
 
 impl Processes {
     /// This process, from beginning to end.
-    pub fn here() -> Processes {
+    pub(crate) fn here() -> Processes {
         Processes { begun: Lineage::here(), ended: Lineage::here() }
     }
 }
 
 /// A store's part of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct StoreRecord {
+pub(crate) struct StoreRecord {
     /// Its instances, in order.
-    pub instances: Vec<InstanceNote>,
+    pub(crate) instances: Vec<InstanceNote>,
     /// Calls that are done, in order.
-    pub calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     /// The processes of those, by their place among the calls, that were not made where the one before them ended.
-    pub processes: BTreeMap<u64, Processes>,
+    pub(crate) processes: BTreeMap<u64, Processes>,
 }
 
 /// An instance that the host made.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct InstanceNote {
+pub(crate) struct InstanceNote {
     /// Of its module's binary.
-    pub sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
     /// WASI's state, if the instance is alive, and not the one whose state has a section of its own.
-    pub wasi: Option<Vec<u8>>,
+    pub(crate) wasi: Option<Vec<u8>>,
 }
 
 /// A call from the host that is done. A restored host makes it again and is given the same, without the guest running.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Call {
+pub(crate) struct Call {
     /// Instance, by its place in the store.
-    pub instance: u32,
+    pub(crate) instance: u32,
     /// Function index.
-    pub func: u32,
+    pub(crate) func: u32,
     /// Why it was made.
-    pub entry: Entry,
+    pub(crate) entry: Entry,
     /// Argument slots; a function is named as [`FuncName`].
-    pub args: Vec<u64>,
+    pub(crate) args: Vec<u64>,
     /// How it ended.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// What it changed.
-    pub changes: Packed,
+    pub(crate) changes: Packed,
     /// State of native modules afterwards, of those whose state it changed.
-    pub hooks: Vec<HostSection>,
+    pub(crate) hooks: Vec<HostSection>,
 }
 
 impl Call {
     /// Bytes that it takes, roughly.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let results = match &self.outcome {
             Outcome::Returned(slots) => slots.len() * 8,
             Outcome::Failed { exception, .. } => exception.len(),
@@ -123,15 +138,22 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// It failed with this exception.
+    pub(crate) fn failed(exception: String) -> Outcome {
+        Outcome::Failed { exception, exit_code: 0, terminated: false }
+    }
+}
+
 /// A function in a slot: 0 for null, otherwise function index below, place of its instance plus one above.
-pub struct FuncName;
+pub(crate) struct FuncName;
 
 impl FuncName {
-    pub fn of(id: wayfarer_snapshot::view::FuncId) -> u64 {
+    pub(crate) fn of(id: wayfarer_snapshot::view::FuncId) -> u64 {
         (u64::from(id.instance) + 1) << 32 | u64::from(id.func)
     }
 
-    pub fn id(slot: u64) -> Option<wayfarer_snapshot::view::FuncId> {
+    pub(crate) fn id(slot: u64) -> Option<wayfarer_snapshot::view::FuncId> {
         let instance = (slot >> 32).checked_sub(1)? as u32;
         Some(wayfarer_snapshot::view::FuncId { instance, func: slot as u32 })
     }
@@ -139,7 +161,7 @@ impl FuncName {
 
 /// Changes, compressed if that is worth it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Packed {
+pub(crate) struct Packed {
     /// Length of the encoded changes; 0: there are none.
     raw_len: u64,
     /// Encoded; as a zstd frame if shorter than `raw_len`.
@@ -160,7 +182,7 @@ fn is_plausible(raw_len: u64, packed: usize) -> bool {
 
 impl Packed {
     /// Packs changes.
-    pub fn new(changes: &Changes) -> Result<Packed, Malformed> {
+    pub(crate) fn new(changes: &Changes) -> Result<Packed, Malformed> {
         if changes.is_empty() {
             return Ok(Packed::default());
         }
@@ -176,7 +198,7 @@ impl Packed {
     }
 
     /// The changes.
-    pub fn unpack(&self) -> Result<Changes, Malformed> {
+    pub(crate) fn unpack(&self) -> Result<Changes, Malformed> {
         if self.raw_len == 0 {
             return Ok(Changes::default());
         }
@@ -199,14 +221,14 @@ impl Packed {
     }
 
     /// Bytes that it takes.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 }
 
 /// A host section that cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Malformed(String);
+pub(crate) struct Malformed(String);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -276,13 +298,26 @@ impl HostRecord1 {
     }
 }
 
+impl OtherInstances {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        encode(self)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<OtherInstances, Malformed> {
+        if bytes.len() > LIMIT {
+            return Err(Malformed(format!("it has {} bytes", bytes.len())));
+        }
+        decode(bytes)
+    }
+}
+
 impl InstanceRecord {
-    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
         encode(self)
     }
 
     /// Reads a record of this version or an older one.
-    pub fn decode(bytes: &[u8], version: u32) -> Result<InstanceRecord, Malformed> {
+    pub(crate) fn decode(bytes: &[u8], version: u32) -> Result<InstanceRecord, Malformed> {
         if bytes.len() > LIMIT {
             return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }
@@ -305,12 +340,12 @@ impl InstanceRecord {
 }
 
 impl HostRecord {
-    pub fn encode(&self) -> Result<Vec<u8>, Malformed> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
         encode(self)
     }
 
     /// Reads a record of this version or an older one.
-    pub fn decode(bytes: &[u8], version: u32) -> Result<HostRecord, Malformed> {
+    pub(crate) fn decode(bytes: &[u8], version: u32) -> Result<HostRecord, Malformed> {
         if bytes.len() > LIMIT {
             return Err(Malformed(format!("it has {} bytes", bytes.len())));
         }

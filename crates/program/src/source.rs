@@ -1,29 +1,35 @@
 //! An image that a host's instances come from.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use wayfarer_module::Module;
 use wayfarer_runtime::Store;
 use wayfarer_snapshot::Image;
-use wayfarer_snapshot::view::Thread;
+use wayfarer_snapshot::view::{HostSection, ModuleId, Thread};
 
 use super::history::another_module;
-use super::record::{HostRecord, InstanceRecord};
+use super::record::{HostRecord, InstanceRecord, OtherInstances};
 use super::resources::host::Host;
 use super::resources::instance::InstanceState;
+use super::resources::instances::Instances;
 use super::resources::mode::Mode;
 use super::resources::wasi::Wasi;
 use super::resources::{Resource, missing, native_state, read};
+use crate::app_heap::AppHeap;
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
 
 /// An image with its records.
 pub struct Source {
-    pub image: Image<'static>,
-    pub record: InstanceRecord,
+    pub(crate) image: Image<'static>,
+    /// The record of its first instance.
+    pub(crate) record: InstanceRecord,
+    /// Those of its other instances.
+    others: OtherInstances,
     /// What the host had done, if that is what it is restored by.
-    pub host: Option<HostRecord>,
+    pub(crate) host: Option<HostRecord>,
 }
 
 impl Source {
@@ -45,8 +51,9 @@ impl Source {
         let sections = &image.program().host;
         let record = read::<InstanceState>(sections).map_err(fail)?;
         let record = record.ok_or_else(|| fail(missing::<InstanceState>()))?;
+        let others = read::<Instances>(sections).map_err(fail)?.unwrap_or_default();
         let host = read::<Host>(sections).map_err(fail)?;
-        Ok(Source { image, record, host })
+        Ok(Source { image, record, others, host })
     }
 
     /// Opens an image file.
@@ -66,11 +73,7 @@ impl Source {
         let [id] = &store.modules[..] else {
             return Err(self.fail(format!("the image is of {} modules, not of one", store.modules.len())));
         };
-        if id.sha256 != ours.sha256 {
-            let name = if id.name.is_empty() { String::new() } else { format!("{}, ", id.name) };
-            let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
-            return Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes));
-        }
+        self.check_module(id, ours)?;
         self.verify(ours, embedder)?;
         if store.instances.len() != 1 {
             return Err(self.fail("the image has several instances".to_owned()));
@@ -81,12 +84,49 @@ impl Source {
         Ok(())
     }
 
+    /// Checks that the image is of instances of these modules, in this order.
+    ///
+    /// # Errors
+    /// Text that says what is wrong with which image.
+    pub fn check_all(&self, ours: &[&Module], embedder: &dyn Embedder) -> Result<(), String> {
+        let store = &self.image.program().store;
+        let (count, given) = (store.instances.len(), ours.len());
+        if count != given || count == 0 {
+            return Err(self.fail(format!("the image has {count} instances, not {given}")));
+        }
+        for (instance, ours) in store.instances.iter().zip(ours) {
+            let id = store.modules.get(instance.module as usize);
+            self.check_module(id.ok_or_else(|| self.fail("an instance has no module".to_owned()))?, ours)?;
+        }
+        self.verify(ours[0], embedder)?;
+        if self.host.is_some() {
+            return Err(self.fail("the image is of a host that comes back by being started again".to_owned()));
+        }
+        if self.others.0.len() + 1 != count {
+            let known = self.others.0.len() + 1;
+            return Err(self.fail(format!("the image has {count} instances, and what belongs to {known}")));
+        }
+        let natives = embedder.native_modules();
+        let verified =
+            self.others.0.iter().try_for_each(|other| native_state::verify(&natives, &other.natives));
+        verified.map_err(|why| self.fail(why))
+    }
+
+    fn check_module(&self, id: &ModuleId, ours: &Module) -> Result<(), String> {
+        if id.sha256 == ours.sha256 {
+            return Ok(());
+        }
+        let name = if id.name.is_empty() { String::new() } else { format!("{}, ", id.name) };
+        let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
+        Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes))
+    }
+
     /// Checks what the image's sections say, as far as that is possible before anything is made. The module is that of its
     /// first instance.
     ///
     /// # Errors
     /// What is unknown here, contradicts itself, or is not of this module's mode.
-    pub fn verify(&self, module: &Module, embedder: &dyn Embedder) -> Result<(), String> {
+    pub(crate) fn verify(&self, module: &Module, embedder: &dyn Embedder) -> Result<(), String> {
         let sections = &self.image.program().host;
         InstanceState::verify(Some(&self.record), module)
             .and_then(|()| Host::verify(self.host.as_ref(), module))
@@ -97,12 +137,12 @@ impl Source {
     }
 
     /// The stack of the call in progress, if there is one.
-    pub fn thread(&self) -> Option<&Thread> {
+    pub(crate) fn thread(&self) -> Option<&Thread> {
         self.image.program().threads.first()
     }
 
     /// Hashes of the modules of its instances, in order.
-    pub fn modules(&self) -> Vec<[u8; 32]> {
+    pub(crate) fn modules(&self) -> Vec<[u8; 32]> {
         let store = &self.image.program().store;
         let module = |instance: &wayfarer_snapshot::view::InstanceView| {
             store.modules.get(instance.module as usize).map(|m| m.sha256)
@@ -123,16 +163,68 @@ impl Source {
     ///
     /// # Errors
     /// If there is none.
-    pub fn wasi(&self) -> Result<Cow<'_, [u8]>, String> {
+    pub(crate) fn wasi(&self) -> Result<Cow<'_, [u8]>, String> {
         let record = read::<Wasi>(&self.image.program().host).map_err(|why| self.fail(why))?;
         record.ok_or_else(|| self.fail(missing::<Wasi>()))
+    }
+
+    /// WASI's part of one of its instances.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn wasi_of(&self, place: usize) -> Result<Cow<'_, [u8]>, String> {
+        match self.other(place) {
+            None => self.wasi(),
+            Some(at) => {
+                let other = self.others.0.get(at).ok_or_else(|| self.fail(missing::<Instances>()))?;
+                Ok(Cow::from(&other.wasi[..]))
+            }
+        }
+    }
+
+    /// The app heap of one of its instances.
+    ///
+    /// # Errors
+    /// If there is no such instance.
+    pub(crate) fn heap_of(&self, place: usize) -> Result<Option<AppHeap>, String> {
+        match self.other(place) {
+            None => InstanceState::restore(&self.record, ()),
+            Some(at) => Instances::restore(&self.others, at),
+        }
+    }
+
+    /// Where that is, as it was written.
+    pub(crate) fn heap_range(&self, place: usize) -> Option<Range<u32>> {
+        let heap = match self.other(place) {
+            None => self.record.heap,
+            Some(at) => self.others.0.get(at).and_then(|other| other.heap),
+        };
+        heap.map(|(start, end)| start..end)
+    }
+
+    /// Sections of native modules of one of its instances.
+    pub(crate) fn natives_of(&self, place: usize) -> &[HostSection] {
+        match self.other(place) {
+            None => &self.image.program().host,
+            Some(at) => self.others.0.get(at).map_or(&[], |other| &other.natives),
+        }
+    }
+
+    /// Its place among those that are not the first.
+    fn other(&self, place: usize) -> Option<usize> {
+        place.checked_sub(1)
     }
 
     /// Puts the image's state into the store that the host made again, for the call in progress of an instance there.
     ///
     /// # Errors
     /// Text that says what does not fit.
-    pub fn lay_out(&self, store: &Store, instance: u32, embedder: &dyn Embedder) -> Result<(), String> {
+    pub(crate) fn lay_out(
+        &self,
+        store: &Store,
+        instance: u32,
+        embedder: &dyn Embedder,
+    ) -> Result<(), String> {
         store.lay_out(&self.image.program().store).map_err(|e| self.fail(e.to_string()))?;
         store
             .load_memories(&self.image, &store.loaded_modules(), false, None)

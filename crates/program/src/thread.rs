@@ -10,16 +10,24 @@ thread_local! {
     static CALLED: Cell<*const Driver> = const { Cell::new(null()) };
 }
 
-/// A call of this store begins on this thread. What was there before, for [`leave`].
-#[inline]
-pub(crate) fn enter(driver: &Driver) -> *const Driver {
-    CALLED.replace(driver)
+/// This thread is in a call of a store's, until this is dropped.
+pub(crate) struct Inside {
+    outer: *const Driver,
 }
 
-/// It ends.
-#[inline]
-pub(crate) fn leave(outer: *const Driver) {
-    CALLED.set(outer);
+impl Inside {
+    /// A call of this store begins.
+    #[inline]
+    pub(crate) fn enter(driver: &Driver) -> Inside {
+        Inside { outer: CALLED.replace(driver) }
+    }
+}
+
+impl Drop for Inside {
+    #[inline]
+    fn drop(&mut self) {
+        CALLED.set(self.outer);
+    }
 }
 
 /// What takes the checkpoints of the store whose guest this thread has called, and is in; null: it is in none.

@@ -44,6 +44,12 @@ impl InstanceInner {
     }
 }
 
+impl Drop for InstanceInner {
+    fn drop(&mut self) {
+        self.instance.parts.leave_streams();
+    }
+}
+
 /// An instance, used by a handle.
 pub(crate) struct InstanceRef {
     pub(crate) inner: Weak<InstanceInner>,
@@ -169,7 +175,7 @@ fn instance(
     let args = InstantiationArgs2 { basic: *args, ..InstantiationArgs2::default() };
     let given = |index: usize| imports.get(index);
     let mut instance = instantiate(module.module(), &store.store, &args, &given)?;
-    let used = instance.let_go();
+    let used = instance.parts.let_go();
     let inner = Arc::new(InstanceInner { instance, store: Arc::downgrade(store), _module: module.clone() });
     imports.linked(&inner);
     let handle = InstanceRef { inner: Arc::downgrade(&inner), _used: used };

@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime};
 
 use wayfarer_native::Part;
 
-use crate::capi::log::verbose;
 use crate::compiled::cache::{self, Entry};
+use crate::log::verbose;
 
 const MAGIC: &[u8; 16] = b"wayfarer parts 1";
 

@@ -19,7 +19,7 @@ use self::queue::{Key, Owner};
 use super::cache::Entry;
 use super::compiler::{Library, Session};
 use super::tools;
-use crate::capi::log::{error, verbose};
+use crate::log::{error, verbose};
 use log::Log;
 
 pub(crate) use queue::cancel;

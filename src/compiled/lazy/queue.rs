@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use super::Work;
-use crate::capi::log::warning;
+use crate::log::warning;
 
 /// How long a thread waits for more to do.
 const PATIENCE: Duration = Duration::from_millis(200);

@@ -12,7 +12,7 @@ use crate::record::{Call, HostRecord, InstanceNote, Outcome, StoreRecord};
 use crate::source::Source;
 
 /// The kind.
-pub struct Host;
+pub(crate) struct Host;
 
 impl Resource for Host {
     type Record<'a> = HostRecord;

@@ -10,7 +10,7 @@ use crate::app_heap::AppHeap;
 use crate::record::InstanceRecord;
 
 /// The kind.
-pub struct InstanceState;
+pub(crate) struct InstanceState;
 
 impl Resource for InstanceState {
     type Record<'a> = InstanceRecord;

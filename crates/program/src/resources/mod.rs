@@ -4,22 +4,25 @@
 //! |---|---|---|
 //! | `wasi` | `wasi` | descriptors, clocks, arguments, calls that wait: kinds themselves, in `wayfarer-wasi` |
 //! | `instance` | `instance` | the app heap, the call in progress, how many checkpoints there were |
+//! | `instances` | `instances` | the same, and WASI's, of the store's other instances |
 //! | `host` | `host` | what the host has done with its instances, to be done again |
 //! | `mode` | `deterministic` | the mode of the runtime |
 //! | `native_state` | `host:NAME` | what a native module of the host's saves |
 //!
 //! A new kind is a file here that implements [`Resource`], and a line in [`save`], [`describe`] and [`OURS`].
 
-pub mod host;
-pub mod instance;
-pub mod mode;
-pub mod native_state;
-pub mod wasi;
+pub(crate) mod host;
+pub(crate) mod instance;
+pub(crate) mod instances;
+pub(crate) mod mode;
+pub(crate) mod native_state;
+pub(crate) mod wasi;
 
 use std::ops::RangeInclusive;
 
 use serde_json::Value as Json;
 use wayfarer_module::Module;
+use wayfarer_runtime::Store;
 use wayfarer_snapshot::view::HostSection;
 
 use super::history::History;
@@ -28,7 +31,7 @@ use crate::embedder::Embedder;
 use crate::instance::HostParts;
 
 /// A kind of state that the host adds to an image.
-pub trait Resource {
+pub(crate) trait Resource {
     /// What its section holds; some of it may be the section's own bytes.
     type Record<'a>;
     /// What it is made again in, and from what beside the record.
@@ -74,21 +77,28 @@ pub trait Resource {
 }
 
 /// What is saved.
-pub struct Saving<'a> {
+pub(crate) struct Saving<'a> {
+    pub(crate) store: &'a Store,
     /// The store's first instance: whose sections an image has.
-    pub instance: &'a HostParts,
+    pub(crate) instance: &'a HostParts,
     /// Its module.
-    pub module: &'a Module,
-    pub embedder: &'a dyn Embedder,
-    pub history: &'a History,
+    pub(crate) module: &'a Module,
+    pub(crate) embedder: &'a dyn Embedder,
+    pub(crate) history: &'a History,
     /// Which checkpoint it is.
-    pub sequence: u64,
+    pub(crate) sequence: u64,
     /// What the host has done, if it is restored by doing it again.
-    pub host: Option<HostRecord>,
+    pub(crate) host: Option<HostRecord>,
 }
 
 /// Names of the sections of kinds that have one; others are those of native modules.
-const OURS: [&str; 4] = [wasi::Wasi::NAME, instance::InstanceState::NAME, host::Host::NAME, mode::Mode::NAME];
+const OURS: [&str; 5] = [
+    wasi::Wasi::NAME,
+    instance::InstanceState::NAME,
+    instances::Instances::NAME,
+    host::Host::NAME,
+    mode::Mode::NAME,
+];
 
 /// Whether a section is this library's own.
 fn is_ours(name: &str) -> bool {
@@ -99,10 +109,11 @@ fn is_ours(name: &str) -> bool {
 ///
 /// # Errors
 /// What cannot be saved, in words.
-pub fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
+pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
     let ours = [
         section::<wasi::Wasi>(&mut from)?,
         section::<instance::InstanceState>(&mut from)?,
+        section::<instances::Instances>(&mut from)?,
         section::<host::Host>(&mut from)?,
         section::<mode::Mode>(&mut from)?,
     ];
@@ -121,7 +132,7 @@ fn section<R: Resource>(from: &mut Saving<'_>) -> Result<Option<HostSection>, St
 ///
 /// # Errors
 /// It is of another version, or malformed.
-pub fn read<R: Resource>(sections: &[HostSection]) -> Result<Option<R::Record<'_>>, String> {
+pub(crate) fn read<R: Resource>(sections: &[HostSection]) -> Result<Option<R::Record<'_>>, String> {
     let Some(section) = sections.iter().find(|section| section.name == R::NAME) else { return Ok(None) };
     if !R::VERSIONS.contains(&section.version) {
         return if section.ancillary { Ok(None) } else { Err(other_version::<R>(section)) };
@@ -130,7 +141,7 @@ pub fn read<R: Resource>(sections: &[HostSection]) -> Result<Option<R::Record<'_
 }
 
 /// An image without what every image has.
-pub fn missing<R: Resource>() -> String {
+pub(crate) fn missing<R: Resource>() -> String {
     format!("the image has no section '{}'", R::NAME)
 }
 
@@ -149,6 +160,7 @@ pub fn describe(name: &str, version: u32, bytes: &[u8]) -> Option<Json> {
     match name {
         wasi::Wasi::NAME => of::<wasi::Wasi>(version, bytes),
         instance::InstanceState::NAME => of::<instance::InstanceState>(version, bytes),
+        instances::Instances::NAME => of::<instances::Instances>(version, bytes),
         host::Host::NAME => of::<host::Host>(version, bytes),
         mode::Mode::NAME => of::<mode::Mode>(version, bytes),
         _ => None,

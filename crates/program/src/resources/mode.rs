@@ -12,7 +12,7 @@ use super::{Resource, Saving};
 pub const VARIABLE: &str = "WAYFARER_DETERMINISTIC";
 
 /// The kind.
-pub struct Mode;
+pub(crate) struct Mode;
 
 impl Resource for Mode {
     /// That there is one says it all.

@@ -21,7 +21,7 @@ const PREFIX: &str = "host:";
 ///
 /// # Errors
 /// Text that names a section without one, or of another version.
-pub fn verify(natives: &Natives, sections: &[HostSection]) -> Result<(), String> {
+pub(crate) fn verify(natives: &Natives, sections: &[HostSection]) -> Result<(), String> {
     theirs(sections).try_for_each(|section| find(natives, section).map(drop))
 }
 
@@ -53,7 +53,7 @@ fn find<'a>(natives: &'a Natives, section: &HostSection) -> Result<Option<&'a dy
 ///
 /// # Errors
 /// Text that names a module that can't.
-pub fn save(natives: &Natives, instance: &HostParts) -> Result<Vec<HostSection>, String> {
+pub(crate) fn save(natives: &Natives, instance: &HostParts) -> Result<Vec<HostSection>, String> {
     let save_one = |native: &Arc<dyn NativeModule>| {
         let name = native.name();
         let state = native.save(instance);
@@ -67,7 +67,11 @@ pub fn save(natives: &Natives, instance: &HostParts) -> Result<Vec<HostSection>,
 ///
 /// # Errors
 /// Text that names a section without a module, or a module that refuses.
-pub fn restore(natives: &Natives, instance: &HostParts, sections: &[HostSection]) -> Result<(), String> {
+pub(crate) fn restore(
+    natives: &Natives,
+    instance: &HostParts,
+    sections: &[HostSection],
+) -> Result<(), String> {
     for section in theirs(sections) {
         let Some(native) = find(natives, section)? else { continue };
         if !native.restore(instance, &section.bytes) {

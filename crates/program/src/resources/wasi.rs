@@ -10,7 +10,7 @@ use wayfarer_wasi::{RestorePolicy, WasiCtx};
 use super::{Resource, Saving, missing};
 
 /// The kind.
-pub struct Wasi;
+pub(crate) struct Wasi;
 
 impl Resource for Wasi {
     /// As `wayfarer-wasi` encodes it, behind a version of its own.
