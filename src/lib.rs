@@ -3,9 +3,9 @@
 //!
 //! The map, from the host inwards:
 //!
-//! - [`capi`]: `wasm_export.h`, `lib_export.h`, `wasm_c_api.h` and `wayfarer.h`; a thin shell over the crates below
+//! - [`capi`]: `wasm_export.h`, `lib_export.h`, `wasm_c_api.h` and `wayfarer.h`; a shell over the crates below
 //! - [`compiled`]: machine code of modules, from `.aot` files, from the compiler, from the cache; `log`: messages to the host
-//! - `wayfarer-program`: a store with its checkpoints: when one is taken, what it gathers, how instances come back
+//! - `wayfarer-program`: a program and its host: instances, calls, checkpoints, and how all that comes back
 //! - `wayfarer-runtime`: store, instances, memories, traps, requests; what engines run on
 //! - `wayfarer-interp`: the interpreter, with its `capture` and `resume`
 //! - `wayfarer-native`: runs compiled code and, beside it, the interpreter; `wayfarer-loader`: object files into memory
@@ -15,8 +15,8 @@
 //! - `wayfarer-module`: modules as data; which points are stable, and what must be saved there
 //! - `wayfarer-wasi`, `wayfarer-libc`: host functions, over `wayfarer-guest`'s view of a guest's memory
 //!
-//! A call goes `capi::call` -> `wayfarer_runtime::Engine::call` -> `wayfarer_interp::exec`, and to host functions through
-//! `wayfarer_runtime::HostFunc`. A checkpoint goes `exec::stop` -> `wayfarer_runtime::Checkpointer` ->
+//! A call goes `capi::call` -> `wayfarer_program::call` -> `wayfarer_runtime::Engine` -> `wayfarer_interp::exec`, and to host
+//! functions through `wayfarer_runtime::HostFunc`. A checkpoint goes `exec::stop` -> `wayfarer_runtime::Checkpointer` ->
 //! `wayfarer_program`'s driver -> `wayfarer_snapshot`.
 
 pub mod capi;

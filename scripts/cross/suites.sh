@@ -3,7 +3,7 @@
 . scripts/cross/lib.sh
 
 # cross_suites ARCH...: builds and tests for each, and moves guests between them and this machine. WAYFARER_TEST_CROSS says how
-# much: `suites`, what runs code of each engine (the official test suite, random modules, large frames, NaNs); `full`, all
+# much: `suites`, what runs code of each engine (the official test suite, random modules, large frames, NaNs) and old images; `full`, all
 # combinations of engines that guests can travel in, and CPython; otherwise all tests of the crates, a sample of the test that
 # stops programs everywhere, and hosts in C.
 cross_suites() {
@@ -13,7 +13,7 @@ cross_suites() {
     # Names of functions are told to perf and gdb, and compared with lld, of this machine.
     mapfile -t tests < <(test_programs | grep -vxE 'paths|announce|perf|lld')
     if [ "${WAYFARER_TEST_CROSS:-}" = suites ]; then
-        only=(spec differential large_frames deterministic)
+        only=(spec differential large_frames deterministic golden)
         tests=("${only[@]}")
     fi
     step cross-setup scripts/cross/setup.sh

@@ -27,20 +27,31 @@ pub struct WASMExecEnv {
 }
 
 thread_local! {
-    /// Whether this thread may call Wasm.
-    static THREAD_READY: Cell<bool> = const { Cell::new(false) };
-    /// The exec env whose guest code is running on this thread.
-    static RUNNING: Cell<*const WASMExecEnv> = const { Cell::new(std::ptr::null()) };
+    /// Together, as each look for such a variable takes a nanosecond in a library.
+    static HERE: Here = const { Here { ready: Cell::new(false), running: Cell::new(std::ptr::null()) } };
+}
+
+/// What there is to know of a thread.
+struct Here {
+    /// Whether it may call Wasm.
+    ready: Cell<bool>,
+    /// The exec env whose guest code is running on it.
+    running: Cell<*const WASMExecEnv>,
+}
+
+/// The exec env whose guest code is running on this thread; may be null.
+fn running_here() -> *const WASMExecEnv {
+    HERE.with(|here| here.running.get())
 }
 
 /// Allows this thread to call Wasm.
 pub(crate) fn init_thread() {
-    THREAD_READY.set(true);
+    HERE.with(|here| here.ready.set(true));
 }
 
 /// The exec env whose guest is running on this thread, if its guest is of this instance.
 pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option<*const WASMExecEnv> {
-    let running = RUNNING.get();
+    let running = running_here();
     // SAFETY: an exec env is not destroyed while its guest runs.
     let env = unsafe { running.as_ref() }?;
     std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
@@ -49,7 +60,7 @@ pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option
 /// Whether this thread is in a native function that a guest called.
 pub(crate) fn native_runs_here() -> bool {
     // SAFETY: an exec env is not destroyed while its guest runs.
-    unsafe { RUNNING.get().as_ref() }.is_some_and(|env| !env.lent.get().is_null())
+    unsafe { running_here().as_ref() }.is_some_and(|env| !env.lent.get().is_null())
 }
 
 /// The exec env around the engine's environment; good for as long as the guest's call that `env` was lent for.
@@ -73,13 +84,14 @@ impl Drop for NativeRunning<'_> {
 }
 
 /// Undoes what `run` did to the thread, also when guest code unwinds.
-struct Running {
+struct Running<'a> {
+    here: &'a Here,
     outer: *const WASMExecEnv,
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        RUNNING.set(self.outer);
+        self.here.running.set(self.outer);
     }
 }
 
@@ -134,10 +146,17 @@ impl Environment for WASMExecEnv {
     }
 
     fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
-        if !THREAD_READY.get() {
+        HERE.with(|here| self.run_on(here, guest))
+    }
+}
+
+impl WASMExecEnv {
+    #[inline]
+    fn run_on<T>(&self, here: &Here, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
+        if !here.ready.get() {
             return Err("thread signal env not inited");
         }
-        let outer = RUNNING.get();
+        let outer = here.running.get();
         if !outer.is_null() && !std::ptr::eq(outer, self) {
             return Err("invalid exec env");
         }
@@ -151,8 +170,8 @@ impl Environment for WASMExecEnv {
         // SAFETY: either nothing else uses the environment, or the engine lent it to the native function that we are
         // called from, which is the only one to use it now.
         let env = unsafe { &mut *env };
-        RUNNING.set(self);
-        let _running = Running { outer };
+        here.running.set(self);
+        let _running = Running { here, outer };
         Ok(guest(env))
     }
 }
@@ -175,7 +194,7 @@ pub unsafe extern "C" fn wasm_runtime_create_exec_env(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_destroy_exec_env(exec_env: wasm_exec_env_t) {
     guard((), || {
-        if std::ptr::eq(RUNNING.get(), exec_env) && !exec_env.is_null() {
+        if std::ptr::eq(running_here(), exec_env) && !exec_env.is_null() {
             error!("wasm_runtime_destroy_exec_env: guest code is running in it");
         } else if !exec_env.is_null() {
             // SAFETY: as the caller promises: made by `create_exec_env`, not yet destroyed.
@@ -208,13 +227,13 @@ pub extern "C" fn wasm_runtime_init_thread_env() -> bool {
 /// Undoes wasm_runtime_init_thread_env.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_runtime_destroy_thread_env() {
-    THREAD_READY.set(false);
+    HERE.with(|here| here.ready.set(false));
 }
 
 /// Whether the calling thread may call Wasm.
 #[unsafe(no_mangle)]
 pub extern "C" fn wasm_runtime_thread_env_inited() -> bool {
-    THREAD_READY.get()
+    HERE.with(|here| here.ready.get())
 }
 
 /// The instance an exec env runs.
@@ -293,7 +312,7 @@ pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow_size(
 
 fn stack_left(env: &WASMExecEnv, required: Option<usize>) -> bool {
     let boundary = env.inspect(|exec_env| exec_env.stack_boundary.get());
-    if boundary == 0 && !std::ptr::eq(RUNNING.get(), env) {
+    if boundary == 0 && !std::ptr::eq(running_here(), env) {
         return true;
     }
     let enough = native_stack::is_left(boundary, required);

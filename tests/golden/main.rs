@@ -9,7 +9,9 @@ mod support;
 
 use case::{Case, Set};
 use std::path::{Path, PathBuf};
-use support::{Folder, built, command, iwasm_command, run, wayfarer};
+use support::{Folder, iwasm_command, wayfarer};
+#[cfg(target_arch = "x86_64")]
+use support::{built, command, run};
 
 /// Where the sets are.
 fn images() -> PathBuf {

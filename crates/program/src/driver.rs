@@ -189,6 +189,7 @@ impl Driver {
     }
 
     /// What the host has done with the store.
+    #[inline]
     pub(crate) fn history(&self) -> &Arc<History> {
         &self.history
     }
@@ -247,6 +248,7 @@ impl Driver {
     }
 
     /// A call of the host's begins. Waits while an image is written.
+    #[inline]
     pub(crate) fn begin_call(&self) {
         self.gate.enter();
         if self.policy.is_some() {
@@ -255,6 +257,7 @@ impl Driver {
     }
 
     /// It ended. Orders that came too late for it are served now.
+    #[inline]
     pub(crate) fn end_call(&self, store: &Store) {
         if self.policy.is_some() {
             program::GATE.leave();

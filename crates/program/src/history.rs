@@ -182,6 +182,7 @@ impl History {
     }
 
     /// Whether anything is remembered.
+    #[inline]
     pub(crate) fn keeps(&self) -> bool {
         self.keep != Keep::Nothing
     }

@@ -108,6 +108,16 @@ impl HostParts {
     }
 }
 
+impl std::fmt::Debug for HostParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let index = self.instance().index();
+        f.debug_struct("HostParts")
+            .field("instance", &index)
+            .field("heap", &self.heap)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for HostParts {
     fn drop(&mut self) {
         self.instance().owner.store(null_mut(), Ordering::Release);

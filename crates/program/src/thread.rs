@@ -12,6 +12,8 @@ thread_local! {
 
 /// This thread is in a call of a store's, until this is dropped.
 pub(crate) struct Inside {
+    /// The thread's place for it, looked up once.
+    place: *const Cell<*const Driver>,
     outer: *const Driver,
 }
 
@@ -19,14 +21,15 @@ impl Inside {
     /// A call of this store begins.
     #[inline]
     pub(crate) fn enter(driver: &Driver) -> Inside {
-        Inside { outer: CALLED.replace(driver) }
+        CALLED.with(|place| Inside { place, outer: place.replace(driver) })
     }
 }
 
 impl Drop for Inside {
     #[inline]
     fn drop(&mut self) {
-        CALLED.set(self.outer);
+        // SAFETY: this thread's, as this does not go to another; without a destructor, it is there as long as the thread.
+        unsafe { (*self.place).set(self.outer) };
     }
 }
 

@@ -128,6 +128,7 @@ impl ExecEnv {
     }
 
     /// The store whose guest runs here.
+    #[inline]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }

@@ -172,6 +172,7 @@ impl Store {
     }
 
     /// The runtime it was made for.
+    #[inline]
     pub fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }

@@ -21,6 +21,7 @@ thread_local! {
 
 /// To be called when a call from the host on this thread has ended, however it did: what was interrupted in it will
 /// not be made again.
+#[inline]
 pub fn call_ended() {
     ENDED.set(ENDED.get().wrapping_add(1));
 }

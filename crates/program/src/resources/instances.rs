@@ -86,7 +86,7 @@ mod tests {
     fn they_are_dumped_and_described() {
         let bytes = Instances::encode(record()).unwrap();
         // If this changes, the version must.
-        let expected: &[&[u8]] = &[&[1, 2, 1, 2, 1, 8, 251, 0, 16, 1], b"\x0bhost:device", &[1, 1, 9, 0]];
+        let expected: &[&[u8]] = &[&[1, 2, 1, 2, 1, 8, 251, 0, 16, 1], b"\x0bhost:device", &[1, 1, 9]];
         assert_eq!(bytes, expected.concat());
         let described = describe(Instances::NAME, 1, &bytes).unwrap();
         assert_eq!(described[0]["heap"], json!([8, 4096]));
