@@ -284,9 +284,9 @@ impl Driver {
     }
 
     fn collect(&self, store: &Store) {
-        // SAFETY: nobody is in the store, nor comes in: no guest runs, and nothing is just being made. Handles of the host's
-        // keep what they refer to, and the host is in none of them but with what it has handles of.
         let unused = match self.gate.close_if_empty() {
+            // SAFETY: nobody is in the store, nor comes in: no guest runs, and nothing is just being made. Handles of the host's
+            // keep what they refer to, and the host is in none of them but with what it has handles of.
             Some(_closed) => unsafe { store.take_unused_kept() },
             None => return,
         };

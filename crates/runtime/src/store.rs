@@ -55,7 +55,6 @@ impl Runtime {
 /// Objects of a kind, in the order in which they were made. They are boxed so that they stay where they are.
 #[derive(Debug)]
 pub(crate) struct List<T> {
-    #[expect(clippy::vec_box, reason = "addresses must not change when a list grows")]
     objects: Vec<Box<T>>,
     /// How many were made before each of them.
     numbers: Vec<u32>,
