@@ -1,4 +1,4 @@
-//! Builds the little C there is (see `src/capi/c/`) and names the shared library.
+//! Builds the C function of the C interface (`src/capi/c/`) and names the shared library.
 
 fn main() {
     // Hosts linked against WAMR's library look for it by this name.
@@ -9,14 +9,10 @@ fn main() {
         println!("cargo:rustc-link-arg-bin=iwasm=-Wl,--export-dynamic-symbol={symbols}");
     }
 
-    for file in ["internals.c", "variadic.c", "vector_call.c"] {
-        println!("cargo:rerun-if-changed=src/capi/c/{file}");
-    }
+    println!("cargo:rerun-if-changed=src/capi/c");
     println!("cargo:rerun-if-changed=include");
     cc::Build::new()
-        .file("src/capi/c/internals.c")
         .file("src/capi/c/variadic.c")
-        .file("src/capi/c/vector_call.c")
         .include("include")
         .std("c11")
         .warnings(true)

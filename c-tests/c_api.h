@@ -7,7 +7,7 @@
 #include "check.h"
 
 static wasm_engine_t *engine;
-static wasm_store_t *store;
+CHECK_UNUSED wasm_store_t *store;
 
 /* A module of the folder of guests. */
 CHECK_UNUSED wasm_module_t *module_of(wasm_store_t *in, const char *name)

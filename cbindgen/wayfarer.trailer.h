@@ -29,4 +29,19 @@ wayfarer_checkpoint_prepare(wasm_module_inst_t module_inst, const wayfarer_check
                                              error_buf_size);
 }
 
+static inline bool
+wayfarer_store_checkpoint_request(struct wasm_store_t *store, const wayfarer_checkpoint_args_t *args,
+                                  wayfarer_done_t done, void *user_data, char *error_buf, uint32_t error_buf_size)
+{
+    return wayfarer_store_checkpoint_request_sized(store, args, sizeof(*args), done, user_data, error_buf,
+                                                   error_buf_size);
+}
+
+static inline bool
+wayfarer_store_checkpoint(struct wasm_store_t *store, const wayfarer_checkpoint_args_t *args,
+                          wayfarer_report_t *report, char *error_buf, uint32_t error_buf_size)
+{
+    return wayfarer_store_checkpoint_sized(store, args, sizeof(*args), report, error_buf, error_buf_size);
+}
+
 #endif /* WAYFARER_H_SIZED */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Generated from src/capi and the texts in cbindgen/ by `UPDATE_HEADERS=1 cargo test --test abi_headers`. */
+ * Generated from the Rust source and the texts in cbindgen/ by `UPDATE_HEADERS=1 cargo test --test abi_headers`. */
 
 #ifndef _WASM_EXPORT_H
 #define _WASM_EXPORT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
  *
- * Generated from src/capi and the texts in cbindgen/ by `UPDATE_HEADERS=1 cargo test --test abi_headers`. */
+ * Generated from the Rust source and the texts in cbindgen/ by `UPDATE_HEADERS=1 cargo test --test abi_headers`. */
 
 #ifndef WAYFARER_H
 #define WAYFARER_H
@@ -13,6 +13,13 @@
 /* Checkpoint and restore: what Wayfarer has beyond WAMR's API. A checkpoint is taken at the next point where the guest's
  * state is one that the WebAssembly specification can describe; that is soon, since every loop and every function has
  * one. The image it writes can be restored in another process, on another machine, and on another architecture. */
+
+/* Of wasm_c_api.h. */
+struct wasm_extern_vec_t;
+struct wasm_instance_t;
+struct wasm_store_t;
+struct wasm_trap_t;
+struct wasm_val_vec_t;
 
 /* Collects what a save hook writes. */
 typedef struct wayfarer_writer_t wayfarer_writer_t;
@@ -112,6 +119,39 @@ typedef bool (*wayfarer_restore_t)(wasm_module_inst_t module_inst,
                                    size_t size,
                                    void *user_data);
 
+/**
+ * A module that a store is restored with.
+ */
+typedef struct wayfarer_store_module_t {
+    /**
+     * The module, of the store that is restored.
+     */
+    const wasm_module_t *module;
+    /**
+     * What wasm_instance_new was given, if there were functions of the host's among it; NULL otherwise. Only functions are
+     * looked at: memories, tables and globals are the image's, and functions of other instances those of the image.
+     */
+    const struct wasm_extern_vec_t *imports;
+} wayfarer_store_module_t;
+
+/**
+ * A call that was in progress.
+ */
+typedef struct wayfarer_call_t {
+    /**
+     * Of which instance, by its number in the store.
+     */
+    uint32_t instance;
+    /**
+     * Index of its function.
+     */
+    uint32_t function_index;
+    /**
+     * The guest's number of the thread; no two calls have the same.
+     */
+    uint32_t thread_id;
+} wayfarer_call_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -144,6 +184,14 @@ bool wayfarer_checkpoint_request_sized(wasm_module_inst_t module_inst,
  */
 WASM_RUNTIME_API_EXTERN
 bool wayfarer_set_image_mode(uint32_t mode);
+
+/**
+ * Sets how long a checkpoint waits for threads that run the guest and do not come to a stable point, because they are in a
+ * native function: so many milliseconds from now on, in this process (5000 at first). Then it is refused, with the name of
+ * that function, and all go on. The threads that have come stand still meanwhile.
+ */
+WASM_RUNTIME_API_EXTERN
+void wayfarer_set_stop_limit(uint64_t milliseconds);
 
 /**
  * Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
@@ -293,6 +341,112 @@ void wayfarer_call_again(wasm_exec_env_t exec_env);
 WASM_RUNTIME_API_EXTERN const char *wayfarer_version(void);
 
 /**
+ * Asks for a checkpoint of a whole store: all its instances, and the calls of all threads that are in progress in them. It is
+ * taken when each of these threads has come to a stable point (see wayfarer_set_stop_limit); then all go on, or end with the
+ * trap `stopped by checkpoint`. Otherwise as wayfarer_checkpoint_request_sized; `done` gets NULL for the instance.
+ *
+ * `args_size` is the size of what `args` points to; `wayfarer_store_checkpoint_request` fills it in.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_checkpoint_request_sized(struct wasm_store_t *store,
+                                             const struct wayfarer_checkpoint_args_t *args,
+                                             size_t args_size,
+                                             wayfarer_done_t done,
+                                             void *user_data,
+                                             char *error_buf,
+                                             uint32_t error_buf_size);
+
+/**
+ * Takes a checkpoint of a whole store and waits until it is there. May be called from any thread but one that is in a call of
+ * the store. Otherwise as wayfarer_checkpoint_sized.
+ *
+ * `args_size` is the size of what `args` points to; `wayfarer_store_checkpoint` fills it in.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_checkpoint_sized(struct wasm_store_t *store,
+                                     const struct wayfarer_checkpoint_args_t *args,
+                                     size_t args_size,
+                                     struct wayfarer_report_t *report,
+                                     char *error_buf,
+                                     uint32_t error_buf_size);
+
+/**
+ * Makes all that is in the image of a store in another one, which has no instances yet: the same instances, in the same
+ * order, and the calls that were in progress, to be continued by wayfarer_store_resume. `modules` are those that the image's
+ * instances are of, loaded into this store, in any order. Checkpoints are taken as the environment says, like of
+ * any other store.
+ *
+ * Returns false on failure, with the reason in `error_buf`; the store is then good for nothing but wasm_store_delete.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_restore_from_path(struct wasm_store_t *store,
+                                      const struct wayfarer_store_module_t *modules,
+                                      size_t module_count,
+                                      const char *path,
+                                      char *error_buf,
+                                      uint32_t error_buf_size);
+
+/**
+ * The same with an image read from a descriptor, from where it is; it stays open.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_restore_from_fd(struct wasm_store_t *store,
+                                    const struct wayfarer_store_module_t *modules,
+                                    size_t module_count,
+                                    int fd,
+                                    char *error_buf,
+                                    uint32_t error_buf_size);
+
+/**
+ * The same with an image in memory, which is copied.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_restore_from_memory(struct wasm_store_t *store,
+                                        const struct wayfarer_store_module_t *modules,
+                                        size_t module_count,
+                                        const void *image,
+                                        uint64_t image_size,
+                                        char *error_buf,
+                                        uint32_t error_buf_size);
+
+/**
+ * How many instances a store has.
+ */
+WASM_RUNTIME_API_EXTERN size_t wayfarer_store_instance_count(const struct wasm_store_t *store);
+
+/**
+ * An instance of a store, by its number: they count from 0 in the order in which they were made. A handle for the caller to
+ * delete, as wasm_instance_new gives it; NULL if there is no such instance.
+ */
+WASM_RUNTIME_API_EXTERN
+struct wasm_instance_t *wayfarer_store_instance(const struct wasm_store_t *store,
+                                                size_t index);
+
+/**
+ * How many calls were in progress in the image that a store was restored from, also those that were continued since.
+ */
+WASM_RUNTIME_API_EXTERN
+size_t wayfarer_store_call_count(const struct wasm_store_t *store);
+
+/**
+ * What a call is that was in progress, by its number: they count from 0. `call` may be NULL. Returns false if there is no such
+ * call, or if it was continued.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_call(const struct wasm_store_t *store,
+                         size_t index,
+                         struct wayfarer_call_t *call);
+
+/**
+ * Continues a call that was in progress, on this thread; others may be continued on others at the same time. `results` gets
+ * its results, as wasm_func_call gives them. Returns NULL, or a trap for the caller to delete. A call can be continued once.
+ */
+WASM_RUNTIME_API_EXTERN
+struct wasm_trap_t *wayfarer_store_resume(struct wasm_store_t *store,
+                                          size_t index,
+                                          struct wasm_val_vec_t *results);
+
+/**
  * Has modules that are loaded from now on run in deterministic mode, or not. In it, NaNs whose bits the WebAssembly
  * specification leaves open are the canonical one, so that a program gets the same bits in every engine, at every
  * optimization level and on every architecture. Without a call, the variable WAYFARER_DETERMINISTIC decides; without that,
@@ -339,6 +493,21 @@ wayfarer_checkpoint_prepare(wasm_module_inst_t module_inst, const wayfarer_check
 {
     return wayfarer_checkpoint_prepare_sized(module_inst, args, sizeof(*args), done, user_data, error_buf,
                                              error_buf_size);
+}
+
+static inline bool
+wayfarer_store_checkpoint_request(struct wasm_store_t *store, const wayfarer_checkpoint_args_t *args,
+                                  wayfarer_done_t done, void *user_data, char *error_buf, uint32_t error_buf_size)
+{
+    return wayfarer_store_checkpoint_request_sized(store, args, sizeof(*args), done, user_data, error_buf,
+                                                   error_buf_size);
+}
+
+static inline bool
+wayfarer_store_checkpoint(struct wasm_store_t *store, const wayfarer_checkpoint_args_t *args,
+                          wayfarer_report_t *report, char *error_buf, uint32_t error_buf_size)
+{
+    return wayfarer_store_checkpoint_sized(store, args, sizeof(*args), report, error_buf, error_buf_size);
 }
 
 #endif /* WAYFARER_H_SIZED */

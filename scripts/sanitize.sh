@@ -148,7 +148,7 @@ for part; do
         prepare thread
         # Of what the environment orders, that which has to do with threads.
         CHECK_ONLY="a_thread_beside overlapping_calls early forked reading" \
-            hosts thread thread-hosts checkpoint forks memory native_state natives terminate wasi_checkpoint environment
+            hosts thread thread-hosts checkpoint forks memory native_state natives terminate threads wasi_checkpoint environment
         ;;
     thread_crates)
         # Not the storms in wasi: each of them is a scope of threads, whose end in Rust's own library is not seen.

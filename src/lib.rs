@@ -4,8 +4,10 @@
 //! The map, from the host inwards:
 //!
 //! - [`capi`]: `wasm_export.h`, `lib_export.h`, `wasm_c_api.h` and `wayfarer.h`; a shell over the crates below
-//! - [`compiled`]: machine code of modules, from `.aot` files, from the compiler, from the cache; `log`: messages to the host
+//! - [`compiled`]: machine code of modules, from `.aot` files, from the compiler, from the cache
 //! - `wayfarer-program`: a program and its host: instances, calls, checkpoints, and how all that comes back
+//! - `wayfarer-platform`, `wayfarer-c-data`, `wayfarer-native-call`: what of the C interface knows no instances: heap, log and
+//!   helpers; types and vectors; calls of the host's native functions
 //! - `wayfarer-runtime`: store, instances, memories, traps, requests; what engines run on
 //! - `wayfarer-interp`: the interpreter, with its `capture` and `resume`
 //! - `wayfarer-native`: runs compiled code and, beside it, the interpreter; `wayfarer-loader`: object files into memory
@@ -21,4 +23,5 @@
 
 pub mod capi;
 pub mod compiled;
-mod log;
+
+use wayfarer_platform::log;

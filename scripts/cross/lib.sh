@@ -8,7 +8,7 @@ toolchain=$cross/toolchain
 
 # What is built. Always all of them: the features of their dependencies are those that all of the selected need, and a
 # dependency with other features is built again.
-crates=(snapshot module runtime wasi libc interp aot loader native)
+crates=(snapshot module runtime wasi libc interp aot loader native native-call)
 packages=(-p wayfarer "${crates[@]/#/-pwayfarer-}")
 
 # Fails unless the word is an architecture that is built for.

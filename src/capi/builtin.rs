@@ -4,12 +4,12 @@
 use wayfarer_guest::{GuestMemory, NoInterrupt};
 use wayfarer_libc::{CStdout, FUNCTIONS, LibcCall, LibcFunction, LibcHost, LibcTrap, SPECTEST_FUNCTIONS};
 use wayfarer_module::FuncType;
+use wayfarer_native_call::signature;
 use wayfarer_runtime::{Caller, HostError, HostFunc, Trap};
 use wayfarer_wasi::WasiFunction;
 
 use super::exec_env::env_of;
 use super::instance::WASMModuleInstanceCommon;
-use super::signature;
 
 /// A built-in function.
 #[derive(Clone, Copy, Debug)]

@@ -5,19 +5,18 @@ use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
+use wayfarer_c_data::kinds::valkind;
 use wayfarer_module::{FuncType, ValType};
+use wayfarer_native_call::References as _;
 use wayfarer_program::Failure;
 use wayfarer_runtime::{Func, TrapCode};
-use wayfarer_snapshot::view::Entry;
+use wayfarer_snapshot::view::{Entry, Thread};
 
 use super::exec_env::WASMExecEnv;
 use super::ffi::{guard, slice, slice_mut};
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::log::error;
-use super::native_call::References as _;
-use super::types::{
-    wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u, wasm_valkind_enum, wasm_valkind_t,
-};
+use super::types::{wasm_exec_env_t, wasm_function_inst_t, wasm_val_t, wasm_val_u};
 
 /// A call failed; the instance's exception says why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +73,18 @@ fn call_in_place(env: &WASMExecEnv, func: &Func, slots: &mut [u64], entry: Entry
 pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
     let instance = env.instance().ok_or(Failed)?;
     instance.parts.resume(env).map_err(|failure| note(instance, failure))
+}
+
+/// Goes on with a call that was in progress.
+///
+/// # Errors
+/// As [`call`].
+pub(crate) fn go_on(
+    env: &WASMExecEnv,
+    instance: &WASMModuleInstanceCommon,
+    thread: &Thread,
+) -> Result<Vec<u64>, Failed> {
+    instance.parts.go_on(env, thread).map_err(|failure| note(instance, failure))
 }
 
 /// Notes on the instance why a call failed.
@@ -324,20 +335,6 @@ fn val_of(ty: ValType, slot: u64, references: &References<'_>) -> wasm_val_t {
         ValType::I64 | ValType::F64 | ValType::V128 => (valkind(ty), wasm_val_u { i64: slot as i64 }),
     };
     wasm_val_t { kind, _paddings: [0; 7], of }
-}
-
-/// The C API's number for a type.
-pub(crate) fn valkind(ty: ValType) -> wasm_valkind_t {
-    let kind = match ty {
-        ValType::I32 => wasm_valkind_enum::WASM_I32,
-        ValType::I64 => wasm_valkind_enum::WASM_I64,
-        ValType::F32 => wasm_valkind_enum::WASM_F32,
-        ValType::F64 => wasm_valkind_enum::WASM_F64,
-        ValType::V128 => wasm_valkind_enum::WASM_V128,
-        ValType::ExternRef => wasm_valkind_enum::WASM_EXTERNREF,
-        ValType::FuncRef => wasm_valkind_enum::WASM_FUNCREF,
-    };
-    kind as wasm_valkind_t
 }
 
 /// Calls the function that is element `element_index` of table 0, with arguments as for wasm_runtime_call_wasm. Here too few

@@ -26,8 +26,8 @@ fn dump(env: &WASMExecEnv) {
     log(Level::Verbose, format_args!("Memory consumption summary (bytes):"));
     line("Module binary", engine.module().bytes.len() as u64);
     line("Linear memory", memory.len());
-    line("Interpreter stack", env.inspect(|e: &ExecEnv| e.values.reserved()) as u64);
-    line("Total interpreter stack used", env.inspect(|e: &ExecEnv| e.values_used * size_of::<u64>()) as u64);
+    line("Interpreter stack", env.look_at(|e: &ExecEnv| e.values.reserved()) as u64);
+    line("Total interpreter stack used", env.look_at(|e: &ExecEnv| e.values_used * size_of::<u64>()) as u64);
     let heap = instance.parts.heap.as_ref();
     let used = heap.and_then(|heap| heap.used(&memory).ok()).unwrap_or(0);
     line("App heap", heap.map_or(0, |heap| u64::from(heap.size())));

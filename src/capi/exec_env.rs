@@ -3,10 +3,10 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use wayfarer_program::Environment;
-use wayfarer_runtime::{ExecEnv, native_stack};
+use wayfarer_runtime::{ExecEnv, GuestThread, Store, native_stack};
 
 use super::ffi::guard;
 use super::instance::WASMModuleInstanceCommon;
@@ -55,6 +55,19 @@ pub(crate) fn running_in(module_inst: *const WASMModuleInstanceCommon) -> Option
     // SAFETY: an exec env is not destroyed while its guest runs.
     let env = unsafe { running.as_ref() }?;
     std::ptr::eq(env.module_inst.get(), module_inst).then_some(running)
+}
+
+/// The guest's thread that runs here, if its guest is of this instance's store: as those who ask something of it know it.
+pub(crate) fn thread_in(instance: &WASMModuleInstanceCommon) -> Option<Arc<GuestThread>> {
+    thread_of(instance.store())
+}
+
+/// The same for a store.
+pub(crate) fn thread_of(store: &Store) -> Option<Arc<GuestThread>> {
+    // SAFETY: an exec env is not destroyed while its guest runs.
+    let env = unsafe { running_here().as_ref() }?;
+    let thread = env.look_at(|exec_env| exec_env.thread().clone());
+    Arc::ptr_eq(thread.control(), store.control()).then_some(thread)
 }
 
 /// Whether this thread is in a native function that a guest called.
@@ -130,7 +143,7 @@ impl WASMExecEnv {
     }
 
     /// Looks at the engine's environment.
-    pub(crate) fn inspect<T>(&self, look: impl FnOnce(&ExecEnv) -> T) -> T {
+    pub(crate) fn look_at<T>(&self, look: impl FnOnce(&ExecEnv) -> T) -> T {
         let env = match self.lent.get() {
             lent if lent.is_null() => self.env.get(),
             lent => lent,
@@ -141,8 +154,8 @@ impl WASMExecEnv {
 }
 
 impl Environment for WASMExecEnv {
-    fn is_inside(&self) -> bool {
-        self.inspect(|env| env.depth > 0)
+    fn inspect<T>(&self, look: impl FnOnce(&ExecEnv) -> T) -> Option<T> {
+        Some(self.look_at(look))
     }
 
     fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
@@ -284,7 +297,7 @@ pub unsafe extern "C" fn wasm_runtime_set_native_stack_boundary(
 ) {
     // SAFETY: as the caller promises.
     if let Some(env) = unsafe { exec_env.as_ref() } {
-        env.inspect(|exec_env| exec_env.stack_boundary.set(native_stack_boundary as usize));
+        env.look_at(|exec_env| exec_env.stack_boundary.set(native_stack_boundary as usize));
     }
 }
 
@@ -311,7 +324,7 @@ pub unsafe extern "C" fn wasm_runtime_detect_native_stack_overflow_size(
 }
 
 fn stack_left(env: &WASMExecEnv, required: Option<usize>) -> bool {
-    let boundary = env.inspect(|exec_env| exec_env.stack_boundary.get());
+    let boundary = env.look_at(|exec_env| exec_env.stack_boundary.get());
     if boundary == 0 && !std::ptr::eq(running_here(), env) {
         return true;
     }

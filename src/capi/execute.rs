@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, c_char};
 
+use wayfarer_c_data::text::{format_result, parse_argument};
 use wayfarer_module::{ExternKind, ValType};
+use wayfarer_native_call::References as _;
 use wayfarer_runtime::Func;
 use wayfarer_snapshot::view::Entry;
 
@@ -10,8 +12,6 @@ use super::call::{self, Failed};
 use super::ffi::{guard, slice, text};
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::log::print;
-use super::native_call::References as _;
-use super::text_values::{format_result, parse_argument};
 use super::types::wasm_module_inst_t;
 
 /// Names of `main` that toolchains use.

@@ -11,8 +11,7 @@ use super::types::wasm_module_inst_t;
 /// Index of the null reference.
 const NULL_INDEX: u32 = u32::MAX;
 
-/// The pointer that stands for null.
-pub(crate) const NULL_OBJECT: usize = usize::MAX;
+pub(crate) use wayfarer_c_data::text::NULL_OBJECT;
 
 /// Called with the object when its entry goes away.
 type Cleanup = unsafe extern "C" fn(*mut c_void);

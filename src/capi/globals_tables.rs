@@ -3,14 +3,14 @@
 use std::ffi::c_char;
 use std::ptr::null_mut;
 
+use wayfarer_c_data::kinds::valkind;
+use wayfarer_c_data::limits::table_max;
 use wayfarer_module::ValType;
 use wayfarer_runtime::values::slot_to_func;
 use wayfarer_runtime::{Extern, Global, Table};
 
-use super::call::valkind;
 use super::ffi::{guard, put, text};
 use super::instance::WASMModuleInstanceCommon;
-use super::introspect::table_max;
 use super::types::{wasm_function_inst_t, wasm_global_inst_t, wasm_module_inst_t, wasm_table_inst_t};
 
 /// # Safety

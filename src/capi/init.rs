@@ -4,11 +4,13 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use wayfarer_native_call::registry;
+
 use super::alloc::{Allocator, set_allocator};
 use super::ffi::{enum_value, guard, put};
 use super::log::{error, warning};
 use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
-use super::{engine, externref, natives};
+use super::{engine, externref};
 use crate::compiled::{self, Mode, compiler, tools};
 
 /// Version of WAMR whose interface this library has.
@@ -58,7 +60,7 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
             if args.n_native_symbols > 0 {
                 // SAFETY: as the caller promises.
                 let registered = unsafe {
-                    natives::register(
+                    registry::register(
                         args.native_module_name,
                         args.native_symbols,
                         args.n_native_symbols,
@@ -152,7 +154,7 @@ fn tear_down() {
     compiled::cancel();
     engine::clear();
     externref::clear();
-    natives::clear();
+    registry::clear();
     DEFAULT_MODE.store(MODE_DEFAULT, Ordering::Relaxed);
     set_jit_levels(0, 0);
     tools::enable_perf(false);

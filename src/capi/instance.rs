@@ -18,7 +18,6 @@ use super::ffi::{enum_of, enum_value, guard};
 use super::init::{MODE_DEFAULT, compiles, mode_supported};
 use super::load::WASMModuleCommon;
 use super::log::error;
-use super::native_call;
 use super::types::{RunningMode, wasm_module_inst_t, wasm_module_t};
 use crate::compiled;
 
@@ -253,7 +252,7 @@ impl WASMModuleInstanceCommon {
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
         self.store().control().request_terminate();
-        super::blocking::wake(self);
+        wayfarer_program::blocking::wake(self.as_ptr() as usize);
         self.terminating.fetch_sub(1, Ordering::AcqRel);
     }
 
@@ -293,7 +292,7 @@ pub(crate) struct References<'a> {
     pub(crate) instance: &'a Instance,
 }
 
-impl native_call::References for References<'_> {
+impl wayfarer_native_call::References for References<'_> {
     fn object(&self, slot: u64) -> usize {
         externref::slot_to_object(slot)
     }

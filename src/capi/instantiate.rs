@@ -4,11 +4,11 @@ use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::sync::{Arc, PoisonError};
 
-use wayfarer_module::{FuncType, Module};
+use wayfarer_module::Module;
 use wayfarer_program::instantiate::{What, imports_memory};
 use wayfarer_program::layout::{self, Clamped, Layout, NoRoom};
 use wayfarer_program::{Blueprint, Embedder, HostParts, Made, Refusal, Source, Starting, refused};
-use wayfarer_runtime::{Extern, HostFunc, LoadedModule, Store};
+use wayfarer_runtime::{Extern, Func, LoadedModule, Store};
 use wayfarer_wasi::WasiCtx;
 
 use super::call;
@@ -109,8 +109,12 @@ unsafe impl Blueprint for Plan<'_> {
         imports_memory(self.module(), |index| (self.given)(index).is_some())
     }
 
-    fn functions(&self) -> Box<dyn FnMut(usize) -> Option<(FuncType, HostFunc)> + '_> {
-        Box::new(link::functions(self.module))
+    fn functions<'a>(&'a self, store: &'a Arc<Store>) -> Box<dyn FnMut(usize) -> Option<*const Func> + 'a> {
+        let mut linked = link::functions(self.module);
+        Box::new(move |index| match (self.given)(index) {
+            Some(Extern::Func(func)) => Some(func),
+            _ => linked(index).map(|(ty, host)| store.add_host_func(&ty, host)),
+        })
     }
 
     fn own(&self, parts: Box<HostParts>) -> Box<WASMModuleInstanceCommon> {
@@ -159,11 +163,35 @@ pub(crate) fn instantiate(
 pub(crate) fn restore(
     module: &WASMModuleCommon,
     args: &InstantiationArgs2,
-    source: Source,
+    source: &Source,
 ) -> Result<Box<WASMModuleInstanceCommon>, String> {
     let (store, embedder) = (Store::new(&module.runtime), Arc::new(Host) as Arc<dyn Embedder>);
     let made = wayfarer_program::restore(&store, &embedder, &Plan::new(module, args, &|_| None), source);
     finish(module, made)
+}
+
+/// A module that a store's instances are to be made of, and what they are given as imports.
+pub(crate) struct Given<'a> {
+    pub(crate) module: &'a WASMModuleCommon,
+    pub(crate) import: &'a dyn Fn(usize) -> Option<Extern>,
+}
+
+/// Makes all that is in an image, in a store that is empty: its instances, in order; none of those that the host had ended.
+/// `given` are modules among which the image's are.
+///
+/// # Errors
+/// Text. The store is then good for nothing but being deleted.
+pub(crate) fn restore_store(
+    store: &Arc<Store>,
+    given: &[Given<'_>],
+    args: &InstantiationArgs2,
+    source: &Source,
+) -> Result<Vec<Option<Box<WASMModuleInstanceCommon>>>, String> {
+    let embedder: Arc<dyn Embedder> = Arc::new(Host);
+    let plans: Vec<_> = given.iter().map(|given| Plan::new(given.module, args, given.import)).collect();
+    let plans: Vec<_> = plans.iter().collect();
+    let made = wayfarer_program::restore_store(store, &embedder, &plans, source);
+    made.map_err(|Refusal { why, by_settings, .. }| if by_settings { refused(why) } else { why })
 }
 
 /// Runs the start functions of an instance.

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::ffi::{CString, c_char};
 
+use wayfarer_c_data::kinds::valkind;
+use wayfarer_c_data::limits::{DEFAULT_MAX_PAGES, table_max};
 use wayfarer_module::{ExternKind, FuncType, GlobalType, Import, ImportType, MemoryType, Module, TableType};
 
-use super::call::{func_of, valkind};
+use super::call::func_of;
 use super::ffi::{guard, slice_mut, text};
 use super::types::{
     wasm_export_t, wasm_extern_type_u, wasm_func_type_t, wasm_function_inst_t, wasm_global_type_t,
@@ -39,12 +41,6 @@ pub struct WASMMemory {
 
 /// Where a kind has no number.
 const UNKNOWN_KIND: wasm_valkind_t = 0xFF;
-
-/// Pages a memory without declared maximum can have.
-pub(crate) const DEFAULT_MAX_PAGES: u64 = 65536;
-
-/// Elements that WAMR lets a table without declared maximum have.
-const DEFAULT_MAX_TABLE: u64 = 1024;
 
 /// Names of a module's imports and exports as C strings. A name with a NUL inside ends there, as it would in WAMR.
 pub(crate) struct Names {
@@ -296,12 +292,6 @@ pub unsafe extern "C" fn wasm_memory_type_get_max_page_count(memory_type: wasm_m
 unsafe fn table_type<'a>(handle: wasm_table_type_t) -> Option<&'a TableType> {
     // SAFETY: handles are addresses of the module's types.
     unsafe { handle.cast::<TableType>().as_ref() }
-}
-
-/// Most elements a table of this type can have.
-pub(crate) fn table_max(ty: &TableType) -> u32 {
-    let max = ty.limits.max.unwrap_or_else(|| (2 * ty.limits.min).max(DEFAULT_MAX_TABLE));
-    u32::try_from(max).unwrap_or(u32::MAX)
 }
 
 /// Kind of the elements of a table type.

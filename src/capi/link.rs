@@ -1,18 +1,18 @@
 //! What imports are linked to: the host's native functions, then what is built in.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
 use wayfarer_module::{FuncType, GlobalType, ImportType, Module, ValType};
+use wayfarer_native_call::{LinkError, NativeCall, registry};
+use wayfarer_program::Called;
 use wayfarer_runtime::{Caller, Extern, HostError, HostFunc, MemoryPlan, Store, Trap};
 
 use super::builtin;
-use super::called::Called;
 use super::exec_env::env_of;
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::load::{WASMModuleCommon, function_imports};
 use super::log::warning;
-use super::native_call::{LinkError, NativeCall};
-use super::natives;
 
 /// What a function import is linked to.
 #[derive(Clone)]
@@ -20,10 +20,22 @@ pub(crate) enum FuncLink {
     /// Nothing: it traps when called.
     Unlinked,
     /// A native function of the host's.
-    Native(Arc<NativeCall>),
+    Native(Arc<LinkedNative>),
     /// A function of this library's.
     Builtin(builtin::Function),
 }
+
+/// A native function that an import is linked to.
+pub(crate) struct LinkedNative {
+    call: NativeCall,
+    /// Given to wasm_runtime_get_function_attachment.
+    attachment: *mut c_void,
+}
+
+// SAFETY: the host registered function and attachment, and so said that guests may use them, on any thread.
+unsafe impl Send for LinkedNative {}
+// SAFETY: as above.
+unsafe impl Sync for LinkedNative {}
 
 /// Import modules whose memories and tables are made up, privately, when nothing else provides them.
 fn is_builtin_module(name: &str) -> bool {
@@ -41,10 +53,10 @@ pub(crate) fn resolve(module: &Module, links: &mut [FuncLink]) {
 }
 
 fn find(module: &str, name: &str, ty: &FuncType) -> FuncLink {
-    if let Some(native) = natives::find(module, name) {
-        // SAFETY: it is registered now; the host keeps its signature valid while it is.
-        return match unsafe { NativeCall::new(&native, ty) } {
-            Ok(call) => FuncLink::Native(Arc::new(call)),
+    if let Some(native) = registry::find(module, name) {
+        let attachment = native.symbol.attachment;
+        return match NativeCall::new(native.target(), ty) {
+            Ok(call) => FuncLink::Native(Arc::new(LinkedNative { call, attachment })),
             Err(why) => {
                 warn_unlinkable(module, name, &why);
                 FuncLink::Unlinked
@@ -69,7 +81,7 @@ fn warn_unlinkable(module: &str, name: &str, why: &LinkError) {
 
 /// Whether an import of this name would be linked, if its type fits.
 pub(crate) fn function_known(module: &str, name: &str) -> bool {
-    natives::find(module, name).is_some() || builtin::known(module, name)
+    registry::find(module, name).is_some() || builtin::known(module, name)
 }
 
 /// A global that is built in: its type and value.
@@ -169,15 +181,15 @@ pub(crate) fn host_func(name: (&str, &str), ty: &FuncType, link: &FuncLink) -> H
                 data: None,
             }
         }
-        FuncLink::Native(call) => {
-            let (call, called) = (call.clone(), Called::default());
+        FuncLink::Native(native) => {
+            let (native, called) = (native.clone(), Called::default());
             let full_name = format!("{}.{}", name.0, name.1);
             HostFunc {
                 name: names,
                 restartable: false,
                 call: Box::new(move |caller, slots| {
                     called.note(|| full_name.clone());
-                    call_native(caller, &call, slots)
+                    call_native(caller, &native, slots)
                 }),
                 data: None,
             }
@@ -187,14 +199,15 @@ pub(crate) fn host_func(name: (&str, &str), ty: &FuncType, link: &FuncLink) -> H
 }
 
 /// Calls a native function on behalf of a guest.
-fn call_native(caller: &mut Caller<'_>, call: &NativeCall, slots: &mut [u64]) -> Result<(), HostError> {
+fn call_native(caller: &mut Caller<'_>, native: &LinkedNative, slots: &mut [u64]) -> Result<(), HostError> {
     let env = env_of(caller.env).ok_or_else(|| HostError::Trap(Trap::host("invalid exec env")))?;
     let memory = caller.instance.guest_memory();
     let references = References { instance: caller.instance };
-    let running = env.enter_native(caller.env, call.attachment);
+    let running = env.enter_native(caller.env, native.attachment);
     env.call_again.set(false);
     // SAFETY: `env` is the exec env that the host made and runs; the function was registered by the host.
-    let called = unsafe { call.call(env.as_ptr().cast(), &memory, &references, slots, &env.call_again) };
+    let called =
+        unsafe { native.call.call(env.as_ptr().cast(), &memory, &references, slots, &env.call_again) };
     drop(running);
     called.map_err(|text| HostError::Trap(Trap::host(text)))?;
     if env.call_again.replace(false) {

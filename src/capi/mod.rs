@@ -12,12 +12,10 @@
 // C's names and conventions, not Rust's.
 #![allow(non_camel_case_types, non_snake_case, clippy::missing_safety_doc)]
 
-pub mod alloc;
 pub mod blocking;
 pub(crate) mod builtin;
 pub mod call;
 pub mod call_stack;
-pub(crate) mod called;
 pub mod context;
 pub mod deterministic;
 pub mod diagnostics;
@@ -26,31 +24,28 @@ pub mod exception;
 pub mod exec_env;
 pub mod execute;
 pub mod externref;
-pub(crate) mod ffi;
 pub mod globals_tables;
 pub mod handles;
 pub mod init;
 pub mod instance;
 pub mod instantiate;
-pub mod internals;
 pub mod introspect;
 pub mod lib_export;
 pub(crate) mod link;
 pub mod load;
-pub mod log;
 pub mod memory;
-pub(crate) mod native_call;
+pub mod native_stack;
 pub(crate) mod native_state;
 pub mod natives;
 pub mod package;
-pub(crate) mod pool;
-mod register_call;
-pub(crate) mod signature;
-pub(crate) mod text_values;
 pub mod types;
 pub mod unsupported;
 pub mod variadic;
-pub(crate) mod vector_call;
 pub mod wasi;
 pub mod wasm_c_api;
 pub mod wayfarer;
+pub mod wayfarer_store;
+
+// What knows nothing of WebAssembly: heap, log, and the helpers that hosts of WAMR's link to.
+pub(crate) use wayfarer_platform::ffi;
+pub use wayfarer_platform::{alloc, log};

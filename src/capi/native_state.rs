@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wayfarer_program::{Embedder, HostParts, NativeModule, Outcome};
 use wayfarer_runtime::{TraceFrame, Trap};
 
+use super::externref;
 use super::instance::WASMModuleInstanceCommon;
 use super::types::wasm_module_inst_t;
-use super::{called, externref};
 
 /// Collects what a save hook writes.
 #[derive(Debug, Default)]
@@ -60,11 +60,6 @@ impl NativeModule for Hook {
 
 static HOOKS: Mutex<Vec<Arc<dyn NativeModule>>> = Mutex::new(Vec::new());
 
-/// Whether there are any.
-pub(crate) fn any() -> bool {
-    !HOOKS.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-}
-
 /// Adds hooks, or replaces those of the same name.
 pub(crate) fn register(hook: Hook) {
     let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,10 +83,6 @@ impl Embedder for Host {
         externref::made_by_guest()
     }
 
-    fn natives_without_state(&self) -> String {
-        called::without_state()
-    }
-
     fn call_failed(&self, parts: &HostParts, trap: &Trap, trace: Vec<TraceFrame>) {
         if let Some(instance) = WASMModuleInstanceCommon::of(parts.instance()) {
             instance.keep_trace(trace);
@@ -104,11 +95,6 @@ impl Embedder for Host {
             Some(instance) => instance.outcome(),
             None => Outcome::Failed { exception: trap.to_string(), exit_code: 0, terminated: false },
         }
-    }
-
-    /// `wayfarer.h` makes instances one by one.
-    fn restores_several(&self) -> bool {
-        false
     }
 
     fn native_modules(&self) -> Vec<Arc<dyn NativeModule>> {

@@ -7,8 +7,12 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::mem::MaybeUninit;
 
+pub use super::alloc::{
+    MemAllocFunctions, MemAllocOption, MemAllocPool, mem_alloc_info_t, mem_alloc_type_t, mem_alloc_usage_t,
+};
 use super::ffi::CEnum;
 pub use super::handles::*;
+pub use wayfarer_c_data::kinds::{wasm_valkind_enum, wasm_valkind_t};
 
 /// What an import or export is.
 #[repr(C)]
@@ -123,74 +127,6 @@ pub enum package_type_t {
     Package_Type_Unknown = 0xFFFF,
 }
 
-/// Which allocator wasm_runtime_malloc and its kin use.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum mem_alloc_type_t {
-    /// A heap inside a buffer of the host's.
-    Alloc_With_Pool = 0,
-    /// Functions of the host's.
-    Alloc_With_Allocator = 1,
-    /// malloc.
-    Alloc_With_System_Allocator = 2,
-}
-
-/// What an allocation is for (only told to allocators built to ask).
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum mem_alloc_usage_t {
-    /// The runtime's own data.
-    Alloc_For_Runtime,
-    /// A linear memory.
-    Alloc_For_LinearMemory,
-}
-
-/// Buffer for `Alloc_With_Pool`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct MemAllocPool {
-    /// Start.
-    pub heap_buf: *mut c_void,
-    /// Bytes.
-    pub heap_size: u32,
-}
-
-/// Functions for `Alloc_With_Allocator`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct MemAllocFunctions {
-    /// `void *(*)(unsigned int size)`
-    pub malloc_func: *mut c_void,
-    /// `void *(*)(void *ptr, unsigned int size)`, or NULL
-    pub realloc_func: *mut c_void,
-    /// `void (*)(void *ptr)`
-    pub free_func: *mut c_void,
-    /// Not used.
-    pub user_data: *mut c_void,
-}
-
-/// Arguments of the allocator chosen by `mem_alloc_type_t`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub union MemAllocOption {
-    /// For `Alloc_With_Pool`.
-    pub pool: MemAllocPool,
-    /// For `Alloc_With_Allocator`.
-    pub allocator: MemAllocFunctions,
-}
-
-/// State of the pool allocator, in bytes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct mem_alloc_info_t {
-    /// Size of the pool.
-    pub total_size: u32,
-    /// Bytes not in use.
-    pub total_free_size: u32,
-    /// Most bytes that were in use at one time.
-    pub highmark_size: u32,
-}
-
 /// How code is executed.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -266,29 +202,6 @@ pub struct InstantiationArgs {
     pub host_managed_heap_size: u32,
     /// Most pages memory may grow to; 0 to keep the module's own limit.
     pub max_memory_pages: u32,
-}
-
-/// Kind of a value: one of `wasm_valkind_enum`.
-pub type wasm_valkind_t = u8;
-
-/// Values of `wasm_valkind_t`.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum wasm_valkind_enum {
-    /// 32-bit integer.
-    WASM_I32,
-    /// 64-bit integer.
-    WASM_I64,
-    /// 32-bit float.
-    WASM_F32,
-    /// 64-bit float.
-    WASM_F64,
-    /// 128-bit vector.
-    WASM_V128,
-    /// Reference to a host object.
-    WASM_EXTERNREF = 128,
-    /// Reference to a function.
-    WASM_FUNCREF,
 }
 
 /// Content of a `wasm_val_t`; its kind says which member counts.
@@ -404,7 +317,5 @@ const _: () = assert!(size_of::<c_uint>() == size_of::<u32>());
 
 // SAFETY: fieldless `repr(C)` enums are `unsigned int` on every target of this crate.
 unsafe impl CEnum for package_type_t {}
-// SAFETY: as above.
-unsafe impl CEnum for mem_alloc_type_t {}
 // SAFETY: as above.
 unsafe impl CEnum for RunningMode {}

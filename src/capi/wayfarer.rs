@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 use std::sync::mpsc;
 
+use wayfarer_program::Program;
 use wayfarer_program::policy::is_image_mode;
 use wayfarer_program::{Report, Request, Source, Target, set_image_mode};
 use wayfarer_runtime::AfterCheckpoint;
@@ -15,7 +16,6 @@ use wayfarer_snapshot::{Compression, Image, Reason};
 use super::call;
 use super::exec_env;
 use super::ffi::{CEnum, c_str, enum_value, guard, put, put_error, slice, text};
-use super::instance::WASMModuleInstanceCommon;
 use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
 use super::native_state::{self, Hook, Writer};
@@ -146,7 +146,7 @@ unsafe impl Send for UserData {}
 ///
 /// # Safety
 /// `args` is NULL or has so many bytes; its path is valid.
-unsafe fn order(args: *const wayfarer_checkpoint_args_t, size: usize) -> Result<Order, String> {
+pub(crate) unsafe fn order(args: *const wayfarer_checkpoint_args_t, size: usize) -> Result<Order, String> {
     if args.is_null() {
         return Ok(Order {
             path: None,
@@ -182,7 +182,7 @@ unsafe fn order(args: *const wayfarer_checkpoint_args_t, size: usize) -> Result<
 
 /// What C arguments say.
 #[derive(Clone)]
-struct Order {
+pub(crate) struct Order {
     path: Option<PathBuf>,
     fd: Option<c_int>,
     compression: Compression,
@@ -190,7 +190,10 @@ struct Order {
 }
 
 impl Order {
-    fn request(&self, done: impl FnOnce(Result<Report, String>) + Send + 'static) -> Result<Request, String> {
+    pub(crate) fn request(
+        &self,
+        done: impl FnOnce(Result<Report, String>) + Send + 'static,
+    ) -> Result<Request, String> {
         let target = match (&self.path, self.fd) {
             (Some(path), _) => Target::Path(path.clone()),
             (None, Some(fd)) => Target::Fd(duplicate(fd)?),
@@ -229,12 +232,12 @@ fn with_report<T>(result: &Result<Report, String>, show: impl FnOnce(&wayfarer_r
 }
 
 /// What to do when an order is done: tell the host.
-fn tell(
+pub(crate) fn tell(
     instance: wasm_module_inst_t,
     done: wayfarer_done_t,
-    user_data: UserData,
+    user_data: *mut c_void,
 ) -> impl FnOnce(Result<Report, String>) + Send + 'static {
-    let instance = UserData(instance.cast());
+    let (instance, user_data) = (UserData(instance.cast()), UserData(user_data));
     move |result| {
         let (instance, user_data) = (instance, user_data);
         if let Some(done) = done {
@@ -266,7 +269,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request_sized(
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         // SAFETY: as the caller promises.
         let placed = unsafe { order(args, args_size) }
-            .and_then(|order| order.request(tell(module_inst, done, UserData(user_data))))
+            .and_then(|order| order.request(tell(module_inst, done, user_data)))
             .and_then(|request| instance.program().order(request));
         // SAFETY: as the caller promises.
         placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
@@ -290,6 +293,14 @@ pub extern "C" fn wayfarer_set_image_mode(mode: u32) -> bool {
     })
 }
 
+/// Sets how long a checkpoint waits for threads that run the guest and do not come to a stable point, because they are in a
+/// native function: so many milliseconds from now on, in this process (5000 at first). Then it is refused, with the name of
+/// that function, and all go on. The threads that have come stand still meanwhile.
+#[unsafe(no_mangle)]
+pub extern "C" fn wayfarer_set_stop_limit(milliseconds: u64) {
+    wayfarer_program::set_stop_limit(milliseconds);
+}
+
 /// Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
 /// guest, which would wait for itself (use wayfarer_checkpoint_request there).
 ///
@@ -310,48 +321,64 @@ pub unsafe extern "C" fn wayfarer_checkpoint_sized(
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
         // SAFETY: as the caller promises.
-        let result = unsafe { order(args, args_size) }.and_then(|order| checkpoint(instance, &order));
-        match result {
-            Ok(mut done) => {
-                // The image is the caller's from here on.
-                let image = done
-                    .image
-                    .take()
-                    .map(Vec::into_boxed_slice)
-                    .map_or(null(), |image| Box::into_raw(image).cast_const().cast::<c_void>());
-                with_report(&Ok(done), |shown| {
-                    let shown = wayfarer_report_t { image, ..*shown };
-                    // SAFETY: as the caller promises.
-                    unsafe { put(report, shown) };
-                    if report.is_null() && !image.is_null() {
-                        // SAFETY: just made from a box of this size, and nobody else has it.
-                        unsafe { wayfarer_image_free(image.cast_mut(), shown.image_size) };
-                    }
-                });
-                true
-            }
-            Err(why) => {
-                // SAFETY: as the caller promises.
-                unsafe { put_error(error_buf, error_buf_size, &why) };
-                with_report(&Err(why), |shown| {
-                    // SAFETY: as the caller promises.
-                    unsafe { put(report, wayfarer_report_t { error: null(), ..*shown }) };
-                });
-                false
-            }
-        }
+        let result = unsafe { order(args, args_size) }
+            .and_then(|order| wait_for(instance.program(), exec_env::running_in(instance).is_some(), &order));
+        // SAFETY: as the caller promises.
+        unsafe { report_to(result, report, error_buf, error_buf_size) }
     })
 }
 
-fn checkpoint(instance: &WASMModuleInstanceCommon, order: &Order) -> Result<Report, String> {
-    if exec_env::running_in(instance).is_some() {
+/// Tells the host of a checkpoint that it waited for; whether it was taken.
+///
+/// # Safety
+/// The pointers are NULL, or good for what is written there.
+pub(crate) unsafe fn report_to(
+    result: Result<Report, String>,
+    report: *mut wayfarer_report_t,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    match result {
+        Ok(mut done) => {
+            // The image is the caller's from here on.
+            let image = done
+                .image
+                .take()
+                .map(Vec::into_boxed_slice)
+                .map_or(null(), |image| Box::into_raw(image).cast_const().cast::<c_void>());
+            with_report(&Ok(done), |shown| {
+                let shown = wayfarer_report_t { image, ..*shown };
+                // SAFETY: as the caller promises.
+                unsafe { put(report, shown) };
+                if report.is_null() && !image.is_null() {
+                    // SAFETY: just made from a box of this size, and nobody else has it.
+                    unsafe { wayfarer_image_free(image.cast_mut(), shown.image_size) };
+                }
+            });
+            true
+        }
+        Err(why) => {
+            // SAFETY: as the caller promises.
+            unsafe { put_error(error_buf, error_buf_size, &why) };
+            with_report(&Err(why), |shown| {
+                // SAFETY: as the caller promises.
+                unsafe { put(report, wayfarer_report_t { error: null(), ..*shown }) };
+            });
+            false
+        }
+    }
+}
+
+/// Takes a checkpoint and waits until it is there. `running_here`: whether this thread is in a call of the program.
+pub(crate) fn wait_for(program: &Program, running_here: bool, order: &Order) -> Result<Report, String> {
+    if running_here {
         return Err("the guest is running on this thread: use wayfarer_checkpoint_request".to_owned());
     }
     let (done, wait) = mpsc::channel();
     let request = order.request(move |result| {
         let _ = done.send(result);
     })?;
-    instance.program().order(request)?;
+    program.order(request)?;
     wait.recv().unwrap_or_else(|_| Err("the instance ended before a checkpoint could be taken".to_owned()))
 }
 
@@ -441,7 +468,7 @@ pub unsafe extern "C" fn wayfarer_checkpoint_prepare_sized(
                 let (inst, user_data) = (inst, user_data);
                 use std::os::fd::AsRawFd;
                 let order = Order { fd: kept.as_ref().map(AsRawFd::as_raw_fd), ..order.clone() };
-                order.request(tell(inst.0.cast(), done, user_data)).ok()
+                order.request(tell(inst.0.cast(), done, user_data.0)).ok()
             }))
         });
         // SAFETY: as the caller promises.
@@ -465,6 +492,39 @@ pub unsafe extern "C" fn wayfarer_checkpoint_count(module_inst: wasm_module_inst
     guard(0, || unsafe { module_inst.as_ref() }.map_or(0, |i| i.program().count()))
 }
 
+/// An image file.
+///
+/// # Safety
+/// `path` is NULL or a string.
+pub(crate) unsafe fn image_at(path: *const c_char) -> Result<Image<'static>, String> {
+    use std::os::unix::ffi::OsStrExt;
+    // SAFETY: as the caller promises.
+    let path = unsafe { c_str(path) }.ok_or("no path")?;
+    Image::open(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))).map_err(|e| e.to_string())
+}
+
+/// An image from a descriptor.
+///
+/// # Safety
+/// It stays open during the call.
+pub(crate) unsafe fn image_from(fd: c_int) -> Result<Image<'static>, String> {
+    if fd < 0 {
+        return Err(format!("bad descriptor {fd}"));
+    }
+    // SAFETY: as the caller promises.
+    Image::from_fd(unsafe { BorrowedFd::borrow_raw(fd) }).map_err(|e| e.to_string())
+}
+
+/// An image in memory.
+///
+/// # Safety
+/// It is NULL or has this size.
+pub(crate) unsafe fn image_of(image: *const c_void, size: u64) -> Result<Image<'static>, String> {
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { slice(image.cast::<u8>(), size as usize) };
+    Image::from_bytes(bytes.to_vec()).map_err(|e| e.to_string())
+}
+
 /// # Safety
 /// `args` is NULL or valid, `error_buf` is NULL or has its size.
 unsafe fn restore(
@@ -478,7 +538,7 @@ unsafe fn restore(
     let (module, args) = unsafe { (module.as_ref(), args.as_ref().cloned().unwrap_or_default()) };
     let restored = image.and_then(|image| {
         let module: &WASMModuleCommon = module.ok_or("no module")?;
-        instantiate::restore(module, &args, Source::new(image)?)
+        instantiate::restore(module, &args, &Source::new(image)?)
     });
     match restored {
         Ok(instance) => Box::into_raw(instance),
@@ -504,14 +564,7 @@ pub unsafe extern "C" fn wayfarer_restore_from_path(
 ) -> wasm_module_inst_t {
     guard(null_mut(), || {
         // SAFETY: as the caller promises.
-        let image = match unsafe { c_str(path) } {
-            Some(path) => {
-                use std::os::unix::ffi::OsStrExt;
-                Image::open(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())))
-                    .map_err(|e| e.to_string())
-            }
-            None => Err("no path".to_owned()),
-        };
+        let image = unsafe { image_at(path) };
         // SAFETY: as the caller promises.
         unsafe { restore(module, args, image, error_buf, error_buf_size) }
     })
@@ -527,14 +580,8 @@ pub unsafe extern "C" fn wayfarer_restore_from_fd(
     error_buf_size: u32,
 ) -> wasm_module_inst_t {
     guard(null_mut(), || {
-        let image = if fd < 0 {
-            Err(format!("bad descriptor {fd}"))
-        } else {
-            // SAFETY: the caller keeps it open during the call.
-            Image::from_fd(unsafe { BorrowedFd::borrow_raw(fd) }).map_err(|e| e.to_string())
-        };
         // SAFETY: as the caller promises.
-        unsafe { restore(module, args, image, error_buf, error_buf_size) }
+        unsafe { restore(module, args, image_from(fd), error_buf, error_buf_size) }
     })
 }
 
@@ -550,10 +597,7 @@ pub unsafe extern "C" fn wayfarer_restore_from_memory(
 ) -> wasm_module_inst_t {
     guard(null_mut(), || {
         // SAFETY: as the caller promises.
-        let bytes = unsafe { slice(image.cast::<u8>(), image_size as usize) };
-        let image = Image::from_bytes(bytes.to_vec()).map_err(|e| e.to_string());
-        // SAFETY: as the caller promises.
-        unsafe { restore(module, args, image, error_buf, error_buf_size) }
+        unsafe { restore(module, args, image_of(image, image_size), error_buf, error_buf_size) }
     })
 }
 
@@ -634,7 +678,11 @@ pub unsafe extern "C" fn wayfarer_write(writer: *mut wayfarer_writer_t, data: *c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wayfarer_interrupted(module_inst: wasm_module_inst_t) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { module_inst.as_ref() }.is_some_and(|i| i.store().control().interrupted())
+    let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
+    match exec_env::thread_in(instance) {
+        Some(thread) => thread.interrupted(),
+        None => instance.store().control().interrupted(),
+    }
 }
 
 /// A descriptor that is readable while wayfarer_interrupted is true, to be waited for with poll beside others; -1 if
@@ -645,7 +693,10 @@ pub unsafe extern "C" fn wayfarer_wake_fd(module_inst: wasm_module_inst_t) -> c_
     guard(-1, || {
         // SAFETY: as the caller promises.
         let Some(instance) = (unsafe { module_inst.as_ref() }) else { return -1 };
-        instance.store().control().wake_fd()
+        match exec_env::thread_in(instance) {
+            Some(thread) => thread.wake_fd(),
+            None => instance.store().control().wake_fd(),
+        }
     })
 }
 

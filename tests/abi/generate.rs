@@ -9,6 +9,7 @@ use cbindgen::{Builder, Config};
 struct Header {
     name: &'static str,
     guard: &'static str,
+    /// Modules of `src/capi`, `crates/c-data`, `crates/native-call` and `crates/platform`.
     sources: &'static [&'static str],
     item_types: &'static [cbindgen::ItemType],
     prefix: &'static str,
@@ -30,7 +31,7 @@ const HEADERS: &[Header] = &[
     Header {
         name: "lib_export",
         guard: "_LIB_EXPORT_H_",
-        sources: &["lib_export"],
+        sources: &["native-call/registry", "lib_export"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -41,10 +42,11 @@ const HEADERS: &[Header] = &[
         name: "wasm_export",
         guard: "_WASM_EXPORT_H",
         sources: &[
+            "c-data/kinds",
             "types",
             "init",
-            "log",
-            "alloc",
+            "platform/log",
+            "platform/alloc",
             "package",
             "load",
             "wasi",
@@ -96,7 +98,10 @@ const HEADERS: &[Header] = &[
         sources: &[
             "wasm_c_api/engine",
             "wasm_c_api/store",
-            "wasm_c_api/types",
+            "c-data/types",
+            "c-data/imports",
+            "wasm_c_api/linked",
+            "c-data/exports",
             "wasm_c_api/values",
             "wasm_c_api/trap",
             "wasm_c_api/module",
@@ -124,7 +129,7 @@ const HEADERS: &[Header] = &[
     Header {
         name: "wayfarer",
         guard: "WAYFARER_H",
-        sources: &["wayfarer", "deterministic"],
+        sources: &["wayfarer", "wayfarer_store", "deterministic"],
         item_types: ALL,
         prefix: "WASM_RUNTIME_API_EXTERN",
         exclude: &[
@@ -134,7 +139,14 @@ const HEADERS: &[Header] = &[
             "wayfarer_checkpoint_request",
         ],
         include: &[],
-        structs: &["InstantiationArgs2"],
+        structs: &[
+            "InstantiationArgs2",
+            "wasm_store_t",
+            "wasm_instance_t",
+            "wasm_trap_t",
+            "wasm_extern_vec_t",
+            "wasm_val_vec_t",
+        ],
     },
 ];
 
@@ -173,7 +185,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "platform_api_vmcore",
         guard: "_PLATFORM_API_VMCORE_H",
-        sources: &["internals/memory", "internals/clock"],
+        sources: &["platform/memory", "platform/clock"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -183,7 +195,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "platform_api_extension",
         guard: "PLATFORM_API_EXTENSION_H",
-        sources: &["internals/threads", "internals/sync"],
+        sources: &["platform/threads", "platform/sync"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -203,7 +215,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "bh_common",
         guard: "_BH_COMMON_H",
-        sources: &["internals/strings"],
+        sources: &["platform/strings"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -213,7 +225,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "bh_log",
         guard: "_BH_LOG_H",
-        sources: &["internals/logging"],
+        sources: &["platform/logging"],
         item_types: ALL,
         prefix: "",
         exclude: &["bh_assert_internal", "bh_log", "os_printf", "os_vprintf"],
@@ -223,7 +235,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "bh_list",
         guard: "_BH_LIST_H",
-        sources: &["internals/list"],
+        sources: &["platform/list"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -233,7 +245,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "bh_vector",
         guard: "_WASM_VECTOR_H",
-        sources: &["internals/vector"],
+        sources: &["platform/vector"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -243,7 +255,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "bh_hashmap",
         guard: "WASM_HASHMAP_H",
-        sources: &["internals/hash_map"],
+        sources: &["platform/hash_map"],
         item_types: ALL,
         prefix: "",
         exclude: &["HashMap"],
@@ -253,7 +265,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "bh_queue",
         guard: "_BH_QUEUE_H",
-        sources: &["internals/queue"],
+        sources: &["platform/queue"],
         item_types: ALL,
         prefix: "",
         exclude: &["bh_queue", "bh_queue_node", "bh_message_t"],
@@ -263,7 +275,7 @@ const HELPERS: &[Header] = &[
     Header {
         name: "runtime_timer",
         guard: "LIB_BASE_RUNTIME_TIMER_H_",
-        sources: &["internals/ticks"],
+        sources: &["platform/ticks"],
         item_types: ALL,
         prefix: "",
         exclude: &[],
@@ -315,7 +327,13 @@ fn generate(root: &Path, header: &Header) -> Result<String, String> {
     config.export.rename = renamed.collect();
     config.function.prefix = (!header.prefix.is_empty()).then(|| header.prefix.to_owned());
     let builder = header.sources.iter().fold(Builder::new().with_config(config), |builder, source| {
-        builder.with_src(root.join("src/capi").join(format!("{source}.rs")))
+        let path = match source.split_once('/') {
+            Some((name @ ("c-data" | "native-call" | "platform"), module)) => {
+                format!("crates/{name}/src/{module}.rs")
+            }
+            _ => format!("src/capi/{source}.rs"),
+        };
+        builder.with_src(root.join(path))
     });
     let bindings = builder.generate().map_err(|e| format!("{}: {e}", header.name))?;
     let mut text = Vec::new();

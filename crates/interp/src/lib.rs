@@ -181,7 +181,7 @@ pub unsafe fn call_host(env: &mut ExecEnv, func: &Func, slots: &mut [u64]) -> Re
         match (host.call)(&mut Caller { env, instance }, slots) {
             Ok(()) => return Ok(()),
             Err(HostError::Trap(trap)) => return Err(trap),
-            Err(HostError::Interrupted) => match env.store().control().poll() {
+            Err(HostError::Interrupted) => match env.store().control().poll(env.thread()) {
                 PollAction::Continue => {}
                 PollAction::Terminate => return Err(TrapCode::Terminated.into()),
                 PollAction::Checkpoint => match checkpoint_between_calls(env) {

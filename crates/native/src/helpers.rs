@@ -134,7 +134,7 @@ unsafe extern "C-unwind" fn leave_entry(vmctx: *mut VmCtx) -> *const u64 {
 /// Serves a request.
 fn serve(env: &mut ExecEnv) -> Action {
     let store = env.store().clone();
-    match store.control().poll() {
+    match store.control().poll(env.thread()) {
         PollAction::Continue => Action::Return,
         PollAction::Terminate => Action::trap(env, TrapCode::Terminated.into()),
         PollAction::Checkpoint => {

@@ -11,12 +11,13 @@ use wayfarer_snapshot::view::{Entry, Thread};
 
 use crate::history::{Made, Replay};
 use crate::instance::HostParts;
+use crate::program::InCall;
 use crate::record::Outcome;
 
 /// Where guest code runs: one thread's stacks, and what the embedder has to say of that thread.
 pub trait Environment {
-    /// Whether a call of the host's is in progress in it: another one is part of that.
-    fn is_inside(&self) -> bool;
+    /// Looks at it. `None`: guest code is running in it, and has not lent it to anybody.
+    fn inspect<T>(&self, look: impl FnOnce(&ExecEnv) -> T) -> Option<T>;
 
     /// Runs guest code in it.
     ///
@@ -26,8 +27,8 @@ pub trait Environment {
 }
 
 impl Environment for RefCell<ExecEnv> {
-    fn is_inside(&self) -> bool {
-        self.try_borrow().map_or(true, |env| env.depth > 0)
+    fn inspect<T>(&self, look: impl FnOnce(&ExecEnv) -> T) -> Option<T> {
+        self.try_borrow().ok().map(|env| look(&env))
     }
 
     fn run<T>(&self, guest: impl FnOnce(&mut ExecEnv) -> T) -> Result<T, &'static str> {
@@ -36,6 +37,21 @@ impl Environment for RefCell<ExecEnv> {
             Err(_) => Err("guest code is running in this environment"),
         }
     }
+}
+
+/// Whether a call of the host's is in progress in it: another one is part of that.
+#[inline]
+fn is_inside(env: &impl Environment) -> bool {
+    env.inspect(|env| env.depth > 0).unwrap_or(true)
+}
+
+/// Ends a call that ran there.
+#[inline]
+fn end(call: InCall<'_>, env: &impl Environment) {
+    call.end(|| {
+        // It runs nothing now.
+        let _ = env.inspect(|env| env.thread().leave());
+    });
 }
 
 /// Why there are no results of a call.
@@ -90,7 +106,7 @@ impl HostParts {
         }
         let program = self.program();
         // A call that a native function makes while the guest runs is part of the call that is in progress.
-        let outermost = !env.is_inside();
+        let outermost = !is_inside(env);
         if outermost {
             program.collect_before_call();
         }
@@ -111,7 +127,7 @@ impl HostParts {
             self.prepare(exec_env)?;
             if outermost {
                 exec_env.entry = entry;
-                call = Some(program.begin_call());
+                call = Some(program.begin_call(exec_env.thread()));
             }
             if remembered {
                 self.begin(func, entry, &slots[..func.param_slots as usize]);
@@ -126,7 +142,7 @@ impl HostParts {
             if remembered {
                 self.remember(func, ended.as_ref().map(|()| &slots[..func.result_slots as usize]));
             }
-            call.end();
+            end(call, env);
         }
         ended
     }
@@ -141,7 +157,7 @@ impl HostParts {
         entry: Entry,
         outcome: impl FnOnce() -> Outcome,
     ) {
-        if self.can_run(func) && !env.is_inside() {
+        if self.can_run(func) && !is_inside(env) {
             let history = self.program().history();
             let note = |made: Made<'_>| history.ended_before(made, entry, args, outcome);
             self.program().pass(|| self.with_call(func, note));
@@ -155,17 +171,27 @@ impl HostParts {
     pub fn resume(&self, env: &impl Environment) -> Result<Vec<u64>, Failure> {
         match self.program().history().take_pending(self.store()) {
             Ok(Some(thread)) => self.go_on(env, &thread),
-            Ok(None) => Err(Failure::Refused("no call is in progress")),
+            Ok(None) => {
+                let program = self.program();
+                let next = program.first_kept().and_then(|nth| program.take_call(nth));
+                let next = next.ok_or(Failure::Refused("no call is in progress"))?;
+                self.go_on(env, &next)
+            }
             Err(why) => Err(Failure::Astray(why)),
         }
     }
 
-    fn go_on(&self, env: &impl Environment, thread: &Thread) -> Result<Vec<u64>, Failure> {
+    /// Goes on with a call that was in progress, and was taken from [`Program::take_call`](crate::Program::take_call): its results.
+    ///
+    /// # Errors
+    /// As [`HostParts::call`].
+    pub fn go_on(&self, env: &impl Environment, thread: &Thread) -> Result<Vec<u64>, Failure> {
         let frame = thread.frames.first();
         let func = frame.and_then(|frame| self.instance().func(frame.func.func));
-        let call = self.program().begin_call();
+        let mut call = None;
         let result = env.run(|exec_env| {
             self.prepare(exec_env)?;
+            call = Some(self.program().begin_call(exec_env.thread()));
             let resumed = self.store().runtime().engine.resume(exec_env, thread);
             resumed.map_err(|error| {
                 let trap = match error {
@@ -179,7 +205,9 @@ impl HostParts {
         if let Some(func) = func {
             self.remember(func, ended.as_deref());
         }
-        call.end();
+        if let Some(call) = call {
+            end(call, env);
+        }
         ended
     }
 

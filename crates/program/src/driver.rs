@@ -1,6 +1,6 @@
 //! Takes a store's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -8,21 +8,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, Store, fork};
+use wayfarer_runtime::threads;
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, GuestThread, Store, fork};
 use wayfarer_snapshot::view::{HostSection, Thread};
 use wayfarer_snapshot::{
     Compression, Info, Progress, Reason, SaveError, Stats, WriteOptions, save_to_fd, save_to_path,
     write_image,
 };
 
-use super::gate::Gate;
+use super::gate::{Closed, Gate};
 use super::history::{History, Keep};
+use super::meeting::{self, Arrival, Attendance, Known};
 use super::policy::{Policy, Then};
 use super::progress::Shown;
 use super::record::HostRecord;
 use super::resources::{self, Saving};
 use super::watcher::{self, Watch};
-use super::{config, host as program, leave, thread};
+use super::{called, config, host as program, leave, thread};
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
 
@@ -71,6 +73,9 @@ pub struct Request {
 /// Why there are no checkpoints of some code.
 pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-checkpoint, it cannot be stopped";
 
+/// Why the environment's are of one thread only.
+const SEVERAL: &str = "several threads of the host are running the guest";
+
 /// Why there are none of a guest that a child's parent was running in another thread.
 const LEFT_BEHIND: &str = "another thread of the host was running the guest when this process was forked";
 
@@ -110,6 +115,14 @@ pub(crate) struct Driver {
     ordered: AtomicBool,
     /// Closed while an image is written; calls of the host's go through.
     gate: Gate,
+    /// Where those come who are inside.
+    meeting: Known,
+    /// Calls that were in progress, of a store that was restored; without those that the host has continued.
+    calls: Mutex<Vec<Option<Thread>>>,
+    /// Where app heaps are, by number of the instance, also of those whose parts have ended: their memories are larger by them.
+    heaps: Mutex<BTreeMap<u32, (u32, u32)>>,
+    /// Whether the API was asked for checkpoints before, and may be again.
+    was_asked: AtomicBool,
     /// An order that a signal handler may place.
     prepared: Mutex<Option<Prepared>>,
     /// Whether it did.
@@ -158,6 +171,10 @@ impl Driver {
             requests: Mutex::default(),
             ordered: AtomicBool::new(false),
             gate: Gate::new(),
+            meeting: Known::new(),
+            calls: Mutex::default(),
+            heaps: Mutex::default(),
+            was_asked: AtomicBool::new(false),
             prepared: Mutex::new(None),
             triggered: AtomicBool::new(false),
             watch,
@@ -202,6 +219,7 @@ impl Driver {
         self.check_possible()?;
         self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(request);
+        self.was_asked.store(true, Ordering::Relaxed);
         self.ordered.store(true, Ordering::SeqCst);
         self.control.request_checkpoint();
         Ok(())
@@ -210,6 +228,16 @@ impl Driver {
     /// Code that cannot be stopped must not be asked to.
     fn check_possible(&self) -> Result<(), String> {
         if self.possible.load(Ordering::Acquire) { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
+    }
+
+    /// Calls that were in progress, of a store that was restored; without those that the host has continued.
+    pub(crate) fn calls(&self) -> std::sync::MutexGuard<'_, Vec<Option<Thread>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where app heaps are, by number of the instance, also of those whose parts have ended.
+    pub(crate) fn heaps(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, (u32, u32)>> {
+        self.heaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checkpoints taken so far.
@@ -224,6 +252,7 @@ impl Driver {
     pub(crate) fn prepare(&self, order: Prepared) -> Result<(), String> {
         self.check_possible()?;
         self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
+        self.was_asked.store(true, Ordering::Relaxed);
         *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
         Ok(())
     }
@@ -239,7 +268,7 @@ impl Driver {
     /// Nobody need serve what the policy asked for: it was done elsewhere.
     pub(crate) fn need_not_by_policy(&self) {
         if self.watch.as_ref().and_then(Watch::take).is_some() {
-            self.control.take_checkpoint_request();
+            self.control.settle_all();
             // The one request there is may have been the API's, too.
             if self.ordered.load(Ordering::SeqCst) || self.triggered.load(Ordering::SeqCst) {
                 self.control.request_checkpoint();
@@ -249,28 +278,46 @@ impl Driver {
 
     /// A call of the host's begins. Waits while an image is written.
     #[inline]
-    pub(crate) fn begin_call(&self) {
+    pub(crate) fn begin_call(&self, thread: &GuestThread) {
+        // In this order: whoever closes the gate, and finds one more inside, finds this thread, too.
+        thread.enter();
         self.gate.enter();
         if self.policy.is_some() {
             program::GATE.enter();
         }
     }
 
-    /// It ended. Orders that came too late for it are served now.
+    /// It ended; `leave` has its thread leave. Orders that came too late for it are served now.
     #[inline]
-    pub(crate) fn end_call(&self, store: &Store) {
+    pub(crate) fn end_call(&self, store: &Store, leave: impl FnOnce()) {
         if self.policy.is_some() {
             program::GATE.leave();
         }
+        leave();
         self.gate.leave();
         if self.ordered.load(Ordering::SeqCst) {
             self.serve_idle(store);
         }
     }
 
-    /// The host changes something of the guest's, outside of calls: not while an image is written.
+    /// The host changes something of the guest's, outside of calls: not while an image is written. In a function of its own
+    /// that the guest has called, it is inside, and is waited for.
     pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.gate.pass(|| if self.policy.is_some() { program::GATE.pass(f) } else { f() })
+        let of_all = || {
+            if self.policy.is_some() { program::GATE.pass(threads::is_inside_any, f) } else { f() }
+        };
+        self.gate.pass(|| self.thread_here().is_some(), of_all)
+    }
+
+    /// The number of the guest's thread that this one of the host's is in a call of.
+    fn thread_here(&self) -> Option<u64> {
+        let mut here = None;
+        self.control.threads().visit(|thread| {
+            if thread.is_inside_here() {
+                here = Some(thread.id());
+            }
+        });
+        here
     }
 
     /// Frees what nobody uses any more in a store. Not while somebody is inside: then it is left for later.
@@ -296,10 +343,11 @@ impl Driver {
             // SAFETY: as above.
             let free = || unsafe { store.collect(|memory| self.history.forget_memory(memory)) };
             if self.policy.is_some() {
-                program::GATE.pass(free)
+                program::GATE.pass(threads::is_inside_any, free)
             } else {
                 free()
             };
+            self.heaps().retain(|&number, _| store.instance_numbered(number).is_some());
         }
     }
 
@@ -307,7 +355,8 @@ impl Driver {
     /// is restored has freed the same when it comes there, whenever else it did.
     #[inline]
     pub(crate) fn collect_before_call(&self, store: &Store) {
-        if store.has_unused() && (self.history.keeps() || !self.history.is_caught_up()) {
+        let compared = || self.history.keeps() || !self.history.is_caught_up();
+        if store.has_unused() && (compared() || self.was_asked.load(Ordering::Relaxed)) {
             self.collect(store);
         }
     }
@@ -328,8 +377,8 @@ impl Driver {
     fn serve_idle(&self, store: &Store) {
         let Some(_closed) = self.gate.close(0) else { return };
         if self.ordered.swap(false, Ordering::SeqCst) {
-            self.control.take_checkpoint_request();
-            self.serve_orders(store, &self.unless_left_behind(Ok(None)));
+            self.control.settle_all();
+            self.serve_orders(store, &self.unless_left_behind(Ok(Vec::new())));
             // The one request there is may have been the policy's, too, or a trigger's.
             if self.triggered.load(Ordering::SeqCst) || self.watch.as_ref().is_some_and(Watch::is_asked) {
                 self.control.request_checkpoint();
@@ -337,35 +386,71 @@ impl Driver {
         }
     }
 
-    /// Serves what is asked for, on the thread of a call: the API's orders, the prepared one, or the policy's.
-    /// `thread`: its stack, or why that cannot be had; there is none if the host itself waits in a host function.
+    /// Comes with a thread of the guest's that was asked to. `thread`: its stack, or why that cannot be had; there is none if
+    /// the host itself waits in a host function. Whoever closes the gate serves what was asked for, with the stacks of
+    /// all who have come; the others wait for him.
     pub(crate) fn serve(
         &self,
         store: &Store,
         thread: Result<Option<Thread>, CaptureError>,
     ) -> AfterCheckpoint {
-        self.ordered.store(false, Ordering::SeqCst);
+        let id = self.thread_here().unwrap_or_default();
+        let arrival = Arrival::new(id, thread.map_err(|why| why.to_string()));
+        // SAFETY: this function does not return before there is a verdict.
+        unsafe { self.meeting.arrive(&raw const arrival) };
+        self.gate.tell();
+        loop {
+            let seen = self.gate.openings();
+            if let Some(after) = arrival.verdict() {
+                return after;
+            }
+            match self.gate.try_close() {
+                Some(_closed) if arrival.verdict().is_some() => {}
+                Some(closed) => self.serve_closed(store, closed),
+                None => self.gate.wait_for_opening(seen),
+            }
+        }
+    }
+
+    /// Serves what is asked for, on the thread of a call: the API's orders, the prepared one, or the policy's.
+    fn serve_closed(&self, store: &Store, closed: Closed<'_>) {
         let by_policy = self.asked_by_policy();
         // What the guest stands still for counts from here.
         let _turn = by_policy.map(|_| watcher::begin());
-        let thread = thread.map_err(|why| why.to_string());
-        let mut closed = self.gate.close(1);
-        let alone = closed.is_some();
-        let several = || Err("several threads of the host are running the guest".to_owned());
-        let thread = self.unless_left_behind(if alone { thread } else { several() });
-        if self.triggered.swap(false, Ordering::SeqCst) {
-            let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-            let order = prepared.as_ref().and_then(|prepared| prepared());
-            self.requests.lock().unwrap_or_else(PoisonError::into_inner).extend(order);
+        let ordered = self.ordered.load(Ordering::SeqCst) || self.triggered.load(Ordering::SeqCst);
+        let mut all = match (ordered, by_policy) {
+            (true, _) => self.gather(&closed),
+            (false, Some(_)) => self.gather_alone(&closed),
+            // It was served meanwhile, or nothing was to be done.
+            (false, None) => Gathered { attendance: self.meeting.take(), missing: None },
+        };
+        let threads = match all.missing.take() {
+            Some(why) => Err(why),
+            None => self.unless_left_behind(all.attendance.stacks()),
+        };
+        if ordered {
+            // Not before: what is asked for from here on has a number of its own.
+            self.ordered.store(false, Ordering::SeqCst);
+            if self.triggered.swap(false, Ordering::SeqCst) {
+                let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+                let order = prepared.as_ref().and_then(|prepared| prepared());
+                self.requests.lock().unwrap_or_else(PoisonError::into_inner).extend(order);
+            }
+            if self.serve_orders(store, &threads) == AfterCheckpoint::Stop {
+                all.attendance.stop();
+            }
         }
-        let after = self.serve_orders(store, &thread);
         if let (Some(policy), Some(reason)) = (&self.policy, by_policy) {
-            let all = program::GATE.close(1);
+            let all_outside = program::GATE.close(1);
             let others = "another thread of the host is running a guest".to_owned();
-            let taken = match &all {
-                Some(_) if program::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
-                Some(_) => thread.and_then(|thread| self.take_by_policy(store, &thread, policy, reason)),
-                None => Err(others),
+            let taken = match (&all_outside, threads) {
+                _ if all.attendance.count() > 1 => Err(SEVERAL.to_owned()),
+                (Some(_), _) if program::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
+                (Some(_), threads) => {
+                    threads.and_then(|threads| self.take_by_policy(store, &threads, policy, reason))
+                }
+                (None, Err(why)) if why == SEVERAL => Err(why),
+                (None, _) => Err(others),
             };
             match taken {
                 Ok(_) if policy.then == Then::Exit => leave::end_process(),
@@ -374,13 +459,61 @@ impl Driver {
             }
             program::served(self);
         }
-        closed.take();
-        after
+        // Before the gate opens: nobody tries to close it who has been served.
+        drop(all);
+        drop(closed);
     }
 
-    /// The state of the guest's thread. A guest that another thread has left in the middle of a call has none.
-    fn unless_left_behind(&self, thread: Result<Option<Thread>, String>) -> Result<Option<Thread>, String> {
-        if self.gate.left_behind() { Err(LEFT_BEHIND.to_owned()) } else { thread }
+    /// Has all threads that are inside come, and waits for them.
+    fn gather(&self, closed: &Closed<'_>) -> Gathered<'_> {
+        let all_here = |inside: u64| inside <= self.meeting.arrived();
+        let mut missing = None;
+        if !all_here(self.gate.inside()) {
+            let epoch = self.control.stop_others();
+            if !closed.wait(Some(meeting::limit()), all_here) {
+                missing = Some(self.missing());
+            }
+            // All have come, or nobody waits for them any more.
+            self.control.settle(epoch);
+        }
+        Gathered { attendance: self.meeting.take(), missing }
+    }
+
+    /// The policy wants one thread, and waits for no other.
+    fn gather_alone(&self, closed: &Closed<'_>) -> Gathered<'_> {
+        let alone =
+            closed.wait(Some(super::gate::GOING_BACK), |inside| inside <= 1 || self.meeting.arrived() > 1);
+        let attendance = self.meeting.take();
+        let missing = (!alone || attendance.count() > 1).then(|| SEVERAL.to_owned());
+        Gathered { attendance, missing }
+    }
+
+    /// Who does not come.
+    fn missing(&self) -> String {
+        let mut names: Vec<String> = Vec::new();
+        self.control.threads().visit(|thread| {
+            if thread.is_inside() && !thread.is_inside_here() {
+                // SAFETY: functions go with instances, which nobody ends while the gate is closed but who is inside himself,
+                // and not the one that he is in.
+                if let Some((module, name)) = unsafe { thread.host_name() } {
+                    names.push(format!("{module}.{name}"));
+                }
+            }
+        });
+        names.dedup();
+        let limit = meeting::limit();
+        match &names[..] {
+            [] => format!("a thread that runs the guest did not come to a stable point within {limit:?}"),
+            names => format!(
+                "a thread that runs the guest is in native function {}, and did not come back within {limit:?}",
+                names.join(", ")
+            ),
+        }
+    }
+
+    /// The state of the guest's threads. A guest that another thread has left in the middle of a call has none.
+    fn unless_left_behind(&self, threads: Result<Vec<Thread>, String>) -> Result<Vec<Thread>, String> {
+        if self.gate.left_behind() { Err(LEFT_BEHIND.to_owned()) } else { threads }
     }
 
     /// Why the policy wants a checkpoint now, if it does.
@@ -391,11 +524,11 @@ impl Driver {
     }
 
     /// Serves the API's orders.
-    fn serve_orders(&self, store: &Store, thread: &Result<Option<Thread>, String>) -> AfterCheckpoint {
+    fn serve_orders(&self, store: &Store, threads: &Result<Vec<Thread>, String>) -> AfterCheckpoint {
         let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
         let mut after = AfterCheckpoint::Continue;
         for Request { target, compression, reason, then, done } in orders {
-            let result = self.take_ordered(store, thread, &target, compression, reason);
+            let result = self.take_ordered(store, threads, &target, compression, reason);
             if result.is_ok() && then == AfterCheckpoint::Stop {
                 after = AfterCheckpoint::Stop;
             }
@@ -404,31 +537,32 @@ impl Driver {
         after
     }
 
-    /// An image that the store's instances are made from.
+    /// An image of a store, which is made from it by `wayfarer.h`.
     fn take_ordered(
         &self,
         store: &Store,
-        thread: &Result<Option<Thread>, String>,
+        threads: &Result<Vec<Thread>, String>,
         target: &Target,
         compression: Compression,
         reason: Reason,
     ) -> Result<Report, String> {
-        let thread = thread.as_ref().map_err(String::clone)?;
-        if store.instance_count() > 1 && !self.embedder.restores_several() {
-            return Err("the store has several instances: they could not be restored one by one".to_owned());
-        }
+        let mut threads = threads.as_ref().map_err(String::clone)?.clone();
+        // Those that the host has not gone on with are where they were.
+        threads.extend(self.history.waiting());
+        threads.extend(self.calls().iter().flatten().cloned());
+        meeting::give_ids(&mut threads);
         let view = store.capture().map_err(|e| e.to_string())?;
         if let Some(object) = wayfarer_runtime::integrity::unused(&view) {
             return Err(format!("{object} was made by the host, and is used by no instance"));
         }
-        self.take(store, thread, target, compression, reason, None)
+        self.take(store, threads, target, compression, reason, None)
     }
 
     /// An image that the host is restored from by being started again.
     fn take_by_policy(
         &self,
         store: &Store,
-        thread: &Option<Thread>,
+        threads: &[Thread],
         policy: &Policy,
         reason: Reason,
     ) -> Result<Report, String> {
@@ -442,20 +576,19 @@ impl Driver {
                 Some(program::record(store, keep)?)
             }
         };
-        self.take(store, thread, &target, Compression::None, reason, host)
+        self.take(store, threads.to_vec(), &target, Compression::None, reason, host)
     }
 
     fn take(
         &self,
         store: &Store,
-        thread: &Option<Thread>,
+        threads: Vec<Thread>,
         target: &Target,
         compression: Compression,
         reason: Reason,
         host: Option<HostRecord>,
     ) -> Result<Report, String> {
         let started = Instant::now();
-        let threads: Vec<Thread> = thread.iter().cloned().collect();
         let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
         let host = self.host_sections(store, *sequence + 1, host)?;
         let program = store.program(threads, host).map_err(|e| e.to_string())?;
@@ -493,6 +626,13 @@ impl Driver {
         }
         Ok(Report { stats, paused: started.elapsed(), image })
     }
+}
+
+/// Those who have come to a checkpoint. They go on when this is dropped.
+struct Gathered<'a> {
+    attendance: Attendance<'a>,
+    /// Why they are not all, if they are not.
+    missing: Option<String>,
 }
 
 impl Drop for Driver {
@@ -535,6 +675,7 @@ impl Driver {
         };
         let embedder = self.embedder();
         resources::save(Saving {
+            heaps: self.heaps().clone(),
             store,
             instance,
             module: first.module(),
@@ -549,7 +690,11 @@ impl Driver {
 /// Says, once, which native functions the guest has called whose own state is in no image.
 fn warn_of_natives(embedder: &dyn Embedder) {
     static SAID: AtomicBool = AtomicBool::new(false);
-    let names = embedder.natives_without_state();
+    if !embedder.native_modules().is_empty() {
+        // The host knows what it does.
+        return;
+    }
+    let names = called::names();
     if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
         complain(&format!(
             "what these native functions keep in the host's memory is not part of the image: {names} \

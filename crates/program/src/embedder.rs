@@ -15,11 +15,6 @@ pub trait Embedder: Send + Sync {
         false
     }
 
-    /// Names of native functions that guests have called, whose own state is in no image; empty if there are none.
-    fn natives_without_state(&self) -> String {
-        String::new()
-    }
-
     /// A call of an instance ended in a trap, in these functions, innermost first. What follows may ask for its outcome.
     fn call_failed(&self, _instance: &HostParts, _trap: &Trap, _trace: Vec<TraceFrame>) {}
 
@@ -28,12 +23,6 @@ pub trait Embedder: Send + Sync {
         let exit_code = if let Trap::Exit(status) = trap { *status } else { 0 };
         let terminated = *trap == Trap::Code(TrapCode::Terminated);
         Outcome::Failed { exception: trap.to_string(), exit_code, terminated }
-    }
-
-    /// Whether a store with several instances can be made from one image, by [`restore`](crate::restore): if not, there are
-    /// no images of such a store but those that an unchanged host comes back by.
-    fn restores_several(&self) -> bool {
-        true
     }
 
     /// Native modules that save state of their own.

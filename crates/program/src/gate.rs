@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize
 use std::time::{Duration, Instant};
 
 use wayfarer_runtime::fork;
+use wayfarer_runtime::threads::this_thread;
 
 use super::futex;
 
@@ -18,7 +19,7 @@ const CLOSED: u64 = 1 << 63;
 const COUNT: u64 = u32::MAX as u64;
 
 /// Someone who has come in, and finds the gate closed, goes back. That takes no longer than this.
-const GOING_BACK: Duration = Duration::from_millis(20);
+pub(crate) const GOING_BACK: Duration = Duration::from_millis(20);
 
 /// Calls of the host go through it. Whoever takes an image closes it.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(crate) struct Gate {
     closer: AtomicUsize,
     /// How often it was opened: a futex.
     openings: AtomicU32,
+    /// Changes when somebody has gone out of the closed gate: a futex of who has closed it.
+    news: AtomicU32,
     /// Whether somebody was inside whom this process does not have.
     left_behind: AtomicBool,
 }
@@ -43,14 +46,6 @@ static SURVIVOR: Survivor =
 struct Survivor {
     thread: AtomicUsize,
     inside: [AtomicPtr<Gate>; 2],
-}
-
-/// Tells the threads of a process apart.
-fn this_thread() -> usize {
-    thread_local! {
-        static HERE: u8 = const { 0 };
-    }
-    HERE.with(|here| std::ptr::from_ref(here) as usize)
 }
 
 /// The process, as a gate's state has it.
@@ -75,6 +70,7 @@ impl Gate {
             state: AtomicU64::new(0),
             closer: AtomicUsize::new(0),
             openings: AtomicU32::new(0),
+            news: AtomicU32::new(0),
             left_behind: AtomicBool::new(false),
         }
     }
@@ -116,18 +112,25 @@ impl Gate {
     /// Comes in; waits while the gate is closed, unless this thread closed it.
     #[inline]
     pub(crate) fn enter(&self) {
+        self.enter_unless(|| false);
+    }
+
+    /// The same; who is `inside` already, as far as that can be told, does not wait: whoever has closed the gate waits for
+    /// him.
+    #[inline]
+    fn enter_unless(&self, inside: impl Fn() -> bool) {
         if self.state().fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
-            self.wait_outside();
+            self.wait_outside(inside);
         }
     }
 
     #[cold]
-    fn wait_outside(&self) {
-        if self.closer.load(Ordering::SeqCst) == this_thread() {
+    fn wait_outside(&self, inside: impl Fn() -> bool) {
+        if self.closer.load(Ordering::SeqCst) == this_thread() || inside() {
             return;
         }
         loop {
-            self.state.fetch_sub(1, Ordering::SeqCst);
+            self.leave();
             self.wait_until_open();
             if self.state.fetch_add(1, Ordering::SeqCst) & CLOSED == 0 {
                 return;
@@ -148,18 +151,27 @@ impl Gate {
     /// Goes out.
     #[inline]
     pub(crate) fn leave(&self) {
-        self.state().fetch_sub(1, Ordering::SeqCst);
+        if self.state().fetch_sub(1, Ordering::SeqCst) & CLOSED != 0 {
+            self.tell();
+        }
     }
 
-    /// Comes in for as long as `f` runs.
-    pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
+    /// Has who has closed the gate count again.
+    #[cold]
+    pub(crate) fn tell(&self) {
+        self.news.fetch_add(1, Ordering::SeqCst);
+        futex::wake_all(&self.news);
+    }
+
+    /// Comes in for as long as `f` runs. Who is `inside` already does not wait.
+    pub(crate) fn pass<T>(&self, inside: impl Fn() -> bool, f: impl FnOnce() -> T) -> T {
         struct Leave<'a>(&'a Gate);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
                 self.0.leave();
             }
         }
-        self.enter();
+        self.enter_unless(inside);
         let _leave = Leave(self);
         f()
     }
@@ -172,21 +184,60 @@ impl Gate {
         Some(Closed(self))
     }
 
-    /// Closes the gate, if nobody is inside but the caller, who came in `own` times. `None`: somebody is.
-    pub(crate) fn close(&self, own: u64) -> Option<Closed<'_>> {
-        while self.state().fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
-            self.wait_until_open();
+    /// How many are inside.
+    pub(crate) fn inside(&self) -> u64 {
+        self.state().load(Ordering::SeqCst) & COUNT
+    }
+
+    /// Closes the gate, whoever is inside. `None`: it is closed.
+    pub(crate) fn try_close(&self) -> Option<Closed<'_>> {
+        if self.state().fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
+            return None;
         }
         self.closer.store(this_thread(), Ordering::SeqCst);
-        let closed = Closed(self);
-        let started = Instant::now();
-        while self.state.load(Ordering::SeqCst) & (CLOSED | COUNT) != CLOSED | own {
-            if started.elapsed() > GOING_BACK {
-                return None;
+        Some(Closed(self))
+    }
+
+    /// How often it was opened.
+    pub(crate) fn openings(&self) -> u32 {
+        self.openings.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it was opened more often than this.
+    pub(crate) fn wait_for_opening(&self, seen: u32) {
+        futex::wait(&self.openings, seen, None);
+    }
+
+    /// Closes the gate, if nobody is inside but the caller, who came in `own` times. `None`: somebody is, or the caller has
+    /// closed it.
+    pub(crate) fn close(&self, own: u64) -> Option<Closed<'_>> {
+        let closed = loop {
+            match self.try_close() {
+                Some(closed) => break closed,
+                None if self.closer.load(Ordering::SeqCst) == this_thread() => return None,
+                None => self.wait_until_open(),
             }
-            std::thread::yield_now();
+        };
+        closed.wait(Some(GOING_BACK), |inside| inside == own).then_some(closed)
+    }
+}
+
+impl Closed<'_> {
+    /// Waits until those who are inside are as many as `enough` wants, for so long at most. Whether they were.
+    pub(crate) fn wait(&self, limit: Option<Duration>, enough: impl Fn(u64) -> bool) -> bool {
+        let gate = self.0;
+        let started = Instant::now();
+        loop {
+            let seen = gate.news.load(Ordering::SeqCst);
+            if enough(gate.inside()) {
+                return true;
+            }
+            let left = limit.map(|limit| limit.saturating_sub(started.elapsed()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            futex::wait(&gate.news, seen, left.map(|left| left.as_nanos() as u64));
         }
-        Some(closed)
     }
 }
 
@@ -210,8 +261,8 @@ mod tests {
         static INSIDE: AtomicBool = AtomicBool::new(false);
         GATE.enter();
         let closed = GATE.close(1).unwrap();
-        GATE.pass(|| ());
-        let other = std::thread::spawn(|| GATE.pass(|| INSIDE.store(true, Ordering::SeqCst)));
+        GATE.pass(|| false, || ());
+        let other = std::thread::spawn(|| GATE.pass(|| false, || INSIDE.store(true, Ordering::SeqCst)));
         std::thread::sleep(Duration::from_millis(50));
         assert!(!INSIDE.load(Ordering::SeqCst));
         drop(closed);
@@ -240,7 +291,7 @@ mod tests {
         gate.leave();
         let closed = gate.close_if_empty().unwrap();
         assert!(gate.close_if_empty().is_none());
-        gate.pass(|| assert!(gate.close_if_empty().is_none()));
+        gate.pass(|| false, || assert!(gate.close_if_empty().is_none()));
         drop(closed);
         assert!(gate.close_if_empty().is_some());
     }
@@ -260,10 +311,13 @@ mod tests {
                                 CLOSED_TIMES.fetch_add(1, Ordering::SeqCst);
                             }
                         } else {
-                            GATE.pass(|| {
-                                VISITORS.fetch_add(1, Ordering::SeqCst);
-                                VISITORS.fetch_sub(1, Ordering::SeqCst);
-                            });
+                            GATE.pass(
+                                || false,
+                                || {
+                                    VISITORS.fetch_add(1, Ordering::SeqCst);
+                                    VISITORS.fetch_sub(1, Ordering::SeqCst);
+                                },
+                            );
                         }
                     }
                 })

@@ -498,6 +498,14 @@ impl History {
         Some((func.instance, func.func))
     }
 
+    /// The call in progress that the host has not come back to, if its state is in place.
+    pub(crate) fn waiting(&self) -> Option<Thread> {
+        if self.is_caught_up() {
+            return None;
+        }
+        self.state().pending.as_ref().filter(|pending| pending.source.is_none()).map(|p| p.thread.clone())
+    }
+
     /// Takes the call in progress whatever the host has done so far.
     ///
     /// # Errors

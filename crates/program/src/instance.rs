@@ -47,6 +47,9 @@ impl HostParts {
         wasi: WasiCtx,
         heap: Option<AppHeap>,
     ) -> Box<HostParts> {
+        if let Some(heap) = &heap {
+            program.note_heap(instance.number(), heap.range());
+        }
         let embedder = AtomicPtr::new(null_mut());
         // SAFETY: an instance that is there, of the program's store.
         let used = Some(unsafe { Used::new(program.store(), instance) });

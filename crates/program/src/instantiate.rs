@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use wayfarer_module::{FuncType, ImportType, Module};
-use wayfarer_runtime::{
-    Extern, HostFunc, Instance, InstantiateError, InstantiateOptions, LoadedModule, Store,
-};
+use wayfarer_module::{ImportType, Module};
+use wayfarer_runtime::{Extern, Func, Instance, InstantiateError, InstantiateOptions, LoadedModule, Store};
+use wayfarer_snapshot::view::ModuleId;
 use wayfarer_wasi::{RestorePolicy, WasiCtx};
 
 use crate::app_heap::AppHeap;
@@ -26,7 +25,7 @@ use crate::source::Source;
 /// What an instance is made of: what only the embedder knows.
 ///
 /// # Safety
-/// What [`Blueprint::imports`] gives are objects of the store that it is asked for.
+/// What [`Blueprint::imports`] and [`Blueprint::functions`] give are objects of the store that they are asked for.
 pub unsafe trait Blueprint {
     /// Who the instance's parts belong to.
     type Owner;
@@ -68,8 +67,8 @@ pub unsafe trait Blueprint {
         false
     }
 
-    /// Functions for its imports, by the import's index, with their types: those of an instance of an image.
-    fn functions(&self) -> Box<dyn FnMut(usize) -> Option<(FuncType, HostFunc)> + '_>;
+    /// Functions of this store for its imports, by the import's index: those of instances of an image.
+    fn functions<'a>(&'a self, store: &'a Arc<Store>) -> Box<dyn FnMut(usize) -> Option<*const Func> + 'a>;
 
     /// Takes the parts over.
     fn own(&self, parts: Box<HostParts>) -> Self::Owner;
@@ -147,7 +146,7 @@ pub fn instantiate<B: Blueprint>(
     let repeated = !program.history().is_caught_up();
     let owner = program.pass(|| match &origin {
         Origin::New => fresh(blueprint, &program, &settings),
-        Origin::Image(source) => from_image(&[blueprint], &program, source, &settings).and_then(only),
+        Origin::Image(source) => from_image(&[blueprint], &program, source, &settings).and_then(first),
     });
     let owner = owner.map_err(|why| Refusal { by_settings: in_place || repeated, ..why })?;
     if in_place {
@@ -156,7 +155,8 @@ pub fn instantiate<B: Blueprint>(
     Ok(Made { owner, in_place })
 }
 
-/// Makes the one instance of an image.
+/// Makes the one instance of an image, in an empty store. Calls of several threads that were in progress are gone on with
+/// one after the other, or as [`Program::take_call`] says.
 ///
 /// # Errors
 /// As [`instantiate`].
@@ -164,48 +164,71 @@ pub fn restore<B: Blueprint>(
     store: &Arc<Store>,
     embedder: &Arc<dyn Embedder>,
     blueprint: &B,
-    source: Source,
+    source: &Source,
 ) -> Result<Made<B::Owner>, Refusal> {
     let checked = source.check_alone(blueprint.module(), &**embedder);
     checked.map_err(|why| Refusal::new(What::Image, why))?;
-    let owner = restore_checked(store, embedder, &[blueprint], source).and_then(only)?;
+    let program = restored(store, embedder, &[blueprint], source)?;
+    program.history().go_on_from(source);
+    program.keep_calls(source.image.program().threads.get(1..).unwrap_or_default());
+    let owner = from_image(&[blueprint], &program, source, &Resolved::default()).and_then(first)?;
     Ok(Made { owner, in_place: true })
 }
 
-/// Makes all instances of an image, in an empty store: a blueprint for each, in the order that they were made in.
+/// Makes all that is in an image, in a store that is empty: its instances, in order; none of those that the host had ended.
+/// `given` are blueprints for modules among which the image's are. Calls that were in progress are gone on with as
+/// [`Program::take_call`] says.
 ///
 /// # Errors
-/// As [`instantiate`].
-pub fn restore_all<B: Blueprint>(
+/// As [`instantiate`]. The store is then good for nothing but being dropped.
+pub fn restore_store<B: Blueprint>(
     store: &Arc<Store>,
     embedder: &Arc<dyn Embedder>,
-    blueprints: &[&B],
-    source: Source,
-) -> Result<Vec<Made<B::Owner>>, Refusal> {
+    given: &[&B],
+    source: &Source,
+) -> Result<Vec<Option<B::Owner>>, Refusal> {
+    let image = |why: String| Refusal::new(What::Image, why);
+    if Program::of(store).is_some() || !store.is_empty() {
+        return Err(image("the store has instances, memories, tables or globals already".to_owned()));
+    }
+    let find = |id: &ModuleId| {
+        let found = given.iter().find(|given| given.module().sha256 == id.sha256);
+        found.copied().ok_or_else(|| {
+            let (origin, module) = (source.image.origin(), of_image(&id.sha256, &id.name));
+            image(format!("{origin}: none of the modules given is {module}"))
+        })
+    };
+    let blueprints = source.image.program().store.modules.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     let modules: Vec<&Module> = blueprints.iter().map(|blueprint| blueprint.module()).collect();
-    let checked = source.check_all(&modules, &**embedder);
-    checked.map_err(|why| Refusal::new(What::Image, why))?;
-    let owners = restore_checked(store, embedder, blueprints, source)?;
-    Ok(owners.into_iter().map(|owner| Made { owner, in_place: true }).collect())
+    source.check_store(&modules, &**embedder).map_err(image)?;
+    let program = restored(store, embedder, &blueprints, source)?;
+    let owners = program.pass(|| from_image(&blueprints, &program, source, &Resolved::default()))?;
+    program.keep_calls(&source.image.program().threads);
+    Ok(owners)
 }
 
-fn restore_checked<B: Blueprint>(
+/// A module of an image, for messages.
+fn of_image(sha256: &[u8; 32], name: &str) -> String {
+    let hash: String = sha256[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    if name.is_empty() { format!("{hash} (SHA-256 begins so)") } else { format!("{name} ({hash})") }
+}
+
+/// The program of an empty store in which what is in an image is to be made.
+fn restored(
     store: &Arc<Store>,
     embedder: &Arc<dyn Embedder>,
-    blueprints: &[&B],
-    source: Source,
-) -> Result<Vec<B::Owner>, Refusal> {
+    blueprints: &[&impl Blueprint],
+    source: &Source,
+) -> Result<Program, Refusal> {
     // The host says what is restored, and will say so again: nothing is kept for it to repeat. When checkpoints are taken
     // is its environment's affair, as for other instances.
     let policy = config::in_force().map_err(Refusal::settings)?.policy;
-    let sequence = source.record.sequence;
-    let program = Program::new(store, embedder.clone(), policy, Keep::Nothing, sequence);
+    let program = Program::new(store, embedder.clone(), policy, Keep::Nothing, source.record.sequence);
     let program = program.map_err(Refusal::settings)?;
     for blueprint in blueprints {
         program.add_code(blueprint.can_be_stopped()).map_err(Refusal::settings)?;
     }
-    program.history().go_on_from(&source);
-    from_image(blueprints, &program, &source, &Resolved::default())
+    Ok(program)
 }
 
 /// The program of a store in which the first instance is to be made, as the settings say.
@@ -310,70 +333,83 @@ fn describe(module: &Module, error: &InstantiateError) -> String {
     }
 }
 
-/// The instances of an image, in an empty store. Their app heaps are where they were: they are part of memory.
+/// The instances of an image, in an empty store; none of those that the host had ended. `blueprints`: for each of the image's
+/// modules. Their app heaps are where they were: they are part of memory.
 fn from_image<B: Blueprint>(
     blueprints: &[&B],
     program: &Program,
     source: &Source,
     settings: &Resolved,
-) -> Result<Vec<B::Owner>, Refusal> {
+) -> Result<Vec<Option<B::Owner>>, Refusal> {
     let (store, history) = (program.store(), program.history());
-    let (mut loaded, mut contexts) = (Vec::new(), Vec::new());
-    for (place, blueprint) in blueprints.iter().enumerate() {
-        loaded.push(blueprint.loaded().map_err(refuse)?);
-        let wasi = surroundings(*blueprint)?;
+    let view = &source.image.program().store;
+    let loaded: Vec<_> = blueprints.iter().map(|b| b.loaded()).collect::<Result<_, _>>().map_err(refuse)?;
+    let (mut saved, mut contexts) = (Vec::new(), Vec::new());
+    for (place, instance) in view.instances.iter().enumerate() {
+        let blueprint = blueprints.get(instance.module as usize);
+        let blueprint = *blueprint.ok_or_else(|| refuse("a module is missing".to_owned()))?;
+        let parts = source.parts_of(place).map_err(refuse)?;
         history.instance_made(place, blueprint.module().sha256).map_err(refuse)?;
-        let record = source.wasi_of(place).map_err(refuse)?;
-        Wasi::restore(&record, (&wasi, &files(settings))).map_err(refuse)?;
-        contexts.push(wasi);
+        contexts.push(match &parts {
+            Some(parts) => {
+                let wasi = surroundings(blueprint)?;
+                Wasi::restore(&parts.wasi, (&wasi, &files(settings))).map_err(refuse)?;
+                Some((blueprint, wasi))
+            }
+            None => None,
+        });
+        saved.push(parts);
     }
     lay_out(blueprints, &loaded, store, source).map_err(refuse)?;
-    let natives = program.embedder().native_modules();
     let mut owners = Vec::new();
-    for (place, (blueprint, wasi)) in blueprints.iter().zip(contexts).enumerate() {
-        let instance =
-            store.instance(place).ok_or_else(|| refuse(format!("the image has no instance {place}")))?;
-        let heap = source.heap_of(place).map_err(refuse)?;
-        owners.push(blueprint.own(HostParts::new(program, instance, wasi, heap)));
+    for (place, context) in contexts.into_iter().enumerate() {
+        let Some((blueprint, wasi)) = context else {
+            if let Some(heap) = source.heap_of(place) {
+                program.note_heap(place as u32, heap);
+            }
+            owners.push(None);
+            continue;
+        };
+        let instance = store.instance(place);
+        let instance = instance.ok_or_else(|| refuse("the image has no such instance".to_owned()))?;
+        let heap = source.heap_of(place).and_then(|(start, end)| AppHeap::new(start..end));
+        owners.push(Some(blueprint.own(HostParts::new(program, instance, wasi, heap))));
     }
-    for (place, owner) in owners.iter().enumerate() {
-        native_state::restore(&natives, B::parts(owner), source.natives_of(place)).map_err(refuse)?;
+    let natives = program.embedder().native_modules();
+    for (owner, parts) in owners.iter().zip(&saved) {
+        if let (Some(owner), Some(parts)) = (owner, parts) {
+            native_state::restore(&natives, B::parts(owner), parts.natives).map_err(refuse)?;
+        }
     }
     Ok(owners)
 }
 
-/// Makes everything in the image again. `loaded`: the module of each instance.
+/// Makes everything in the image again.
 fn lay_out<B: Blueprint>(
     blueprints: &[&B],
     loaded: &[Arc<LoadedModule>],
     store: &Arc<Store>,
     source: &Source,
 ) -> Result<(), String> {
+    let mut functions: Vec<_> = blueprints.iter().map(|blueprint| blueprint.functions(store)).collect();
     let view = &source.image.program().store;
-    // Instances of one module have it once in the image.
-    let of_module = |module| view.instances.iter().position(|instance| instance.module == module);
-    let first_of: Option<Vec<usize>> = (0..view.modules.len() as u32).map(of_module).collect();
-    let first_of = first_of.ok_or("the image has a module without an instance")?;
-    let modules: Option<Vec<_>> = first_of.iter().map(|&at| loaded.get(at).cloned()).collect();
-    let modules = modules.ok_or("the image has more instances")?;
-    let mut functions: Vec<_> = first_of.iter().map(|&at| blueprints[at].functions()).collect();
-    let ranges: Vec<_> = (0..blueprints.len()).map(|place| source.heap_range(place)).collect();
+    let heap = |place| source.heap_of(place).map(|(start, end)| start..end);
+    let heaps: Vec<_> = (0..view.instances.len()).map(heap).collect();
     store
-        .restore(view, &modules, &ranges, |loaded, index| {
-            let module = modules.iter().position(|module| std::ptr::eq(&**module, loaded))?;
-            let (ty, host) = functions[module](index)?;
-            Some(store.add_host_func(&ty, host))
+        .restore(view, loaded, &heaps, |of, index| {
+            let module = loaded.iter().position(|loaded| std::ptr::eq(&**loaded, of))?;
+            functions[module](index)
         })
         .map_err(|e| e.to_string())?;
     let shown = Shown::new("restore");
-    let loaded = store.load_memories(&source.image, &modules, true, Some(&|progress| shown.show(progress)));
+    let filled = store.load_memories(&source.image, loaded, true, Some(&|progress| shown.show(progress)));
     drop(shown);
-    loaded.map_err(|e| e.to_string())
+    filled.map_err(|e| e.to_string())
 }
 
-/// The only one.
-fn only<T>(mut all: Vec<T>) -> Result<T, Refusal> {
-    all.pop().ok_or_else(|| refuse("the image has no instance".to_owned()))
+/// The first instance, which there always is.
+fn first<T>(all: Vec<Option<T>>) -> Result<T, Refusal> {
+    all.into_iter().next().flatten().ok_or_else(|| refuse("the image has no instance".to_owned()))
 }
 
 /// Whether memory 0 is an import that `given` has.

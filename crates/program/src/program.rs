@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wayfarer_runtime::Store;
-use wayfarer_snapshot::view::Entry;
+use wayfarer_runtime::{GuestThread, Store};
+use wayfarer_snapshot::view::{Entry, Thread};
 
 use crate::driver::{Driver, Prepared, Request};
 use crate::embedder::Embedder;
@@ -20,7 +20,7 @@ pub struct Program {
 
 impl Program {
     /// The program of a store, if an instance was made in it before.
-    pub(crate) fn of(store: &Arc<Store>) -> Option<Program> {
+    pub fn of(store: &Arc<Store>) -> Option<Program> {
         Some(Program { driver: Driver::of(store)?, store: store.clone() })
     }
 
@@ -72,8 +72,8 @@ impl Program {
 
     /// A call of the host's begins on this thread. Waits while an image is written.
     #[inline]
-    pub(crate) fn begin_call(&self) -> InCall<'_> {
-        self.driver.begin_call();
+    pub(crate) fn begin_call(&self, thread: &GuestThread) -> InCall<'_> {
+        self.driver.begin_call(thread);
         InCall { program: self, _thread: Inside::enter(&self.driver) }
     }
 
@@ -127,9 +127,39 @@ impl Program {
         self.history().next_in_place()
     }
 
-    /// The call that was in progress and was not gone on with yet: its instance, by place in the store, and function index.
+    /// The call that is gone on with next, if one was in progress: its instance, by place in the store, and function index.
     pub fn call_in_progress(&self) -> Option<(u32, u32)> {
-        self.history().pending_function()
+        self.history().pending_function().or_else(|| {
+            let func = |thread: &Thread| thread.frames.first().map(|frame| frame.func);
+            let func = self.kept_calls(self.first_kept()?, func).1??;
+            Some((func.instance, func.func))
+        })
+    }
+
+    /// An instance in this place of the store has its app heap there, and its memory had it even when it has ended.
+    pub(crate) fn note_heap(&self, instance: u32, heap: (u32, u32)) {
+        self.driver.heaps().insert(instance, heap);
+    }
+
+    /// Keeps calls that were in progress until the host continues them.
+    pub(crate) fn keep_calls(&self, calls: &[Thread]) {
+        self.driver.calls().extend(calls.iter().cloned().map(Some));
+    }
+
+    /// How many were kept, and looks at this one of them, unless it was taken.
+    pub fn kept_calls<T>(&self, nth: usize, look: impl FnOnce(&Thread) -> T) -> (usize, Option<T>) {
+        let calls = self.driver.calls();
+        (calls.len(), calls.get(nth).and_then(Option::as_ref).map(look))
+    }
+
+    /// Which is the first that was not taken.
+    pub(crate) fn first_kept(&self) -> Option<usize> {
+        self.driver.calls().iter().position(Option::is_some)
+    }
+
+    /// Takes one of them, to continue it by [`HostParts::go_on`](crate::HostParts::go_on).
+    pub fn take_call(&self, nth: usize) -> Option<Thread> {
+        self.driver.calls().get_mut(nth)?.take()
     }
 
     /// Checkpoints taken so far, also before it was restored.
@@ -146,12 +176,12 @@ pub(crate) struct InCall<'a> {
 }
 
 impl InCall<'_> {
-    /// It ended. Orders that came too late for it are served now.
+    /// It ended; `leave` has the guest's thread leave. Orders that came too late for it are served now.
     #[inline]
-    pub(crate) fn end(self) {
+    pub(crate) fn end(self, leave: impl FnOnce()) {
         let program = self.program;
         drop(self);
         wayfarer_wasi::call_ended();
-        program.driver.end_call(&program.store);
+        program.driver.end_call(&program.store, leave);
     }
 }

@@ -39,21 +39,6 @@ pub(crate) struct HostRecord {
     pub(crate) process: Processes,
 }
 
-/// The instances of a store beside its first one, in order.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct OtherInstances(pub(crate) Vec<OtherInstance>);
-
-/// One of them: what the first one has sections for.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct OtherInstance {
-    /// WASI's state.
-    pub(crate) wasi: Vec<u8>,
-    /// Guest addresses of the app heap.
-    pub(crate) heap: Option<(u32, u32)>,
-    /// State of native modules.
-    pub(crate) natives: Vec<HostSection>,
-}
-
 /// In which process, of a host that has forked, a call was made.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Processes {
@@ -295,19 +280,6 @@ impl HostRecord1 {
             |StoreRecord1 { instances, calls }| StoreRecord { instances, calls, ..StoreRecord::default() };
         let stores = stores.into_iter().map(store).collect();
         HostRecord { observed, pending, stores, streams, process: Processes::default() }
-    }
-}
-
-impl OtherInstances {
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
-        encode(self)
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> Result<OtherInstances, Malformed> {
-        if bytes.len() > LIMIT {
-            return Err(Malformed(format!("it has {} bytes", bytes.len())));
-        }
-        decode(bytes)
     }
 }
 

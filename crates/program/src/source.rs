@@ -1,23 +1,21 @@
 //! An image that a host's instances come from.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::path::Path;
 
 use wayfarer_module::Module;
 use wayfarer_runtime::Store;
 use wayfarer_snapshot::Image;
-use wayfarer_snapshot::view::{HostSection, ModuleId, Thread};
+use wayfarer_snapshot::view::{HostSection, Thread};
 
 use super::history::another_module;
-use super::record::{HostRecord, InstanceRecord, OtherInstances};
+use super::record::{HostRecord, InstanceRecord};
 use super::resources::host::Host;
 use super::resources::instance::InstanceState;
-use super::resources::instances::Instances;
 use super::resources::mode::Mode;
+use super::resources::others::{Other, Others};
 use super::resources::wasi::Wasi;
 use super::resources::{Resource, missing, native_state, read};
-use crate::app_heap::AppHeap;
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
 
@@ -27,9 +25,17 @@ pub struct Source {
     /// The record of its first instance.
     pub(crate) record: InstanceRecord,
     /// Those of its other instances.
-    others: OtherInstances,
+    others: Vec<Other>,
     /// What the host had done, if that is what it is restored by.
     pub(crate) host: Option<HostRecord>,
+}
+
+/// What an image has of an instance beside the engine's view.
+pub(crate) struct SavedParts<'a> {
+    /// WASI's record.
+    pub(crate) wasi: Cow<'a, [u8]>,
+    /// Sections of native modules, among others.
+    pub(crate) natives: &'a [HostSection],
 }
 
 impl Source {
@@ -39,9 +45,6 @@ impl Source {
     /// Text that says what is wrong with which image.
     pub fn new(image: Image<'static>) -> Result<Source, String> {
         let fail = |why: String| format!("{}: {why}", image.origin());
-        if image.program().threads.len() > 1 {
-            return Err(fail("the image has several threads".to_owned()));
-        }
         if let Some(place) = image.program().host_reference() {
             // Its number means something else in this process, or an object that is none of the guest's.
             return Err(fail(format!(
@@ -51,17 +54,21 @@ impl Source {
         let sections = &image.program().host;
         let record = read::<InstanceState>(sections).map_err(fail)?;
         let record = record.ok_or_else(|| fail(missing::<InstanceState>()))?;
-        let others = read::<Instances>(sections).map_err(fail)?.unwrap_or_default();
+        let others = read::<Others>(sections).map_err(fail)?.unwrap_or_default();
         let host = read::<Host>(sections).map_err(fail)?;
         Ok(Source { image, record, others, host })
     }
 
-    /// Opens an image file.
+    /// Opens the image file that a host is restored from which is started again.
     ///
     /// # Errors
     /// As [`Source::new`].
     pub fn open(path: &Path) -> Result<Source, String> {
-        Source::new(Image::open(path).map_err(|e| e.to_string())?)
+        let source = Source::new(Image::open(path).map_err(|e| e.to_string())?)?;
+        if source.image.program().threads.len() > 1 {
+            return Err(source.fail("the image has several threads: only wayfarer.h restores it".to_owned()));
+        }
+        Ok(source)
     }
 
     /// Checks that the image is of one instance of this module, so that it alone can be made from it.
@@ -73,10 +80,14 @@ impl Source {
         let [id] = &store.modules[..] else {
             return Err(self.fail(format!("the image is of {} modules, not of one", store.modules.len())));
         };
-        self.check_module(id, ours)?;
+        if id.sha256 != ours.sha256 {
+            let name = if id.name.is_empty() { String::new() } else { format!("{}, ", id.name) };
+            let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
+            return Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes));
+        }
         self.verify(ours, embedder)?;
         if store.instances.len() != 1 {
-            return Err(self.fail("the image has several instances".to_owned()));
+            return Err(self.fail("the image has several instances: only wayfarer_store_restore_from_path and its kin restore it".to_owned()));
         }
         if self.host.as_ref().is_some_and(|host| host.stores.len() > 1) {
             return Err(self.fail("the image is of a host with several instances".to_owned()));
@@ -84,41 +95,37 @@ impl Source {
         Ok(())
     }
 
-    /// Checks that the image is of instances of these modules, in this order.
+    /// Checks that all of a store can be made from the image. `modules`: those of the view, in order.
     ///
     /// # Errors
     /// Text that says what is wrong with which image.
-    pub fn check_all(&self, ours: &[&Module], embedder: &dyn Embedder) -> Result<(), String> {
-        let store = &self.image.program().store;
-        let (count, given) = (store.instances.len(), ours.len());
-        if count != given || count == 0 {
-            return Err(self.fail(format!("the image has {count} instances, not {given}")));
-        }
-        for (instance, ours) in store.instances.iter().zip(ours) {
-            let id = store.modules.get(instance.module as usize);
-            self.check_module(id.ok_or_else(|| self.fail("an instance has no module".to_owned()))?, ours)?;
-        }
-        self.verify(ours[0], embedder)?;
+    pub(crate) fn check_store(&self, modules: &[&Module], embedder: &dyn Embedder) -> Result<(), String> {
+        let view = &self.image.program().store;
+        let first =
+            view.instances.first().ok_or_else(|| self.fail("the image has no instance".to_owned()))?;
+        let module = modules.get(first.module as usize);
+        self.verify(module.ok_or_else(|| self.fail("a module is missing".to_owned()))?, embedder)?;
         if self.host.is_some() {
-            return Err(self.fail("the image is of a host that comes back by being started again".to_owned()));
+            return Err(
+                self.fail("the image is of a host that is restored by being started again".to_owned())
+            );
         }
-        if self.others.0.len() + 1 != count {
-            let known = self.others.0.len() + 1;
-            return Err(self.fail(format!("the image has {count} instances, and what belongs to {known}")));
+        let mode = read::<Mode>(&self.image.program().host).map_err(|why| self.fail(why))?;
+        for module in modules {
+            Mode::verify(mode.as_ref(), module).map_err(|why| self.fail(why))?;
+        }
+        if self.others.len() + 1 != view.instances.len() {
+            return Err(self.fail(format!(
+                "the image has {} instances, and says something of {}",
+                view.instances.len(),
+                self.others.len() + 1
+            )));
         }
         let natives = embedder.native_modules();
-        let verified =
-            self.others.0.iter().try_for_each(|other| native_state::verify(&natives, &other.natives));
-        verified.map_err(|why| self.fail(why))
-    }
-
-    fn check_module(&self, id: &ModuleId, ours: &Module) -> Result<(), String> {
-        if id.sha256 == ours.sha256 {
-            return Ok(());
+        for parts in self.others.iter().filter_map(|other| other.parts.as_ref()) {
+            native_state::verify(&natives, &parts.natives).map_err(|why| self.fail(why))?;
         }
-        let name = if id.name.is_empty() { String::new() } else { format!("{}, ", id.name) };
-        let sizes = format!(" ({name}{} bytes, not {})", id.size, ours.bytes.len());
-        Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes))
+        Ok(())
     }
 
     /// Checks what the image's sections say, as far as that is possible before anything is made. The module is that of its
@@ -168,51 +175,24 @@ impl Source {
         record.ok_or_else(|| self.fail(missing::<Wasi>()))
     }
 
-    /// WASI's part of one of its instances.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub(crate) fn wasi_of(&self, place: usize) -> Result<Cow<'_, [u8]>, String> {
-        match self.other(place) {
-            None => self.wasi(),
-            Some(at) => {
-                let other = self.others.0.get(at).ok_or_else(|| self.fail(missing::<Instances>()))?;
-                Ok(Cow::from(&other.wasi[..]))
-            }
-        }
-    }
-
-    /// The app heap of one of its instances.
-    ///
-    /// # Errors
-    /// If there is no such instance.
-    pub(crate) fn heap_of(&self, place: usize) -> Result<Option<AppHeap>, String> {
-        match self.other(place) {
-            None => InstanceState::restore(&self.record, ()),
-            Some(at) => Instances::restore(&self.others, at),
-        }
-    }
-
-    /// Where that is, as it was written.
-    pub(crate) fn heap_range(&self, place: usize) -> Option<Range<u32>> {
-        let heap = match self.other(place) {
+    /// Guest addresses of the app heap of one of its instances.
+    pub(crate) fn heap_of(&self, place: usize) -> Option<(u32, u32)> {
+        match place.checked_sub(1) {
             None => self.record.heap,
-            Some(at) => self.others.0.get(at).and_then(|other| other.heap),
-        };
-        heap.map(|(start, end)| start..end)
-    }
-
-    /// Sections of native modules of one of its instances.
-    pub(crate) fn natives_of(&self, place: usize) -> &[HostSection] {
-        match self.other(place) {
-            None => &self.image.program().host,
-            Some(at) => self.others.0.get(at).map_or(&[], |other| &other.natives),
+            Some(at) => self.others.get(at)?.heap,
         }
     }
 
-    /// Its place among those that are not the first.
-    fn other(&self, place: usize) -> Option<usize> {
-        place.checked_sub(1)
+    /// What it has of one of its instances beside the engine's view; `None`: the host had ended it.
+    ///
+    /// # Errors
+    /// It has nothing of the first one, which there always is.
+    pub(crate) fn parts_of(&self, place: usize) -> Result<Option<SavedParts<'_>>, String> {
+        let Some(at) = place.checked_sub(1) else {
+            return Ok(Some(SavedParts { wasi: self.wasi()?, natives: &self.image.program().host }));
+        };
+        let parts = self.others.get(at).and_then(|other| other.parts.as_ref());
+        Ok(parts.map(|parts| SavedParts { wasi: Cow::from(&parts.wasi), natives: &parts.natives }))
     }
 
     /// Puts the image's state into the store that the host made again, for the call in progress of an instance there.

@@ -23,8 +23,8 @@ fn call(
 ) -> Result<(), HostError> {
     let parts = HostParts::of(caller.instance);
     let parts = parts.ok_or_else(|| HostError::Trap(Trap::host("unknown instance")))?;
-    let control = parts.store().control().clone();
-    match (function.call)(&parts.wasi, &caller.memory(), &*control, &slots[..params]) {
+    let thread = caller.env.thread().clone();
+    match (function.call)(&parts.wasi, &caller.memory(), &*thread, &slots[..params]) {
         Outcome::Errno(errno) => {
             slots[0] = u64::from(errno);
             Ok(())

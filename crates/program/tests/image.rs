@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use support::{COUNTING, Guest, Running, Taken, Tick, image, module, order, runtime, silent, source};
 use wayfarer_program::embedder::Plain;
-use wayfarer_program::{Embedder, Failure, HostParts, NativeModule, restore_all};
+use wayfarer_program::{Embedder, Failure, HostParts, Made, NativeModule, restore_store};
 use wayfarer_runtime::{AfterCheckpoint, Store, Trap};
 
 fn plain() -> Arc<dyn Embedder> {
@@ -120,52 +120,54 @@ fn instances_of_a_store_are_one_program() {
 
     let second = runtime();
     let afters = [made(&second, 0, silent()), made(&second, 1, silent())];
-    let wrong = restore_all(&Store::new(&second), &plain(), &[&afters[1], &afters[0]], source(image.clone()));
-    assert!(wrong.unwrap_err().why.contains("the image is of another module"));
-    let few = restore_all(&Store::new(&second), &plain(), &[&afters[0]], source(image.clone()));
-    assert_eq!(few.unwrap_err().why, "memory: the image has 2 instances, not 1");
-    let alone = afters[0].restore(image.clone(), &plain()).err().expect("it has two modules");
-    assert_eq!(alone.why, "memory: the image is of 2 modules, not of one");
+    let image = source(image);
+    let few = restore_store(&Store::new(&second), &plain(), &[&afters[0]], &image);
+    assert!(few.unwrap_err().why.starts_with("memory: none of the modules given is "));
+    let alone = wayfarer_program::restore(&Store::new(&second), &plain(), &afters[0], &image);
+    assert_eq!(alone.unwrap_err().why, "memory: the image is of 2 modules, not of one");
 
-    let restored =
-        restore_all(&Store::new(&second), &plain(), &[&afters[0], &afters[1]], source(image)).unwrap();
+    // In any order: they are known by their modules.
+    let restored = restore_store(&Store::new(&second), &plain(), &[&afters[1], &afters[0]], &image).unwrap();
     let [a, b] =
-        <[Running; 2]>::try_from(restored.into_iter().map(Running::new).collect::<Vec<_>>()).ok().unwrap();
+        <[_; 2]>::try_from(restored).expect("two").map(|parts| restored_at(parts.expect("it was there")));
     assert_eq!([heap(&a), heap(&b)], heaps);
-    assert_eq!(b.parts.program().call_in_progress().map(|(instance, _)| instance), Some(1));
-    let results = [b.resume().unwrap(), a.call("count", &[5]).unwrap(), b.call("count", &[5]).unwrap()];
+    let program = b.parts.program();
+    assert_eq!(program.call_in_progress().map(|(instance, _)| instance), Some(1));
+    let call = program.take_call(0).expect("a call that was in progress");
+    assert!(program.take_call(0).is_none() && program.call_in_progress().is_none());
+    let results = [
+        b.parts.go_on(&b.env, &call).unwrap(),
+        a.call("count", &[5]).unwrap(),
+        b.call("count", &[5]).unwrap(),
+    ];
     assert_eq!(results, expected);
     for which in [0, 1] {
         assert_eq!(said(&befores[which]) + &said(&afters[which]), said(&guests[which]));
     }
 }
 
-/// A host that makes instances one by one only.
-struct OneByOne;
-
-impl Embedder for OneByOne {
-    fn restores_several(&self) -> bool {
-        false
-    }
+/// An instance that was made in the state of an image.
+fn restored_at(owner: Box<HostParts>) -> Running {
+    Running::new(Made { owner, in_place: true })
 }
 
 #[test]
-fn several_instances_are_refused_by_name_where_they_could_not_be_restored() {
+fn an_instance_that_had_ended_is_not_made_again() {
     let guest = Guest::new(&runtime(), &module(COUNTING), false, tempfile::tempfile().unwrap(), silent());
     let store = Store::new(&guest.runtime);
-    let embedder: Arc<dyn Embedder> = Arc::new(OneByOne);
-    let [a, b] = [(); 2].map(|()| guest.instantiate(&store, &embedder).unwrap());
-    let refused = order(a.parts.program(), AfterCheckpoint::Continue);
-    let error = refused.get().unwrap().as_ref().unwrap_err();
-    assert_eq!(error, "the store has several instances: they could not be restored one by one");
-
-    // One that is gone leaves nothing that the others could be restored with.
-    let embedder = plain();
-    let store = Store::new(&guest.runtime);
-    let [first, gone] = [(); 2].map(|()| guest.instantiate(&store, &embedder).unwrap());
-    drop((b, gone));
-    let refused = order(first.parts.program(), AfterCheckpoint::Continue);
-    assert_eq!(refused.get().unwrap().as_ref().unwrap_err(), "instance 1 of the store is gone");
+    let [first, gone, last] = [(); 3].map(|()| guest.instantiate(&store, &plain()).unwrap());
+    last.call("count", &[3]).unwrap();
+    drop(gone);
+    let image = source(image(&order(first.parts.program(), AfterCheckpoint::Continue)));
+    let expected = last.call("count", &[2]).unwrap();
+    let restored = restore_store(&Store::new(&guest.runtime), &plain(), &[&guest], &image).unwrap();
+    assert_eq!(restored.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
+    let last = restored_at(restored.into_iter().flatten().next_back().expect("the last one"));
+    assert_eq!(last.call("count", &[2]), Ok(expected));
+    drop(first);
+    let again = restore_store(last.parts.store(), &plain(), &[&guest], &image);
+    let error = again.unwrap_err().why;
+    assert_eq!(error, "the store has instances, memories, tables or globals already");
 }
 
 /// A native module that counts how often it was restored, for each instance on its own.
@@ -226,14 +228,13 @@ fn native_modules_have_state_of_each_instance() {
     device.set(&made[1].parts, 4);
     let image = image(&order());
 
-    let without =
-        restore_all(&Store::new(&guest.runtime), &plain(), &[&guest, &guest], source(image.clone()));
+    let image = source(image);
+    let without = restore_store(&Store::new(&guest.runtime), &plain(), &[&guest], &image);
     assert!(
         without.unwrap_err().why.contains("state of native module 'device', which is not registered here")
     );
     device.0.lock().unwrap().clear();
-    let restored =
-        restore_all(&Store::new(&guest.runtime), &embedder, &[&guest, &guest], source(image)).unwrap();
-    let states: Vec<_> = restored.iter().map(|made| device.of(&made.owner)).collect();
+    let restored = restore_store(&Store::new(&guest.runtime), &embedder, &[&guest], &image).unwrap();
+    let states: Vec<_> = restored.iter().flatten().map(|parts| device.of(parts)).collect();
     assert_eq!(states, [Some(3), Some(4)]);
 }

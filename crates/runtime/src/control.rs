@@ -1,18 +1,27 @@
 //! Requests to a running program: checkpoint, terminate. One word, read by every poll with a relaxed load; everything
 //! else happens on the slow path.
+//!
+//! A request for a checkpoint is an *epoch*, a number that grows. Each of the guest's threads ([`GuestThread`]) notes the last
+//! epoch that it has seen, so none takes a request from another. The word stays armed until an epoch is *settled*: all that
+//! are in calls of the host's have seen it, or somebody says that it was served. One that comes when all are outside waits for
+//! the next who comes in.
 
 use crate::limits::Limits;
+use crate::registry::Registry;
+use crate::threads::GuestThread;
 use crate::wake::Wake;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use wayfarer_guest::Interrupt;
 
-/// Take a checkpoint at the next stable point.
-const CHECKPOINT: u32 = 1;
-/// Trap with `terminated by user`.
+/// Come to a stable point: an epoch is not settled.
+const STOP: u32 = 1;
+/// Trap with `terminated by user`, whoever is or comes inside.
 const TERMINATE: u32 = 2;
 /// Count polls down to a checkpoint.
 const COUNT: u32 = 4;
+/// Of those that were inside when the program was told to terminate, some have not heard of it.
+const END: u32 = 8;
 
 /// What a poll that found the word armed has to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,11 +38,20 @@ pub enum PollAction {
 #[derive(Debug, Default)]
 pub struct Control {
     word: AtomicU32,
+    /// The last request.
+    epoch: AtomicU64,
+    /// The last one that nobody need come for any more.
+    settled: AtomicU64,
     countdown: AtomicU64,
     polls: AtomicU64,
     /// The count has come to its end.
     counted: AtomicBool,
-    /// Shared by all who wait: one who finds it readable for another's sake looks at the word, and waits again.
+    threads: Registry<GuestThread>,
+    /// How many threads there were.
+    ids: AtomicU64,
+    /// Threads get their descriptors when they are registered.
+    wakes_at_once: AtomicBool,
+    /// For those who wait and are none of the guest's threads.
     wake: Wake,
     limits: Limits,
 }
@@ -44,12 +62,24 @@ impl Control {
         &self.word
     }
 
-    /// Makes the descriptor that wakes blocked host calls, unless a waiting call already did.
+    /// Makes the descriptors that wake blocked host calls now, for those that have none, and for threads to come when they
+    /// do: later there may be none to be had.
     ///
     /// # Errors
     /// eventfd(2)'s.
     pub fn enable_wake(&self) -> std::io::Result<()> {
-        self.wake.open(|| self.pending())
+        self.wakes_at_once.store(true, Ordering::SeqCst);
+        let mut made = self.wake.open(|| self.pending());
+        self.threads.visit(|thread| {
+            if made.is_ok() {
+                made = thread.enable_wake();
+            }
+        });
+        made
+    }
+
+    pub(crate) fn wakes_at_once(&self) -> bool {
+        self.wakes_at_once.load(Ordering::SeqCst)
     }
 
     /// The words that compiled code polls.
@@ -57,7 +87,17 @@ impl Control {
         &self.limits
     }
 
+    /// The guest's threads.
+    pub fn threads(&self) -> &Registry<GuestThread> {
+        &self.threads
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Whether polls take the slow path.
+    #[inline]
     pub(crate) fn is_armed(&self) -> bool {
         self.word.load(Ordering::SeqCst) != 0
     }
@@ -68,39 +108,148 @@ impl Control {
         self.limits.sync(|| self.is_armed());
     }
 
-    /// A request was served, or is about to be; whether it was there. Of several who try, one has it.
-    fn disarm(&self, bit: u32) -> bool {
+    /// For the sake of this bit they need not. `again`: whether, meanwhile, they have to.
+    fn disarm(&self, bit: u32, again: impl Fn() -> bool) {
         let was = self.word.fetch_and(!bit, Ordering::SeqCst);
-        if was & !bit == 0 {
+        // Whoever sets the bit has made `again` true before. So if it was cleared behind his back, that is seen here.
+        if again() {
+            self.arm(bit);
+        } else if was & bit != 0 && was & !bit == 0 {
             self.limits.sync(|| self.is_armed());
         }
-        was & bit != 0
     }
 
-    /// Async-signal-safe, and leaves errno alone: the handler's caller may be about to read it.
-    fn ask(&self, bit: u32) {
+    /// Runs `ask`, and has those who wait look what was asked. Async-signal-safe, and leaves errno alone: the handler's
+    /// caller may be about to read it.
+    fn ask<T>(&self, ask: impl FnOnce() -> T) -> T {
         // SAFETY: the address of this thread's errno, good while the thread lives.
         let errno = unsafe { &mut *libc::__errno_location() };
         let saved = *errno;
-        self.arm(bit);
+        let asked = ask();
         // After the word: who is woken looks there.
         self.wake.raise();
+        self.threads.visit(GuestThread::raise);
         *errno = saved;
+        asked
     }
 
-    /// Asks for a checkpoint at the next stable point. Async-signal-safe.
+    /// Asks for a checkpoint at the next stable point. What it is for has to be said before, where who serves it looks.
+    /// Async-signal-safe.
     pub fn request_checkpoint(&self) {
-        self.ask(CHECKPOINT);
+        self.stop(false);
     }
 
-    /// Asks for a checkpoint at the `n`th poll from now (1 is the next one). 0 takes the request back.
-    pub fn checkpoint_at(&self, n: u64) {
-        self.countdown.store(n, Ordering::Release);
-        if n == 0 {
-            self.disarm(COUNT);
-        } else {
-            self.arm(COUNT);
+    /// Has all come to a stable point but the thread that this one of the host's is in a call of. The number of this request,
+    /// to be settled.
+    pub fn stop_others(&self) -> u64 {
+        self.stop(true)
+    }
+
+    fn stop(&self, but_here: bool) -> u64 {
+        self.ask(|| {
+            let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+            if but_here {
+                self.threads.visit(|thread| {
+                    if thread.is_inside_here() {
+                        thread.seen.fetch_max(epoch, Ordering::SeqCst);
+                    }
+                });
+            }
+            self.arm(STOP);
+            epoch
+        })
+    }
+
+    /// Nobody need come any more for what was asked so far.
+    pub fn settle_all(&self) {
+        self.settle(self.epoch.load(Ordering::SeqCst));
+    }
+
+    /// Nobody need come for the sake of this request or one before it.
+    pub fn settle(&self, epoch: u64) {
+        self.settled.fetch_max(epoch, Ordering::SeqCst);
+        if !self.is_open() {
+            self.disarm(STOP, || self.is_open());
         }
+    }
+
+    /// The last one that nobody need come for.
+    #[cfg(test)]
+    fn settled(&self) -> u64 {
+        self.settled.load(Ordering::SeqCst)
+    }
+
+    /// Whether there is a request that is not settled.
+    fn is_open(&self) -> bool {
+        self.epoch.load(Ordering::SeqCst) > self.settled.load(Ordering::SeqCst)
+    }
+
+    /// The request that a thread has to come for, if there is one.
+    fn is_asked(&self, thread: &GuestThread) -> Option<u64> {
+        let known = self.settled.load(Ordering::SeqCst).max(thread.seen.load(Ordering::SeqCst));
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        (epoch > known).then_some(epoch)
+    }
+
+    /// A request that somebody has seen is settled if nobody is inside who has not.
+    fn settle_seen(&self, epoch: u64) {
+        let mut all = true;
+        self.threads
+            .visit(|thread| all &= !thread.is_inside() || thread.seen.load(Ordering::SeqCst) >= epoch);
+        if all {
+            self.settle(epoch);
+        }
+    }
+
+    /// A thread has left its call, or is gone: nobody waits for it any more.
+    #[cold]
+    pub(crate) fn left(&self, thread: &GuestThread) {
+        // Of those that it, or somebody inside, has seen: what nobody has seen is for the next who comes in.
+        let mut seen = thread.seen.load(Ordering::SeqCst);
+        self.threads.visit(|thread| {
+            if thread.is_inside() {
+                seen = seen.max(thread.seen.load(Ordering::SeqCst));
+            }
+        });
+        if seen > self.settled.load(Ordering::SeqCst) {
+            self.settle_seen(seen);
+        }
+        self.settle_ends();
+        self.settle_counts();
+    }
+
+    /// Asks for a checkpoint at the `n`th poll from now (1 is the next one), whoever polls. 0 takes the request back.
+    pub fn checkpoint_at(&self, n: u64) {
+        self.countdown.store(n, Ordering::SeqCst);
+        self.count();
+    }
+
+    /// Counts polls, if there is something to be counted.
+    pub(crate) fn count(&self) {
+        if self.counts() { self.arm(COUNT) } else { self.settle_counts() }
+    }
+
+    /// Whether anything is counted.
+    fn counts(&self) -> bool {
+        let mut any = self.countdown.load(Ordering::SeqCst) != 0;
+        self.threads.visit(|thread| any |= thread.countdown.load(Ordering::SeqCst) != 0);
+        any
+    }
+
+    fn settle_counts(&self) {
+        if self.word.load(Ordering::SeqCst) & COUNT != 0 && !self.counts() {
+            self.disarm(COUNT, || self.counts());
+        }
+    }
+
+    /// Counts a poll; whether it is the one.
+    fn is_counted(&self, thread: &GuestThread) -> bool {
+        let down = |count: &AtomicU64| {
+            let one_less = |n: u64| n.checked_sub(1);
+            count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) == Ok(1)
+        };
+        // Both count, whatever the other says.
+        down(&self.countdown) | down(&thread.countdown)
     }
 
     /// Whether a count has come to its end since this was asked last.
@@ -108,14 +257,44 @@ impl Control {
         self.counted.swap(false, Ordering::AcqRel)
     }
 
-    /// Asks all threads to trap with `terminated by user`. Async-signal-safe.
+    /// Asks all threads to trap with `terminated by user`: those that are inside, and until it is taken back those that
+    /// come in. Async-signal-safe.
     pub fn request_terminate(&self) {
-        self.ask(TERMINATE);
+        self.ask(|| {
+            let mut any = false;
+            self.threads.visit(|thread| any |= thread.end());
+            self.arm(if any { TERMINATE | END } else { TERMINATE });
+        });
     }
 
-    /// Takes a termination request back, so the program may be called again.
+    /// Takes a termination request back, so the program may be called again. Another thread that was inside when it came
+    /// ends its call all the same; not this one, which may be in a function of the host's that goes on.
     pub fn clear_terminate(&self) {
-        self.disarm(TERMINATE);
+        self.disarm(TERMINATE, || false);
+        self.threads.visit(|thread| {
+            if thread.is_here() {
+                thread.terminated.store(0, Ordering::SeqCst);
+            }
+        });
+        self.settle_ends();
+    }
+
+    /// Whether somebody has still to end.
+    fn ends(&self) -> bool {
+        let mut any = false;
+        self.threads.visit(|thread| any |= thread.is_to_end());
+        any
+    }
+
+    fn settle_ends(&self) {
+        if self.word.load(Ordering::SeqCst) & END != 0 && !self.ends() {
+            self.disarm(END, || self.ends());
+        }
+    }
+
+    /// Whether a thread is to end its call.
+    fn is_to_end(&self, thread: &GuestThread, word: u32) -> bool {
+        word & TERMINATE != 0 || word & END != 0 && thread.is_to_end()
     }
 
     /// How many polls took the slow path so far: how far `checkpoint_at` has counted.
@@ -123,32 +302,36 @@ impl Control {
         self.polls.load(Ordering::Relaxed)
     }
 
-    /// Decides what a poll does; called by engines when the word is not zero. A checkpoint request is taken: the caller
-    /// must serve it.
-    pub fn poll(&self) -> PollAction {
+    /// Decides what a thread's poll does; called by engines when the word is not zero. A checkpoint request is seen then: the
+    /// caller must serve it.
+    pub fn poll(&self, thread: &GuestThread) -> PollAction {
         let word = self.word.load(Ordering::Acquire);
         self.polls.fetch_add(1, Ordering::Relaxed);
-        if word & TERMINATE != 0 {
+        if self.is_to_end(thread, word) {
             return PollAction::Terminate;
         }
-        if word & COUNT != 0 && self.countdown.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.disarm(COUNT);
+        if word & COUNT != 0 && self.is_counted(thread) {
+            self.settle_counts();
             self.counted.store(true, Ordering::Release);
             return PollAction::Checkpoint;
         }
-        if word & CHECKPOINT != 0 && self.disarm(CHECKPOINT) {
+        if word & STOP != 0
+            && let Some(epoch) = self.is_asked(thread)
+        {
+            thread.seen.fetch_max(epoch, Ordering::SeqCst);
+            self.settle_seen(epoch);
             return PollAction::Checkpoint;
         }
         PollAction::Continue
     }
 
-    /// Takes a checkpoint request back that is served otherwise: no guest runs that would poll.
-    pub fn take_checkpoint_request(&self) {
-        self.disarm(CHECKPOINT);
+    /// Whether a thread that waits is wanted.
+    pub(crate) fn is_wanted(&self, thread: &GuestThread) -> bool {
+        let word = self.word.load(Ordering::SeqCst);
+        self.is_to_end(thread, word) || word & STOP != 0 && self.is_asked(thread).is_some()
     }
 
-    /// [`Interrupt::pending`], for those who wait for the descriptor without asking for it each time: while this is
-    /// false, it is not readable for the sake of requests that were served.
+    /// [`GuestThread::interrupted`], for somebody who is none.
     pub fn interrupted(&self) -> bool {
         self.pending() || {
             self.wake.ready(|| self.pending());
@@ -157,167 +340,19 @@ impl Control {
     }
 }
 
+/// For those who are none of the guest's threads.
 impl Interrupt for Control {
     fn pending(&self) -> bool {
-        self.word.load(Ordering::SeqCst) & (CHECKPOINT | TERMINATE) != 0
+        self.word.load(Ordering::SeqCst) & (STOP | TERMINATE) != 0
     }
 
-    /// Made when a host call first waits. Without one (descriptors are short) the wait is not interrupted.
+    /// Made when somebody first waits. Without one (descriptors are short) the wait is not interrupted.
     fn wake_fd(&self) -> RawFd {
-        let _ = self.enable_wake();
+        let _ = self.wake.open(|| self.pending());
         self.wake.ready(|| self.pending())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::{Duration, Instant};
-
-    /// A guest that waits as WASI's calls do: whether it was woken, and by a request.
-    fn wait(control: &Control, timeout: i32) -> Option<bool> {
-        let mut fd = libc::pollfd { fd: control.wake_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one descriptor, which is open.
-        let ready = unsafe { libc::poll(&raw mut fd, 1, timeout) };
-        (ready > 0).then(|| control.pending())
-    }
-
-    #[test]
-    fn a_wait_ends_by_a_request_that_was_made_before_it() {
-        let control = Control::default();
-        control.request_checkpoint();
-        assert_eq!(wait(&control, 0), Some(true));
-        // Not taken yet.
-        assert_eq!(wait(&control, 0), Some(true));
-        assert_eq!(control.poll(), PollAction::Checkpoint);
-        assert_eq!(control.poll(), PollAction::Continue);
-        assert_eq!(wait(&control, 0), None, "it was served");
-        control.request_terminate();
-        assert_eq!(wait(&control, 0), Some(true));
-        control.clear_terminate();
-        assert_eq!(wait(&control, 0), None);
-    }
-
-    #[test]
-    fn the_descriptor_of_one_who_keeps_it_is_readable_for_requests_only() {
-        let control = Control::default();
-        let mut kept = libc::pollfd { fd: control.wake_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: one descriptor, which is open.
-        let mut readable = || unsafe { libc::poll(&raw mut kept, 1, 0) } > 0;
-        assert!(!control.interrupted() && !readable());
-        control.request_checkpoint();
-        assert!(control.interrupted() && readable());
-        control.poll();
-        assert!(!control.interrupted() && !readable());
-    }
-
-    #[test]
-    fn a_request_leaves_errno_alone() {
-        let control = Control::default();
-        control.enable_wake().unwrap();
-        // SAFETY: this thread's own. The event's counter is full then: the next write fails.
-        unsafe {
-            let full = u64::MAX - 1;
-            libc::write(control.wake_fd(), (&raw const full).cast(), 8);
-            *libc::__errno_location() = libc::EXDEV;
-            control.request_checkpoint();
-            assert_eq!(*libc::__errno_location(), libc::EXDEV);
-        }
-        assert_eq!(wait(&control, 0), Some(true));
-    }
-
-    #[test]
-    fn a_count_is_told_from_other_requests() {
-        let control = Control::default();
-        control.checkpoint_at(2);
-        assert_eq!(control.poll(), PollAction::Continue);
-        assert!(!control.take_counted());
-        assert_eq!(control.poll(), PollAction::Checkpoint);
-        assert!(control.take_counted() && !control.take_counted());
-        control.request_checkpoint();
-        assert_eq!(control.poll(), PollAction::Checkpoint);
-        assert!(!control.take_counted());
-    }
-
-    /// Bursts of requests at a guest that waits. `WAYFARER_TEST_BURSTS` sets how many.
-    #[test]
-    fn no_request_is_lost_on_a_guest_that_waits() {
-        let bursts =
-            std::env::var("WAYFARER_TEST_BURSTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
-        let control = std::sync::Arc::new(Control::default());
-        // Serving a request takes a while in a store of many instances.
-        let words = [const { AtomicU64::new(0) }; 50];
-        let _limits = words.each_ref().map(|word| crate::limits::Limit::new(&control, word));
-        let (served, done) = (AtomicU64::new(0), AtomicBool::new(false));
-        let lost = std::thread::scope(|scope| {
-            let guest = scope.spawn(|| {
-                while !done.load(Ordering::SeqCst) {
-                    // Long: whoever is not woken fails the test.
-                    match wait(&control, 20_000) {
-                        None => return control.pending(),
-                        Some(_) if control.poll() == PollAction::Checkpoint => {
-                            served.fetch_add(1, Ordering::SeqCst);
-                        }
-                        Some(_) => {}
-                    }
-                }
-                false
-            });
-            let mut random = 1u64;
-            for _ in 0..bursts {
-                for _ in 0..3 {
-                    control.request_checkpoint();
-                    // So that the next one meets the guest at any step of its waking up.
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    (0..random >> 54).for_each(|_| std::hint::spin_loop());
-                }
-                let start = Instant::now();
-                while control.pending() && !guest.is_finished() {
-                    std::thread::yield_now();
-                }
-                assert!(start.elapsed() < Duration::from_secs(60));
-                if guest.is_finished() {
-                    break;
-                }
-            }
-            done.store(true, Ordering::SeqCst);
-            control.request_checkpoint();
-            guest.join().unwrap()
-        });
-        assert!(!lost, "after {} checkpoints", served.load(Ordering::SeqCst));
-        assert!(served.load(Ordering::SeqCst) >= bursts);
-    }
-
-    #[test]
-    fn a_request_before_the_descriptor_is_there_wakes_all_the_same() {
-        for _ in 0..2_000 {
-            let control = Control::default();
-            let woken = std::thread::scope(|scope| {
-                let guest = scope.spawn(|| wait(&control, 20_000));
-                control.request_checkpoint();
-                guest.join().unwrap()
-            });
-            assert_eq!(woken, Some(true));
-        }
-    }
-
-    #[test]
-    fn a_child_has_a_descriptor_of_its_own() {
-        let control = Control::default();
-        let fd = control.wake_fd();
-        // SAFETY: the child does nothing but what is async-signal-safe, and ends.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let before = wait(&control, 0);
-            control.request_checkpoint();
-            let good = before.is_none() && control.wake_fd() == fd && wait(&control, 0) == Some(true);
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(i32::from(!good)) };
-        }
-        let mut status = 0;
-        // SAFETY: a child that was not waited for.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        assert_eq!(status, 0);
-        assert_eq!(wait(&control, 0), None, "nobody asked the parent");
-    }
-}
+#[path = "control_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use crate::instance::Instance;
 use crate::raw_frame::RawFrame;
 use crate::region::Region;
 use crate::store::Store;
+use crate::threads::{GuestThread, Registered};
 use crate::trace::{MOST_TRACED, TraceFrame};
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -28,6 +29,8 @@ const MAX_RESULTS: usize = 1000;
 /// One thread's stacks. Engines decide what is in them; the embedder decides who runs on them.
 #[derive(Debug)]
 pub struct ExecEnv {
+    /// Before the store, whose requests it is registered for.
+    registered: Registered,
     store: Arc<Store>,
     /// Operand stack: locals and operands of all frames, in 64-bit slots.
     pub values: Region,
@@ -80,6 +83,7 @@ impl ExecEnv {
     pub fn new(store: Arc<Store>, stack_size: usize) -> io::Result<ExecEnv> {
         let size = stack_size.max(MIN_STACK);
         Ok(ExecEnv {
+            registered: Registered::new(store.control()),
             store,
             values: Region::zeroed(size)?,
             frames: Region::zeroed(size)?,
@@ -133,10 +137,16 @@ impl ExecEnv {
         &self.store
     }
 
+    /// As those who ask something of it know it.
+    pub fn thread(&self) -> &Arc<GuestThread> {
+        self.registered.thread()
+    }
+
     /// Makes it one for another store's guests. Not while guest code runs in it: then it stays as it is, and this is false.
     pub fn set_store(&mut self, store: Arc<Store>) -> bool {
         let idle = self.depth == 0;
         if idle {
+            self.registered = Registered::new(store.control());
             self.store = store;
         }
         idle

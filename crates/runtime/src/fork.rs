@@ -80,6 +80,7 @@ unsafe extern "C" fn in_child() {
         LINEAGE[depth + 1].store(0, Ordering::SeqCst);
         DEPTH.store(depth + 1, Ordering::SeqCst);
     }
+    crate::threads::keep_own();
     crate::wake::renew_all();
 }
 

@@ -139,7 +139,9 @@ pub fn call_host(
         return Err(Trap::host("function has no code").into());
     };
     env.host_stack.push(func);
+    env.thread().set_host(func);
     let called = catch_unwind(AssertUnwindSafe(|| (host.call)(&mut Caller { env, instance }, slots)));
     env.host_stack.pop();
+    env.thread().set_host(env.host_stack.last().copied().unwrap_or(std::ptr::null()));
     called.unwrap_or_else(|_| Err(Trap::host("host function panicked").into()))
 }

@@ -133,6 +133,12 @@ impl Instance {
         self.companion.lock().unwrap_or_else(PoisonError::into_inner).replace(companion)
     }
 
+    /// A copy of what goes with it, if that is of this type.
+    pub fn kept<T: Clone + 'static>(&self) -> Option<T> {
+        let kept = self.companion.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref()?.downcast_ref::<T>().cloned()
+    }
+
     /// Whether something goes with it.
     pub(crate) fn keeps(&self) -> bool {
         self.companion.lock().unwrap_or_else(PoisonError::into_inner).is_some()

@@ -5,7 +5,7 @@
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
 //! - [`pages`]: which of a memory's pages were ever touched; [`written`]: which were written to
 //! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
-//! - [`control`]: requests to a running program; `wake`: ends its waits; [`trap`]: why it stopped
+//! - [`control`]: requests to a running program; [`threads`]: those of it who are to see them; `wake`: ends its waits; [`trap`]: why it stopped
 //! - [`registry`]: lists for signal handlers; [`fork`]: children of this process; [`library`]: the file of this code
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
 //! - [`changes`]: what happened to a store between two moments, and making it happen again
@@ -38,6 +38,7 @@ pub mod registry;
 pub mod restore;
 pub mod store;
 pub mod table;
+pub mod threads;
 pub mod trace;
 pub mod trap;
 pub mod types;
@@ -59,6 +60,7 @@ pub use memory::{Memory, MemoryPlan};
 pub use raw_frame::RawFrame;
 pub use store::{Runtime, Store};
 pub use table::Table;
+pub use threads::GuestThread;
 pub use trace::{MOST_TRACED, TraceFrame};
 pub use trap::{Trap, TrapCode};
 pub use types::{TypeId, TypeRegistry};

@@ -95,10 +95,12 @@ impl Drop for Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads::Registered;
 
     #[test]
     fn requests_reach_all_words_and_are_taken_back() {
         let control = Arc::new(Control::default());
+        let guest = Registered::new(&control);
         let words = [const { AtomicU64::new(0) }; 3];
         let limits: Vec<Limit> = words.iter().map(|word| Limit::new(&control, word)).collect();
         limits.iter().zip([10, 20, 30]).for_each(|(limit, n)| limit.set(n));
@@ -108,7 +110,7 @@ mod tests {
         assert_eq!(now(), [REQUESTED; 3]);
         limits[1].set(21);
         assert_eq!(now(), [REQUESTED; 3]);
-        control.poll();
+        control.poll(guest.thread());
         assert_eq!(now(), [10, 21, 30]);
         drop(limits);
         control.request_terminate();
@@ -132,6 +134,7 @@ mod tests {
     #[test]
     fn a_limit_that_is_set_while_requests_come_and_go_is_not_lost() {
         let control = Arc::new(Control::default());
+        let guest = Registered::new(&control);
         let word = AtomicU64::new(0);
         let limit = Limit::new(&control, &word);
         let start = std::sync::Barrier::new(3);
@@ -139,7 +142,7 @@ mod tests {
             scope.spawn(|| {
                 for _ in 0..ROUNDS {
                     start.wait();
-                    control.poll();
+                    control.poll(guest.thread());
                     start.wait();
                 }
             });
@@ -162,13 +165,14 @@ mod tests {
     #[test]
     fn words_say_at_last_whether_there_is_a_request() {
         let control = Arc::new(Control::default());
+        let guest = Registered::new(&control);
         let word = AtomicU64::new(0);
         let limit = Limit::new(&control, &word);
         limit.set(7);
         for _ in 0..ROUNDS / 10 {
             std::thread::scope(|scope| {
                 scope.spawn(|| (0..3).for_each(|_| control.request_checkpoint()));
-                (0..2).for_each(|_| drop(scope.spawn(|| control.poll())));
+                (0..2).for_each(|_| drop(scope.spawn(|| control.poll(guest.thread()))));
             });
             assert_eq!(word.load(Ordering::Relaxed), if control.is_armed() { REQUESTED } else { 7 });
         }

@@ -12,7 +12,6 @@ pub(crate) use iwasm::capi::instantiate::{
     wasm_runtime_instantiation_args_destroy, wasm_runtime_instantiation_args_set_default_stack_size,
     wasm_runtime_instantiation_args_set_host_managed_heap_size,
 };
-pub(crate) use iwasm::capi::internals::bh_read_file_to_buffer;
 pub(crate) use iwasm::capi::load::{wasm_runtime_load, wasm_runtime_unload};
 pub(crate) use iwasm::capi::log::bh_log_set_verbose_level;
 pub(crate) use iwasm::capi::natives::{wasm_runtime_register_natives, wasm_runtime_unregister_natives};
@@ -21,3 +20,4 @@ pub(crate) use iwasm::capi::wasi::{
     wasm_runtime_instantiation_args_set_wasi_arg, wasm_runtime_instantiation_args_set_wasi_dir,
     wasm_runtime_instantiation_args_set_wasi_env, wasm_runtime_instantiation_args_set_wasi_ns_lookup_pool,
 };
+pub(crate) use wayfarer_platform::read_file::bh_read_file_to_buffer;

@@ -182,7 +182,7 @@ pub unsafe extern "C" fn wasm_global_set(global: *mut wasm_global_t, val: *const
             return;
         }
         match to_slot(&global.store, global.ty().val, val) {
-            Ok(slot) => global.set([slot, 0]),
+            Ok(slot) => global.store.pass(|| global.set([slot, 0])),
             Err(why) => error!("wasm_global_set: {why}"),
         }
     });
@@ -283,7 +283,7 @@ pub unsafe extern "C" fn wasm_table_set(
                 return false;
             }
         };
-        let set = table.set(index, slot).is_ok();
+        let set = table.store.pass(|| table.set(index, slot)).is_ok();
         if set && functions {
             // SAFETY: the caller gave it away.
             unsafe { delete(reference) };

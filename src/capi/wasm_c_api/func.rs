@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use smallvec::SmallVec;
 use wayfarer_module::FuncType;
+use wayfarer_program::Called;
 use wayfarer_runtime::{self as runtime, Caller, HostError, HostFunc, Trap, Used};
 
 use super::super::call;
-use super::super::called::Called;
 use super::super::exec_env::env_of;
 use super::super::ffi::guard;
 use super::super::instance::WASMModuleInstanceCommon;
@@ -324,7 +324,7 @@ pub unsafe extern "C" fn wasm_func_call(
         let Some(func) = (unsafe { func_of(func) }) else { return new_trap("Exception: not a function") };
         // SAFETY: as the caller promises.
         let args = unsafe { args.as_ref().map(|args| args.all()) }.unwrap_or_default();
-        let (params, count) = (func.ty.params.len(), func.ty.results.len());
+        let params = func.ty.params.len();
         let Some(args) = args.get(..params) else {
             return new_trap(&format!(
                 "Exception: the function has {params} parameters, and {} arguments were given",
@@ -336,17 +336,27 @@ pub unsafe extern "C" fn wasm_func_call(
             Err(message) => return new_trap(&message),
         };
         // SAFETY: as the caller promises. It is looked at only now: what is called may use it, too.
-        let results = unsafe { results.as_mut() }.filter(|_| count > 0);
-        let Some(results) = results else { return no_room(&values, 0) };
-        let room = if results.data.is_null() { 0 } else { results.size };
-        if room < count {
-            return no_room(&values, room);
-        }
-        // SAFETY: there is room for `size >= count` values.
-        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), results.data, count) };
-        (results.num_elems, results.size) = (count, count);
-        null_mut()
+        unsafe { give(&values, results) }
     })
+}
+
+/// Gives the results of a call to the host: null, or a trap that says that there is no room for them.
+///
+/// # Safety
+/// `results` is NULL, or what it says of its size is so.
+pub(crate) unsafe fn give(values: &[wasm_val_t], results: *mut wasm_val_vec_t) -> *mut wasm_trap_t {
+    let count = values.len();
+    // SAFETY: as the caller promises.
+    let results = unsafe { results.as_mut() }.filter(|_| count > 0);
+    let Some(results) = results else { return no_room(values, 0) };
+    let room = if results.data.is_null() { 0 } else { results.size };
+    if room < count {
+        return no_room(values, room);
+    }
+    // SAFETY: there is room for `size >= count` values.
+    unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), results.data, count) };
+    (results.num_elems, results.size) = (count, count);
+    null_mut()
 }
 
 /// The end of a call whose results the host has no room for: a trap, unless there are none.

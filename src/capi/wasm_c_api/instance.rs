@@ -4,14 +4,16 @@ use std::ffi::c_char;
 use std::ptr::null_mut;
 use std::sync::{Arc, Weak};
 
+use wayfarer_program::Source;
 use wayfarer_runtime::{Extern, Instance, Used};
 
 use super::super::ffi::{guard, put};
 use super::super::instance::WASMModuleInstanceCommon;
-use super::super::instantiate::{InstantiationArgs2, instantiate};
+use super::super::instantiate::{Given, InstantiationArgs2, instantiate, restore_store};
 use super::super::log::error;
 use super::super::types::{InstantiationArgs, wasm_module_t};
 use super::super::unsupported::refuse;
+use super::super::wayfarer_store::wayfarer_store_module_t;
 use super::externs::{HostGlobal, wasm_extern_vec_t};
 use super::func::guest_func;
 use super::imports::Imports;
@@ -181,6 +183,64 @@ fn instance(
     let handle = InstanceRef { inner: Arc::downgrade(&inner), _used: used };
     inner.instance.engine_instance().keep(Box::new(inner.clone()));
     Ok(instance_handle(&Object::new(Kind::Instance(handle))))
+}
+
+/// Makes what is in an image in an empty store.
+///
+/// # Errors
+/// Text. The store is then good for nothing but being deleted.
+///
+/// # Safety
+/// The modules and what they are given are alive.
+pub(crate) unsafe fn restore(
+    store: &Arc<StoreInner>,
+    modules: &[wayfarer_store_module_t],
+    source: &Source,
+) -> Result<(), String> {
+    let mut all = Vec::with_capacity(modules.len());
+    for (nth, given_module) in modules.iter().enumerate() {
+        // SAFETY: as the caller promises.
+        let (module, imports) = unsafe {
+            let imports = given_module.imports.as_ref().map(|imports| given(imports)).unwrap_or_default();
+            (loaded(given_module.module).ok_or_else(|| format!("modules[{nth}] is NULL"))?, imports)
+        };
+        // SAFETY: elements of a vector of the host's are NULL or alive.
+        let imports = unsafe { Imports::of(store, module.module().module(), imports) }
+            .map_err(|why| format!("modules[{nth}]: {why}"))?;
+        all.push((module, imports));
+    }
+    let import: Vec<_> = all.iter().map(|(_, imports)| move |index: usize| imports.get(index)).collect();
+    let given =
+        all.iter().zip(&import).map(|((module, _), import)| Given { module: module.module(), import });
+    let basic = InstantiationArgs {
+        default_stack_size: DEFAULT_SIZE,
+        host_managed_heap_size: 0,
+        max_memory_pages: 0,
+    };
+    let args = InstantiationArgs2 { basic, ..InstantiationArgs2::default() };
+    let made = restore_store(&store.store, &given.collect::<Vec<_>>(), &args, source)?;
+    for instance in made.into_iter().flatten() {
+        let of = all.iter().find(|(module, _)| std::ptr::eq(instance.module(), module.module()));
+        let Some((module, imports)) = of else { continue };
+        let inner =
+            Arc::new(InstanceInner { instance, store: Arc::downgrade(store), _module: (*module).clone() });
+        imports.linked(&inner);
+        // It stays with the store: a call that is in progress in it may still have to be continued.
+        inner.instance.engine_instance().keep(Box::new(inner.clone()));
+    }
+    Ok(())
+}
+
+/// A new handle on the instance of a store that so many were made before; null if there is none.
+pub(crate) fn handle_at(store: &Arc<StoreInner>, number: usize) -> *mut wasm_instance_t {
+    let instance = u32::try_from(number).ok().and_then(|number| store.store.instance_numbered(number));
+    let inner = instance.and_then(Instance::kept::<Arc<InstanceInner>>);
+    inner.map_or(null_mut(), |inner| {
+        // SAFETY: it was just found in the store.
+        let used = unsafe { Used::new(&store.store, inner.instance.engine_instance()) };
+        let handle = InstanceRef { inner: Arc::downgrade(&inner), _used: Some(used) };
+        instance_handle(&Object::new(Kind::Instance(handle)))
+    })
 }
 
 /// What an instance exports, in file order, for the caller to delete.

@@ -9,12 +9,13 @@ pub mod externs;
 pub mod func;
 pub mod imports;
 pub mod instance;
+pub mod linked;
 pub mod module;
 pub mod objects;
-pub mod owned;
 pub mod refs;
 pub mod store;
 pub mod trap;
-pub mod types;
 pub mod values;
-pub mod vectors;
+
+pub(crate) use wayfarer_c_data::owned;
+pub use wayfarer_c_data::{types, vectors};

@@ -34,6 +34,14 @@ impl StoreInner {
         unsafe { Program::tidy(&self.store) };
     }
 
+    /// The host changes something of the store's, outside of calls: not while an image is written.
+    pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
+        match Program::of(&self.store) {
+            Some(program) => program.pass(f),
+            None => f(),
+        }
+    }
+
     /// Makes a handle go with the store.
     pub(crate) fn own<T>(&self, handle: *mut T, free: owned::Free) -> *mut T {
         owned::add(handle as usize, self.id(), free);

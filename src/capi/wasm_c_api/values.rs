@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use wayfarer_c_data::kinds::valkind;
 use wayfarer_module::{FuncType, ValType};
 use wayfarer_runtime::values::{NULL_REF, slot_to_func};
 
 use super::super::alloc;
-use super::super::call::valkind;
 use super::super::externref;
 use super::super::ffi::{guard, put};
 use super::super::types::{wasm_val_t, wasm_val_u, wasm_valkind_enum};

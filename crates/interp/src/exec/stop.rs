@@ -52,8 +52,9 @@ unsafe fn serve(ctx: *mut Ctx, kind: PointKind) -> Served {
                 return served;
             }
         }
-        let store = (*(*s.ctx).env).store().clone();
-        Served::Exit(match store.control().poll() {
+        let env = &*(*s.ctx).env;
+        let store = env.store().clone();
+        Served::Exit(match store.control().poll(env.thread()) {
             PollAction::Continue => match (*ctx).tier {
                 Some(tier) if kind != PointKind::Entry => {
                     return promote(ctx, tier, kind).unwrap_or(Served::Exit(Exit::Next));

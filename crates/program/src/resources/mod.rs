@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `wasi` | `wasi` | descriptors, clocks, arguments, calls that wait: kinds themselves, in `wayfarer-wasi` |
 //! | `instance` | `instance` | the app heap, the call in progress, how many checkpoints there were |
-//! | `instances` | `instances` | the same, and WASI's, of the store's other instances |
+//! | `others` | `instances` | heaps, WASI and native state of a store's other instances |
 //! | `host` | `host` | what the host has done with its instances, to be done again |
 //! | `mode` | `deterministic` | the mode of the runtime |
 //! | `native_state` | `host:NAME` | what a native module of the host's saves |
@@ -13,11 +13,12 @@
 
 pub(crate) mod host;
 pub(crate) mod instance;
-pub(crate) mod instances;
 pub(crate) mod mode;
 pub(crate) mod native_state;
+pub(crate) mod others;
 pub(crate) mod wasi;
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde_json::Value as Json;
@@ -78,6 +79,8 @@ pub(crate) trait Resource {
 
 /// What is saved.
 pub(crate) struct Saving<'a> {
+    /// Where app heaps are, by number of the instance.
+    pub(crate) heaps: BTreeMap<u32, (u32, u32)>,
     pub(crate) store: &'a Store,
     /// The store's first instance: whose sections an image has.
     pub(crate) instance: &'a HostParts,
@@ -95,7 +98,7 @@ pub(crate) struct Saving<'a> {
 const OURS: [&str; 5] = [
     wasi::Wasi::NAME,
     instance::InstanceState::NAME,
-    instances::Instances::NAME,
+    others::Others::NAME,
     host::Host::NAME,
     mode::Mode::NAME,
 ];
@@ -113,7 +116,7 @@ pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
     let ours = [
         section::<wasi::Wasi>(&mut from)?,
         section::<instance::InstanceState>(&mut from)?,
-        section::<instances::Instances>(&mut from)?,
+        section::<others::Others>(&mut from)?,
         section::<host::Host>(&mut from)?,
         section::<mode::Mode>(&mut from)?,
     ];
@@ -160,7 +163,7 @@ pub fn describe(name: &str, version: u32, bytes: &[u8]) -> Option<Json> {
     match name {
         wasi::Wasi::NAME => of::<wasi::Wasi>(version, bytes),
         instance::InstanceState::NAME => of::<instance::InstanceState>(version, bytes),
-        instances::Instances::NAME => of::<instances::Instances>(version, bytes),
+        others::Others::NAME => of::<others::Others>(version, bytes),
         host::Host::NAME => of::<host::Host>(version, bytes),
         mode::Mode::NAME => of::<mode::Mode>(version, bytes),
         _ => None,

@@ -112,7 +112,7 @@ impl Guest {
     /// An instance from an image.
     pub(crate) fn restore(&self, image: Vec<u8>, embedder: &Arc<dyn Embedder>) -> Result<Running, Refusal> {
         let store = Store::new(&self.runtime);
-        wayfarer_program::restore(&store, embedder, self, source(image)).map(Running::new)
+        wayfarer_program::restore(&store, embedder, self, &source(image)).map(Running::new)
     }
 
     fn function(&self, index: usize) -> Option<(FuncType, HostFunc)> {
@@ -183,8 +183,8 @@ unsafe impl Blueprint for Guest {
         self.module().imports.iter().enumerate().map(import).collect()
     }
 
-    fn functions(&self) -> Box<dyn FnMut(usize) -> Option<(FuncType, HostFunc)> + '_> {
-        Box::new(|index| self.function(index))
+    fn functions<'a>(&'a self, store: &'a Arc<Store>) -> Box<dyn FnMut(usize) -> Option<*const Func> + 'a> {
+        Box::new(|index| self.function(index).map(|(ty, host)| store.add_host_func(&ty, host)))
     }
 
     fn own(&self, parts: Box<HostParts>) -> Box<HostParts> {

@@ -1,0 +1,59 @@
+//! Which native functions guests have called: what those keep in the host's own memory is in no image.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+static CALLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// At most so many are named.
+const NAMED: usize = 8;
+
+/// Whether a native function was called.
+#[derive(Debug, Default)]
+pub struct Called(AtomicBool);
+
+impl Called {
+    /// It is called.
+    #[inline]
+    pub fn note(&self, name: impl FnOnce() -> String) {
+        if !self.0.load(Ordering::Relaxed) {
+            self.first(name());
+        }
+    }
+
+    #[cold]
+    fn first(&self, name: String) {
+        self.0.store(true, Ordering::Relaxed);
+        CALLED.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+    }
+}
+
+/// Names of native functions that were called, for a message; empty if there are none.
+pub(crate) fn names() -> String {
+    let called = CALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let named: Vec<&str> = called.iter().take(NAMED).map(String::as_str).collect();
+    let more =
+        if called.len() > NAMED { format!(" and {} more", called.len() - NAMED) } else { String::new() };
+    named.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_are_named_and_the_rest_counted() {
+        let called = Called::default();
+        called.note(|| "host.a".to_owned());
+        called.note(|| "never looked at".to_owned());
+        assert_eq!(names(), "host.a");
+        for n in 0..9 {
+            Called::default().note(|| format!("host.b{n}"));
+        }
+        assert_eq!(
+            names(),
+            "host.a, host.b0, host.b1, host.b2, host.b3, host.b4, host.b5, host.b6 and 2 more"
+        );
+    }
+}
