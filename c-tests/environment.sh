@@ -398,7 +398,37 @@ standard_api() {
     done
 }
 
+# Instances of a store come and go before, and the first is gone: an image has those that are left, and knows of the others only that
+# they were made, which is a hash for each.
+comings_and_goings() {
+    local n size few=0
+    for n in 0 1000; do
+        "$HOSTS/comings" "$GUESTS/mix.wasm" $n 20 >"$scratch/expected"
+        local at
+        # The last one in a call after the long one.
+        for at in 3000 9000 20000 22000; do
+            stopped $at "$HOSTS/comings" "$GUESTS/mix.wasm" $n 20
+            size=$(stat -c %s "$image")
+            WAYFARER_RESTORE=$image "$HOSTS/comings" "$GUESTS/mix.wasm" $n 20 >"$scratch/second"
+            same "$scratch/expected" "$scratch/second"
+            if [ $at -eq 3000 ]; then
+                [ $n -eq 0 ] && few=$size
+                echo "$n: $size bytes"
+                test $((size - few)) -lt $((48 * n + 8192))
+            fi
+        done
+    done
+    # A restored run is stopped again, where other instances are gone than at first.
+    local status=0
+    stopped 3000 "$HOSTS/comings" "$GUESTS/mix.wasm" 1000 20
+    WAYFARER_RESTORE=$image WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=20000 \
+        WAYFARER_CHECKPOINT_THEN=exit "$HOSTS/comings" "$GUESTS/mix.wasm" 1000 20 >"$scratch/first" || status=$?
+    test $status -eq 86
+    WAYFARER_RESTORE=$image "$HOSTS/comings" "$GUESTS/mix.wasm" 1000 20 >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+}
 
+check comings_and_goings comings_and_goings
 check many_calls many_calls
 check too_many_calls too_many_calls
 check too_many_terminated_calls too_many_terminated_calls

@@ -830,7 +830,7 @@ wasm_instance_t *wasm_instance_new_with_args(struct wasm_store_t *store,
  * the module's file will do. Placeholders, and what is left out at the end, are left to what is built in or registered.
  * All have to be of this store. On failure returns NULL, with a trap for the caller to delete.
  *
- * The instance lives as long as the store.
+ * The instance lives as long as the host has a handle on it or on what it exports, or another instance, or a table, uses it.
  */
 WASM_API_EXTERN
 wasm_instance_t *wasm_instance_new_with_args_ex(struct wasm_store_t *store,

@@ -356,7 +356,7 @@ pub unsafe extern "C" fn wasm_runtime_call_indirect(
         };
         match table.callee(element_index) {
             Ok(func) => {
-                // SAFETY: functions in tables live as long as the store.
+                // SAFETY: a table keeps the functions in it.
                 let func = unsafe { &*func };
                 let needed = count_cells(&type_of(instance, func).params);
                 if (argc as usize) < needed {

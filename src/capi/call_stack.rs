@@ -106,7 +106,6 @@ fn describe(instance: &WASMModuleInstanceCommon) -> Option<String> {
 }
 
 fn name(frame: &TraceFrame) -> String {
-    // SAFETY: instances live as long as the store, which the handle that keeps the trace has.
-    let module = unsafe { &*frame.instance }.module();
+    let module = &frame.loaded.module;
     module.func_name(frame.func).map_or_else(|| format!("$f{}", frame.func), str::to_owned)
 }

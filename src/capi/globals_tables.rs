@@ -32,7 +32,7 @@ pub unsafe extern "C" fn wasm_runtime_get_export_global_inst(
     global_inst: *mut wasm_global_inst_t,
 ) -> bool {
     guard(false, || {
-        // SAFETY: as the caller promises; objects live as long as their store.
+        // SAFETY: as the caller promises; an instance keeps what it exports.
         let global: &Global = match unsafe { exported(module_inst, name) } {
             // SAFETY: as above.
             Some((_, Extern::Global(global))) => unsafe { &*global },
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn wasm_runtime_get_export_table_inst(
         let Some((instance, Extern::Table(address))) = (unsafe { exported(module_inst, name) }) else {
             return false;
         };
-        // SAFETY: objects live as long as their store.
+        // SAFETY: an instance keeps what it exports.
         let table: &Table = unsafe { &*address };
         let module = instance.engine_instance().module();
         // SAFETY: as the caller promises.

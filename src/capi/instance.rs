@@ -105,7 +105,7 @@ impl WASMModuleInstanceCommon {
 
     /// The instance of the C API that an engine's instance belongs to.
     pub(crate) fn of(instance: &Instance) -> Option<&Self> {
-        // SAFETY: `new` stored it; the instance of the C API outlives its guest's calls.
+        // SAFETY: `new` stored it, and it is taken back when that ends; the instance of the C API outlives its guest's calls.
         unsafe { HostParts::of(instance)?.embedder().cast::<Self>().as_ref() }
     }
 
@@ -138,7 +138,7 @@ impl WASMModuleInstanceCommon {
     /// The exported function called `name`.
     pub(crate) fn exported_func(&self, name: &str) -> Option<&Func> {
         match self.engine_instance().export(name)? {
-            // SAFETY: objects live as long as the store.
+            // SAFETY: the instance keeps what it exports.
             Extern::Func(func) => Some(unsafe { &*func }),
             _ => None,
         }

@@ -1,7 +1,7 @@
 //! Handles that go with a store: on modules, instances and objects of the host's. The host may delete them before, in any
 //! order, or never; what it deletes twice, or after their store, is not there any more and is left alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Frees a handle at an address.
@@ -10,47 +10,76 @@ pub type Free = unsafe fn(usize);
 struct Owned {
     /// Address of the store; 0 for none.
     store: usize,
+    /// How many handles were made before it.
+    number: u64,
     free: Free,
 }
 
-/// The handles that are alive, by address.
-static ALIVE: Mutex<Option<HashMap<usize, Owned>>> = Mutex::new(None);
+#[derive(Default)]
+struct Alive {
+    /// By address.
+    handles: HashMap<usize, Owned>,
+    /// Addresses of each store's handles, in the order in which they were made.
+    of_stores: HashMap<usize, BTreeMap<u64, usize>>,
+    made: u64,
+}
 
-fn alive() -> MutexGuard<'static, Option<HashMap<usize, Owned>>> {
+/// The handles that are alive.
+static ALIVE: Mutex<Option<Alive>> = Mutex::new(None);
+
+fn alive() -> MutexGuard<'static, Option<Alive>> {
     ALIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Alive {
+    fn remove(&mut self, handle: usize) -> Option<Owned> {
+        let owned = self.handles.remove(&handle)?;
+        if let Some(of_store) = self.of_stores.get_mut(&owned.store) {
+            of_store.remove(&owned.number);
+            if of_store.is_empty() {
+                self.of_stores.remove(&owned.store);
+            }
+        }
+        Some(owned)
+    }
+
+    fn first_of(&self, store: usize) -> Option<usize> {
+        self.of_stores.get(&store)?.values().next().copied()
+    }
 }
 
 /// Notes a new handle.
 pub fn add(handle: usize, store: usize, free: Free) {
-    alive().get_or_insert_default().insert(handle, Owned { store, free });
+    let mut alive = alive();
+    let alive = alive.get_or_insert_default();
+    let number = alive.made;
+    alive.made += 1;
+    alive.handles.insert(handle, Owned { store, number, free });
+    alive.of_stores.entry(store).or_default().insert(number, handle);
 }
 
 /// Whether a handle is alive.
 pub fn is_alive(handle: usize) -> bool {
-    alive().as_ref().is_some_and(|alive| alive.contains_key(&handle))
+    alive().as_ref().is_some_and(|alive| alive.handles.contains_key(&handle))
 }
 
 /// Ends a handle: false if it is not alive. The caller frees it.
 pub fn remove(handle: usize) -> bool {
-    alive().as_mut().is_some_and(|alive| alive.remove(&handle).is_some())
+    alive().as_mut().is_some_and(|alive| alive.remove(handle).is_some())
 }
 
-/// Frees those of `handles` that are still alive and this store's.
-pub fn free_all(handles: &[usize], store: usize) {
-    for &handle in handles {
-        // One at a time, outside the lock: finalizers may use this API.
-        let owned = {
-            let mut alive = alive();
-            let is_its = |owned: &Owned| owned.store == store;
-            match alive.as_mut() {
-                Some(alive) if alive.get(&handle).is_some_and(is_its) => alive.remove(&handle),
-                _ => None,
-            }
-        };
-        if let Some(owned) = owned {
-            // SAFETY: the function was given with the handle, which was alive until now.
-            unsafe { (owned.free)(handle) };
-        }
+/// Frees this store's handles that are still alive.
+pub fn free_all(store: usize) {
+    // One at a time, outside the lock: finalizers may use this API.
+    let next = || {
+        let mut alive = alive();
+        let alive = alive.as_mut()?;
+        let handle = alive.first_of(store)?;
+        Some((handle, alive.remove(handle)?))
+    };
+    while let Some((handle, owned)) = next() {
+        // SAFETY: the function was given with the handle, which was alive until now.
+        unsafe { (owned.free)(handle) };
     }
 }
 
@@ -74,7 +103,7 @@ mod tests {
         add(c, 3, free);
         assert!(is_alive(a) && remove(a));
         assert!(!is_alive(a) && !remove(a));
-        free_all(&[a, b, c], 1);
+        free_all(1);
         assert_eq!(FREED.load(Ordering::Relaxed), b, "neither what is gone nor what is of another store");
         assert!(!is_alive(b) && remove(c));
     }

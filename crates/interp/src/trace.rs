@@ -25,7 +25,8 @@ pub(crate) unsafe fn collect(ctx: &Ctx) {
                 continue;
             };
             let offset = if innermost { instruction_at(func, ip) } else { call_returning_to(func, ip) };
-            if !env.traced(TraceFrame { instance, func: func.index.0, offset: offset.unwrap_or(0) }) {
+            let loaded = (*instance).loaded().clone();
+            if !env.traced(TraceFrame { loaded, func: func.index.0, offset: offset.unwrap_or(0) }) {
                 return;
             }
             innermost = false;

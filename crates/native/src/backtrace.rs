@@ -62,7 +62,7 @@ unsafe extern "C" fn step(context: *mut Context, walk: *mut c_void) -> c_int {
             return if walk.above < MOST_ABOVE { GO_ON } else { ENOUGH };
         };
         walk.inside = true;
-        let frame = TraceFrame { instance: walk.instance, func, offset: 0 };
+        let frame = TraceFrame { loaded: (*walk.instance).loaded().clone(), func, offset: 0 };
         if (*(*walk.level).env).traced(frame) { GO_ON } else { ENOUGH }
     }
 }

@@ -107,6 +107,9 @@ impl HostParts {
         let program = self.program();
         // A call that a native function makes while the guest runs is part of the call that is in progress.
         let outermost = !is_inside(env);
+        if outermost {
+            program.collect_before_call();
+        }
         if outermost && !program.history().is_caught_up() {
             match self.repeated(func, &slots[..func.param_slots as usize]) {
                 Replay::Run => {}
@@ -223,7 +226,7 @@ impl HostParts {
     /// Whether a function is one of the instance's store. One of the host's alone can't be told.
     #[inline]
     fn can_run(&self, func: &Func) -> bool {
-        // SAFETY: null, or an instance that lives as long as the function.
+        // SAFETY: null, or the function's instance, which lives as long as it.
         unsafe { func.instance.as_ref() }.is_none_or(|of| of.is_of(self.store()))
     }
 

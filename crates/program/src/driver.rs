@@ -119,8 +119,10 @@ pub(crate) struct Driver {
     meeting: Known,
     /// Calls that were in progress, of a store that was restored; without those that the host has continued.
     calls: Mutex<Vec<Option<Thread>>>,
-    /// Where app heaps are, by place of the instance, also of those that have ended: their memories are larger by them.
+    /// Where app heaps are, by number of the instance, also of those whose parts have ended: their memories are larger by them.
     heaps: Mutex<BTreeMap<u32, (u32, u32)>>,
+    /// Whether the API was asked for checkpoints before, and may be again.
+    was_asked: AtomicBool,
     /// An order that a signal handler may place.
     prepared: Mutex<Option<Prepared>>,
     /// Whether it did.
@@ -172,6 +174,7 @@ impl Driver {
             meeting: Known::new(),
             calls: Mutex::default(),
             heaps: Mutex::default(),
+            was_asked: AtomicBool::new(false),
             prepared: Mutex::new(None),
             triggered: AtomicBool::new(false),
             watch,
@@ -216,6 +219,7 @@ impl Driver {
         self.check_possible()?;
         self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(request);
+        self.was_asked.store(true, Ordering::Relaxed);
         self.ordered.store(true, Ordering::SeqCst);
         self.control.request_checkpoint();
         Ok(())
@@ -231,7 +235,7 @@ impl Driver {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where app heaps are, by place of the instance, also of those that have ended.
+    /// Where app heaps are, by number of the instance, also of those whose parts have ended.
     pub(crate) fn heaps(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, (u32, u32)>> {
         self.heaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -248,6 +252,7 @@ impl Driver {
     pub(crate) fn prepare(&self, order: Prepared) -> Result<(), String> {
         self.check_possible()?;
         self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
+        self.was_asked.store(true, Ordering::Relaxed);
         *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
         Ok(())
     }
@@ -315,12 +320,54 @@ impl Driver {
         here
     }
 
+    /// Frees what nobody uses any more in a store. Not while somebody is inside: then it is left for later.
+    pub(crate) fn collect_in(store: &Store) {
+        match Driver::of(store) {
+            Some(driver) => driver.collect(store),
+            // SAFETY: no instance was ever made in the store, so nothing can run in it. It is used by one thread at a time, by
+            // the API's contract, and that is here; what it has is kept by handles.
+            None => drop(unsafe { store.collect(|_| ()) }),
+        }
+    }
+
+    fn collect(&self, store: &Store) {
+        let unused = match self.gate.close_if_empty() {
+            // SAFETY: nobody is in the store, nor comes in: no guest runs, and nothing is just being made. Handles of the host's
+            // keep what they refer to, and the host is in none of them but with what it has handles of.
+            Some(_closed) => unsafe { store.take_unused_kept() },
+            None => return,
+        };
+        // Their ends may call the host, and that this library.
+        self.pass(|| drop(unused));
+        if let Some(_closed) = self.gate.close_if_empty() {
+            // SAFETY: as above.
+            let free = || unsafe { store.collect(|memory| self.history.forget_memory(memory)) };
+            if self.policy.is_some() {
+                program::GATE.pass(threads::is_inside_any, free)
+            } else {
+                free()
+            };
+            self.heaps().retain(|&number, _| store.instance_numbered(number).is_some());
+        }
+    }
+
+    /// A call of the host's will begin. What a history, or an image, says of the store is of what is used by then: a host that
+    /// is restored has freed the same when it comes there, whenever else it did.
+    #[inline]
+    pub(crate) fn collect_before_call(&self, store: &Store) {
+        let compared = || self.history.keeps() || !self.history.is_caught_up();
+        if store.has_unused() && (compared() || self.was_asked.load(Ordering::Relaxed)) {
+            self.collect(store);
+        }
+    }
+
     /// Places an order and sees to it that it is served: by the guest at its next stable point, or here and now if no
     /// call is in progress.
     ///
     /// # Errors
     /// As [`Driver::order`].
     pub(crate) fn order_now(&self, store: &Store, request: Request) -> Result<(), String> {
+        self.collect(store);
         self.order(request)?;
         self.serve_idle(store);
         Ok(())

@@ -176,6 +176,14 @@ impl Gate {
         f()
     }
 
+    /// Closes the gate if it is open and nobody is inside. Does not wait.
+    pub(crate) fn close_if_empty(&self) -> Option<Closed<'_>> {
+        let empty = this_process();
+        self.state().compare_exchange(empty, empty | CLOSED, Ordering::SeqCst, Ordering::SeqCst).ok()?;
+        self.closer.store(this_thread(), Ordering::SeqCst);
+        Some(Closed(self))
+    }
+
     /// How many are inside.
     pub(crate) fn inside(&self) -> u64 {
         self.state().load(Ordering::SeqCst) & COUNT
@@ -273,6 +281,19 @@ mod tests {
         assert!(gate.close(1).is_some());
         gate.leave();
         assert!(gate.close(0).is_some());
+    }
+
+    #[test]
+    fn it_closes_on_nobody_without_waiting() {
+        let gate = Gate::new();
+        gate.enter();
+        assert!(gate.close_if_empty().is_none());
+        gate.leave();
+        let closed = gate.close_if_empty().unwrap();
+        assert!(gate.close_if_empty().is_none());
+        gate.pass(|| false, || assert!(gate.close_if_empty().is_none()));
+        drop(closed);
+        assert!(gate.close_if_empty().is_some());
     }
 
     #[test]

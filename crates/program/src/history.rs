@@ -25,6 +25,9 @@ use crate::instance::{HostParts, imports_wasi};
 /// Calls remembered of a process at most.
 pub(crate) const MAX_CALLS: usize = 1 << 20;
 
+/// Instances remembered of a store at most.
+pub(crate) const MAX_INSTANCES: usize = 1 << 20;
+
 /// Bytes of what they changed at most, compressed.
 pub(crate) const MAX_BYTES: usize = 256 << 20;
 
@@ -131,7 +134,7 @@ impl Made<'_> {
         if !types.contains(&ValType::FuncRef) {
             return Some(slots.to_vec());
         }
-        let ids = self.store.func_ids();
+        let ids = self.store.lasting_func_ids();
         map_functions(types, slots, |slot| ids.get(slot_to_func(slot)).map(FuncName::of))
     }
 
@@ -142,8 +145,8 @@ impl Made<'_> {
             return None;
         }
         map_functions(types, kept, |name| {
-            let func = self.store.func_by_id(FuncName::id(name)?)?;
-            // SAFETY: a function of the store, which lives as long as it.
+            let func = self.store.func_by_lasting_id(FuncName::id(name)?)?;
+            // SAFETY: a function that was just found in the store.
             Some(func_to_slot(Some(unsafe { &*func })))
         })
     }
@@ -228,7 +231,7 @@ impl History {
         self.caught_up.store(caught_up, Ordering::Release);
     }
 
-    /// An instance is made, of the module with this hash, in this place of the store.
+    /// An instance is made, of the module with this hash, as the store's `place`th.
     ///
     /// # Errors
     /// Text: the first time it was another one.
@@ -239,10 +242,20 @@ impl History {
         {
             return Err(format!("{}: {}", source.image.origin(), another_module(expected, &sha256)));
         }
-        if state.instances.len() <= place {
-            state.instances.resize(place + 1, [0; 32]);
+        if self.keep == Keep::Nothing {
+            return Ok(());
         }
-        state.instances[place] = sha256;
+        if place >= MAX_INSTANCES {
+            state.instances = Vec::new();
+            state.forget(format!(
+                "the host has made more than {MAX_INSTANCES} instances in a store, too many to make again when restored"
+            ));
+        } else if state.unrepeatable.is_none() {
+            if state.instances.len() <= place {
+                state.instances.resize(place + 1, [0; 32]);
+            }
+            state.instances[place] = sha256;
+        }
         Ok(())
     }
 
@@ -253,7 +266,7 @@ impl History {
     pub(crate) fn wasi_of(&self, place: usize) -> Result<Option<Vec<u8>>, String> {
         let state = self.state();
         let Some((source, ordinal)) = &state.origin else { return Ok(None) };
-        if source.host.as_ref().map_or(0, |host| host.pending as usize) == *ordinal && place == 0 {
+        if place == 0 && source.is_section_of_first(*ordinal) {
             return source.wasi().map(|wasi| Some(wasi.into_owned()));
         }
         let store = source.host.as_ref().and_then(|host| host.stores.get(*ordinal));
@@ -266,7 +279,13 @@ impl History {
         let (source, ordinal) = state.origin.as_ref()?;
         let host = source.host.as_ref()?;
         let note = host.stores.get(*ordinal)?.instances.get(place)?;
-        (note.wasi.is_none() && *ordinal != host.pending as usize).then(|| host.streams.clone())
+        let alive = note.wasi.is_some() || place == 0 && source.is_section_of_first(*ordinal);
+        (!alive).then(|| host.streams.clone())
+    }
+
+    /// A memory of the store, with this number, will be freed.
+    pub(crate) fn forget_memory(&self, number: u32) {
+        self.state().watch.forget(number);
     }
 
     /// Why a host could not do the same again, if it could not.
@@ -328,7 +347,7 @@ impl History {
         }
         let args = kept.unwrap_or_default();
         let process = Lineage::here();
-        state.running.push(Running { process, instance: made.instance.index(), entry, args });
+        state.running.push(Running { process, instance: made.instance.number(), entry, args });
         // Otherwise it is of no use, and another thread may be changing what would be looked at.
         if self.keep == Keep::Changes && state.unrepeatable.is_none() {
             state.watch.sync(made.store);
@@ -337,7 +356,8 @@ impl History {
 
     /// The same for a call that was in progress and is continued from the image.
     fn begin_again(&self, state: &mut State, store: &Store, pending: &Pending) {
-        let instance = pending.thread.frames.first().map_or(0, |f| f.func.instance);
+        let place = pending.thread.frames.first().map_or(0, |f| f.func.instance);
+        let instance = store.instance(place as usize).map_or(place, Instance::number);
         let args = pending.args.clone().unwrap_or_default();
         let process = pending.process.begun.clone();
         state.running.push(Running { process, instance, entry: pending.thread.entry, args });
@@ -359,7 +379,7 @@ impl History {
             return;
         }
         let mut state = self.state();
-        let (instance, func) = (made.instance.index(), made.index());
+        let (instance, func) = (made.instance.number(), made.index());
         let Some(kept) = made.keep(made.params, args) else { return };
         if let Some(call) = state.repeat.front() {
             let terminated = matches!(call.outcome, Outcome::Failed { terminated: true, .. });
@@ -388,7 +408,7 @@ impl History {
     /// Notes how a call ended: its result slots, or its exception.
     pub(crate) fn end(&self, made: Made<'_>, result: Result<&[u64], Outcome>) {
         let mut state = self.state();
-        let instance = made.instance.index();
+        let instance = made.instance.number();
         let running = state.running.iter().rposition(|r| r.instance == instance);
         let Some(running) = running.map(|at| state.running.remove(at)) else { return };
         if !self.keeps() || state.unrepeatable.is_some() {
@@ -507,7 +527,7 @@ impl History {
         if !state.is_where_it_was_made() {
             return self.go_another_way(&mut state, made.store);
         }
-        let (instance, index) = (made.instance.index(), made.index());
+        let (instance, index) = (made.instance.number(), made.index());
         let kept = made.keep(made.params, args);
         if let Some(call) = state.repeat.front() {
             if (call.instance, call.func) != (instance, index) {
@@ -525,7 +545,8 @@ impl History {
         }
         let Some(pending) = &state.pending else { return Replay::Run };
         let Some(func) = pending.thread.frames.first().map(|f| f.func) else { return Replay::Run };
-        if (func.instance, func.func) != (instance, index) {
+        // A view names instances by their places.
+        if (func.instance, func.func) != (made.instance.index(), index) {
             return Replay::Astray(format!(
                 "the restored host calls function {index}, but a call of function {} is in progress",
                 func.func

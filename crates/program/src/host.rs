@@ -135,10 +135,13 @@ pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
             record.process.begun = begun;
         }
         if let Some(alive) = &alive {
-            for (index, (note, instance)) in stored.instances.iter_mut().zip(alive.instances()).enumerate() {
-                // That of the first instance of the image's store is in a section of its own.
-                if let Some(instance) = HostParts::of(instance)
-                    && !(in_progress && index == 0)
+            for instance in alive.instances() {
+                let number = instance.number() as usize;
+                // That of the first instance of the image's store is in a section of its own. If the first that was made is
+                // gone, a note says it, too: so it is known that the section is not of that one.
+                if let Some(note) = stored.instances.get_mut(number)
+                    && let Some(instance) = HostParts::of(instance)
+                    && !(in_progress && number == 0)
                 {
                     note.wasi = Some(instance.wasi.save().map_err(|e| e.to_string())?);
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use wayfarer_module::Module;
-use wayfarer_runtime::{Instance, Store};
+use wayfarer_runtime::{Instance, Store, Used};
 use wayfarer_wasi::WasiCtx;
 
 use crate::app_heap::AppHeap;
@@ -25,6 +25,8 @@ pub fn imports_wasi(module: &Module) -> bool {
 pub struct HostParts {
     program: Program,
     instance: *const Instance,
+    /// Keeps it. `None` if it is kept by those who use it, and these parts go with it.
+    used: Option<Used<Instance>>,
     /// Descriptors, clocks, arguments.
     pub wasi: WasiCtx,
     /// A heap for the host, in the guest's memory.
@@ -32,13 +34,13 @@ pub struct HostParts {
     embedder: AtomicPtr<c_void>,
 }
 
-// SAFETY: the engine's instance may be looked at by any thread, and lives as long as the store, which the program keeps.
+// SAFETY: the engine's instance may be looked at by any thread, and is there (see `HostParts::instance`).
 unsafe impl Send for HostParts {}
 // SAFETY: as above.
 unsafe impl Sync for HostParts {}
 
 impl HostParts {
-    /// Parts of an instance of this program.
+    /// Parts of an instance of this program, which they keep.
     pub(crate) fn new(
         program: &Program,
         instance: &Instance,
@@ -46,10 +48,12 @@ impl HostParts {
         heap: Option<AppHeap>,
     ) -> Box<HostParts> {
         if let Some(heap) = &heap {
-            program.note_heap(instance.index(), heap.range());
+            program.note_heap(instance.number(), heap.range());
         }
         let embedder = AtomicPtr::new(null_mut());
-        let parts = Box::new(HostParts { program: program.clone(), instance, wasi, heap, embedder });
+        // SAFETY: an instance that is there, of the program's store.
+        let used = Some(unsafe { Used::new(program.store(), instance) });
+        let parts = Box::new(HostParts { program: program.clone(), instance, used, wasi, heap, embedder });
         // They stay in their box until they are dropped, which takes this away.
         instance.owner.store(std::ptr::from_ref(&*parts).cast_mut().cast(), Ordering::Release);
         parts
@@ -77,14 +81,20 @@ impl HostParts {
     /// The engine's instance.
     #[inline]
     pub fn instance(&self) -> &Instance {
-        // SAFETY: it lives as long as the store, which the program keeps.
+        // SAFETY: it is used by these parts, or they go with it, and the program keeps its store.
         unsafe { &*self.instance }
+    }
+
+    /// Keeps the engine's instance no more. Whoever gets this does, and has to end these parts before it:
+    /// [`Instance::keep`].
+    pub fn let_go(&mut self) -> Option<Used<Instance>> {
+        self.used.take()
     }
 
     /// The instance is about to end: if it is one that goes again, as it did the first time, the host's standard streams are
     /// left where it left them.
     pub fn leave_streams(&self) {
-        if let Some(left) = self.program.history().streams_left(self.instance().index() as usize) {
+        if let Some(left) = self.program.history().streams_left(self.instance().number() as usize) {
             self.wasi.take_up_streams(&left);
         }
     }

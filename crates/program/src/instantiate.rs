@@ -293,7 +293,7 @@ fn fresh<B: Blueprint>(blueprint: &B, program: &Program, settings: &Resolved) ->
     let loaded = blueprint.loaded().map_err(refuse)?;
     let wasi = surroundings(blueprint)?;
     let (store, history) = (program.store(), program.history());
-    let place = store.instance_count();
+    let place = store.instances_made() as usize;
     history.instance_made(place, blueprint.module().sha256).map_err(refuse)?;
     if let Some(record) = history.wasi_of(place).map_err(refuse)? {
         Wasi::restore(&record.into(), (&wasi, &files(settings))).map_err(refuse)?;

@@ -77,6 +77,23 @@ impl Program {
         InCall { program: self, _thread: Inside::enter(&self.driver) }
     }
 
+    /// A call of the host's will begin: frees what nobody uses any more, if somebody is going to compare what there is by then.
+    #[inline]
+    pub(crate) fn collect_before_call(&self) {
+        self.driver.collect_before_call(&self.store);
+    }
+
+    /// Frees what nobody uses any more in a store, if that is enough to be worth looking for it, and nobody is inside.
+    ///
+    /// # Safety
+    /// Who calls this has no reference or pointer to an object of the store that he uses afterwards, but to those that a
+    /// `Used` keeps, and nobody is about to make something of the store's objects outside of [`Program::pass`].
+    pub unsafe fn tidy(store: &Store) {
+        if store.is_worth_collecting() {
+            Driver::collect_in(store);
+        }
+    }
+
     /// The host changes something of the guest's, outside of calls: not while an image is written.
     pub fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
         self.driver.pass(f)
@@ -120,8 +137,8 @@ impl Program {
     }
 
     /// An instance in this place of the store has its app heap there, and its memory had it even when it has ended.
-    pub(crate) fn note_heap(&self, place: u32, heap: (u32, u32)) {
-        self.driver.heaps().insert(place, heap);
+    pub(crate) fn note_heap(&self, instance: u32, heap: (u32, u32)) {
+        self.driver.heaps().insert(instance, heap);
     }
 
     /// Keeps calls that were in progress until the host continues them.

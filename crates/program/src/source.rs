@@ -157,6 +157,15 @@ impl Source {
         store.instances.iter().filter_map(module).collect()
     }
 
+    /// Whether the sections that an image has of one instance are of the first that was made in the host's store `ordinal`.
+    pub(crate) fn is_section_of_first(&self, ordinal: usize) -> bool {
+        let Some(host) = &self.host else { return ordinal == 0 };
+        let notes = host.stores.get(ordinal).map(|store| &store.instances[..]).unwrap_or_default();
+        // If they are of another, that has a note as well as all others that were alive.
+        let noted = notes.iter().filter(|note| note.wasi.is_some()).count();
+        ordinal == host.pending as usize && noted < self.image.program().store.instances.len()
+    }
+
     /// WASI's part of the image.
     ///
     /// # Errors

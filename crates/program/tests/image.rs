@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use support::{COUNTING, Guest, Running, Taken, Tick, image, module, order, runtime, silent, source};
 use wayfarer_program::embedder::Plain;
 use wayfarer_program::{Embedder, Failure, HostParts, Made, NativeModule, restore_store};
-use wayfarer_runtime::{AfterCheckpoint, Store, Trap};
+use wayfarer_runtime::{AfterCheckpoint, Store, Trap, Used};
 
 fn plain() -> Arc<dyn Embedder> {
     Arc::new(Plain)
@@ -157,8 +157,18 @@ fn an_instance_that_had_ended_is_not_made_again() {
     let store = Store::new(&guest.runtime);
     let [first, gone, last] = [(); 3].map(|()| guest.instantiate(&store, &plain()).unwrap());
     last.call("count", &[3]).unwrap();
+    // Its host's parts are gone, and somebody still uses it.
+    // SAFETY: it is an instance of the store, and there.
+    let used = unsafe { Used::new(&store, gone.parts.instance()) };
     drop(gone);
-    let image = source(image(&order(first.parts.program(), AfterCheckpoint::Continue)));
+    let bytes = order(first.parts.program(), AfterCheckpoint::Continue);
+    // Nobody does.
+    drop(used);
+    let without = source(image(&order(first.parts.program(), AfterCheckpoint::Continue)));
+    assert_eq!(store.instance_count(), 2);
+    let restored = restore_store(&Store::new(&guest.runtime), &plain(), &[&guest], &without).unwrap();
+    assert_eq!(restored.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true]);
+    let image = source(image(&bytes));
     let expected = last.call("count", &[2]).unwrap();
     let restored = restore_store(&Store::new(&guest.runtime), &plain(), &[&guest], &image).unwrap();
     assert_eq!(restored.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);

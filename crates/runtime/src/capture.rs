@@ -3,7 +3,7 @@
 use crate::engine::CaptureError;
 use crate::func::Func;
 use crate::instance::Instance;
-use crate::store::{Objects, Store};
+use crate::store::{List, Objects, Store};
 use crate::values::{NULL_REF, slot_to_func};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,18 +42,28 @@ impl FuncIds {
 
 impl Store {
     /// Names of all functions that instances of this store can name. A function that several instances share is named by
-    /// the one that defines it, else by the first that imports it.
+    /// the one that defines it, else by the first that imports it. The names are good for a view: instances are named by
+    /// their position.
     pub fn func_ids(&self) -> FuncIds {
+        self.name_functions(Instance::index)
+    }
+
+    /// The same with instances named by their numbers: names that are still good when other instances are gone.
+    pub fn lasting_func_ids(&self) -> FuncIds {
+        self.name_functions(Instance::number)
+    }
+
+    fn name_functions(&self, name: fn(&Instance) -> u32) -> FuncIds {
         let objects = self.objects();
         let mut ids = HashMap::new();
-        for (instance, inst) in objects.instances.iter().enumerate() {
+        for inst in objects.instances.iter() {
             for func in &inst.own_funcs {
-                ids.insert(func as *const Func, FuncId { instance: instance as u32, func: func.index });
+                ids.insert(func as *const Func, FuncId { instance: name(inst), func: func.index });
             }
         }
-        for (instance, inst) in objects.instances.iter().enumerate() {
+        for inst in objects.instances.iter() {
             for (func, &address) in inst.funcs.iter().enumerate() {
-                ids.entry(address).or_insert(FuncId { instance: instance as u32, func: func as u32 });
+                ids.entry(address).or_insert(FuncId { instance: name(inst), func: func as u32 });
             }
         }
         FuncIds(ids)
@@ -67,7 +77,7 @@ impl Store {
         let ids = self.func_ids();
         let objects = self.objects();
         let mut view = StoreView::default();
-        for memory in &objects.memories {
+        for memory in objects.memories.iter() {
             let plan = memory.plan();
             view.memories.push(MemoryView {
                 len: plan.len,
@@ -99,7 +109,7 @@ impl Store {
         }
         let positions = Positions::new(&objects);
         let mut modules: Vec<*const ()> = Vec::new();
-        for instance in &objects.instances {
+        for instance in objects.instances.iter() {
             let key = Arc::as_ptr(&instance.loaded).cast();
             let module = modules.iter().position(|&m| m == key).unwrap_or_else(|| {
                 modules.push(key);
@@ -129,7 +139,7 @@ impl Instance {
             dropped_elems: self.dropped_elems.iter().map(|d| d.load(Ordering::Relaxed)).collect(),
             imported_funcs: self.funcs[..imported]
                 .iter()
-                // SAFETY: functions of an instance live as long as the store.
+                // SAFETY: an instance keeps its functions.
                 .map(|&f| if unsafe { (*f).host.is_some() } { None } else { ids.get(f) })
                 .collect(),
         }
@@ -152,8 +162,8 @@ pub(crate) struct Positions {
 
 impl Positions {
     fn new(objects: &Objects) -> Positions {
-        fn of<T>(list: &[Box<T>]) -> HashMap<*const (), u32> {
-            list.iter().enumerate().map(|(i, o)| ((&raw const **o).cast(), i as u32)).collect()
+        fn of<T>(list: &List<T>) -> HashMap<*const (), u32> {
+            list.iter().enumerate().map(|(i, o)| ((&raw const *o).cast(), i as u32)).collect()
         }
         Positions {
             memories: of(&objects.memories),

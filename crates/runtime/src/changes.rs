@@ -9,12 +9,13 @@ use crate::restore::RestoreError;
 use crate::store::Store;
 use crate::written::WriteTracker;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use wayfarer_module::ValType;
 use wayfarer_snapshot::view::Value;
 
-/// What changed in a store. Objects are named by their place in the store's lists, as in a view.
+/// What changed in a store. Objects are named by their numbers, which stay when others are gone: how many of their kind were
+/// made in the store before them. So are the instances of functions.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Changes {
     /// Memories that were written or have grown.
@@ -98,7 +99,8 @@ const GAP: usize = 16;
 /// Watches a store. Nothing may run in it while it is asked, and it is not asked any more when the store is gone.
 #[derive(Debug, Default)]
 pub struct ChangeWatch {
-    memories: Vec<WatchedMemory>,
+    /// By their numbers.
+    memories: BTreeMap<u32, WatchedMemory>,
     tables: Vec<Vec<u64>>,
     globals: Vec<[u64; 2]>,
     dropped: Vec<(Vec<bool>, Vec<bool>)>,
@@ -115,11 +117,13 @@ struct WatchedMemory {
 impl ChangeWatch {
     /// What changes from here on is asked for by [`ChangeWatch::changes`]; what happened before is nobody's business.
     pub fn sync(&mut self, store: &Store) {
-        for (index, memory) in store.memories().enumerate() {
+        for (number, memory) in store.memory_numbers().into_iter().zip(store.memories()) {
             let len = memory.len();
-            match self.memories.get_mut(index) {
+            match self.memories.get_mut(&number) {
                 Some(watched) => watched.sync(memory.base(), len),
-                None => self.memories.push(WatchedMemory::new(memory.base(), len)),
+                None => {
+                    self.memories.insert(number, WatchedMemory::new(memory.base(), len));
+                }
             }
         }
         self.tables.clear();
@@ -130,6 +134,11 @@ impl ChangeWatch {
         self.dropped.extend(store.instances().map(dropped));
     }
 
+    /// A memory will be freed.
+    pub fn forget(&mut self, number: u32) {
+        self.memories.remove(&number);
+    }
+
     /// What changed since [`ChangeWatch::sync`]. Objects that were made since are not looked at: their makers make them
     /// again.
     ///
@@ -137,20 +146,22 @@ impl ChangeWatch {
     /// [`CaptureError::ForeignFunction`]: a value has no name that outlives the process.
     pub fn changes(&mut self, store: &Store) -> Result<Changes, CaptureError> {
         let mut changes = Changes::default();
-        for (index, (watched, memory)) in self.memories.iter_mut().zip(store.memories()).enumerate() {
+        for (number, memory) in store.memory_numbers().into_iter().zip(store.memories()) {
+            let Some(watched) = self.memories.get_mut(&number) else { continue };
             let grown = memory.len() != watched.len;
             let runs = watched.runs(memory.base(), memory.len());
             if grown || !runs.is_empty() {
-                changes.memories.push(MemoryChange { memory: index as u32, len: memory.len() as u64, runs });
+                changes.memories.push(MemoryChange { memory: number, len: memory.len() as u64, runs });
             }
         }
         // Names are only made if there is something to name.
         let mut ids: Option<FuncIds> = None;
         let mut name = |ty: ValType, slots: &[u64], place: &dyn Fn() -> String| {
-            let ids = ids.get_or_insert_with(|| store.func_ids());
+            let ids = ids.get_or_insert_with(|| store.lasting_func_ids());
             ids.value(ty, slots).ok_or_else(|| CaptureError::ForeignFunction { place: place() })
         };
-        for (index, (before, table)) in self.tables.iter().zip(store.tables()).enumerate() {
+        let numbers = store.table_numbers();
+        for ((before, table), index) in self.tables.iter().zip(store.tables()).zip(numbers) {
             let now = table.elems();
             if before == now {
                 continue;
@@ -162,20 +173,21 @@ impl ChangeWatch {
                     elems.push((at as u32, value));
                 }
             }
-            changes.tables.push(TableChange { table: index as u32, len: table.len(), elems });
+            changes.tables.push(TableChange { table: index, len: table.len(), elems });
         }
-        for (index, (before, global)) in self.globals.iter().zip(store.globals()).enumerate() {
+        let numbers = store.global_numbers();
+        for ((before, global), index) in self.globals.iter().zip(store.globals()).zip(numbers) {
             let now = global.get();
             if *before != now {
                 let value = name(global.ty().val, &now, &|| format!("global {index}"))?;
-                changes.globals.push((index as u32, value));
+                changes.globals.push((index, value));
             }
         }
-        for (index, (before, instance)) in self.dropped.iter().zip(store.instances()).enumerate() {
+        for (before, instance) in self.dropped.iter().zip(store.instances()) {
             let now = dropped(instance);
             if *before != now {
                 let (datas, elems) = now;
-                changes.dropped.push(DroppedChange { instance: index as u32, datas, elems });
+                changes.dropped.push(DroppedChange { instance: instance.number(), datas, elems });
             }
         }
         Ok(changes)
@@ -191,8 +203,8 @@ fn dropped(instance: &crate::Instance) -> (Vec<bool>, Vec<bool>) {
 
 /// Begins to track a memory.
 fn track(base: *const u8, len: usize) -> WriteTracker {
-    // SAFETY: a memory begins with a page and stays mapped and readable as far as it ever was, as long as its store, which
-    // the watch does not outlive in use; nothing runs in the store now, nor when the tracker is asked (see the type).
+    // SAFETY: a memory begins with a page and stays mapped and readable as far as it ever was, until it is freed, of which the
+    // watch is told before (`forget`), or its store is, which the watch does not outlive in use; nothing runs in the store now, nor when the tracker is asked (see the type).
     unsafe {
         if len > SMALL { WriteTracker::start(base, len) } else { WriteTracker::start_comparing(base, len) }
     }
@@ -308,7 +320,7 @@ impl Store {
     pub fn apply(&self, changes: &Changes) -> Result<(), RestoreError> {
         let inconsistent = |what: String| RestoreError::Inconsistent(what);
         for change in &changes.memories {
-            let memory = self.memory(change.memory as usize);
+            let memory = self.memory_numbered(change.memory);
             let memory =
                 memory.ok_or_else(|| inconsistent(format!("there is no memory {}", change.memory)))?;
             let fits = change.len >= memory.len() as u64 && change.len <= memory.plan().max;
@@ -321,10 +333,10 @@ impl Store {
         let mut tables = Vec::new();
         for change in &changes.tables {
             let what = || inconsistent(format!("changes of table {} do not fit it", change.table));
-            let table = self.table(change.table as usize).ok_or_else(what)?;
+            let table = self.table_numbered(change.table).ok_or_else(what)?;
             let mut elems = Vec::new();
             for (at, value) in &change.elems {
-                let slot = self.value_to_slots(value).filter(|_| value.ty() == table.elem_type());
+                let slot = self.lasting_value_to_slots(value).filter(|_| value.ty() == table.elem_type());
                 elems.push((*at, slot.ok_or_else(what)?[0]));
             }
             if change.len < table.len() || change.elems.iter().any(|(at, _)| *at >= change.len) {
@@ -335,12 +347,12 @@ impl Store {
         let mut globals = Vec::new();
         for (index, value) in &changes.globals {
             let what = || inconsistent(format!("the value of global {index} does not fit it"));
-            let global = self.global(*index as usize).ok_or_else(what)?;
-            let slots = self.value_to_slots(value).filter(|_| value.ty() == global.ty().val);
+            let global = self.global_numbered(*index).ok_or_else(what)?;
+            let slots = self.lasting_value_to_slots(value).filter(|_| value.ty() == global.ty().val);
             globals.push((global, slots.ok_or_else(what)?));
         }
         for change in &changes.dropped {
-            let fits = self.instance(change.instance as usize).is_some_and(|i| {
+            let fits = self.instance_numbered(change.instance).is_some_and(|i| {
                 i.dropped_datas.len() == change.datas.len() && i.dropped_elems.len() == change.elems.len()
             });
             if !fits {
@@ -349,7 +361,7 @@ impl Store {
         }
 
         for change in &changes.memories {
-            let Some(memory) = self.memory(change.memory as usize) else { continue };
+            let Some(memory) = self.memory_numbered(change.memory) else { continue };
             memory.grow_to(change.len).map_err(|_| RestoreError::OutOfMemory)?;
             for run in &change.runs {
                 memory
@@ -368,7 +380,7 @@ impl Store {
             global.set(slots);
         }
         for change in &changes.dropped {
-            if let Some(instance) = self.instance(change.instance as usize) {
+            if let Some(instance) = self.instance_numbered(change.instance) {
                 instance.set_dropped(&change.datas, &change.elems);
             }
         }

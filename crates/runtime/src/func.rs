@@ -2,6 +2,7 @@
 
 use crate::exec::ExecEnv;
 use crate::instance::Instance;
+use crate::life::Life;
 use crate::trap::Trap;
 use crate::types::TypeId;
 use std::any::Any;
@@ -11,8 +12,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use wayfarer_guest::GuestMemory;
 use wayfarer_module::FuncType;
 
-/// A function of the store. References to functions are pointers to these; they stay where they are for the store's
-/// life.
+/// A function of the store. References to functions are pointers to these; they stay where they are as long as they live
+/// (see [`crate::life`]).
 #[derive(Debug)]
 #[repr(C)]
 pub struct Func {
@@ -28,16 +29,16 @@ pub struct Func {
     pub param_slots: u32,
     /// Slots of its results.
     pub result_slots: u32,
-    /// The instance whose function this is: the importing one for a host function that was given as an import, null for
-    /// a host function made on its own.
+    /// The instance whose function this is, null for a function of the host's.
     pub instance: *const Instance,
     /// The interpreter's code, null for a host function.
     pub code: *const (),
     /// The host function, if it is one.
     pub host: Option<Box<HostFunc>>,
+    pub(crate) life: Life,
 }
 
-// SAFETY: the pointers are to objects of the same store, which outlive the function and are themselves shareable.
+// SAFETY: the pointers are to the function's instance and its parts, which outlive the function and are themselves shareable.
 unsafe impl Send for Func {}
 // SAFETY: as above.
 unsafe impl Sync for Func {}

@@ -1,5 +1,6 @@
 //! Globals.
 
+use crate::life::Life;
 use std::cell::UnsafeCell;
 use wayfarer_module::GlobalType;
 
@@ -9,6 +10,7 @@ use wayfarer_module::GlobalType;
 pub struct Global {
     value: UnsafeCell<[u64; 2]>,
     ty: GlobalType,
+    pub(crate) life: Life,
 }
 
 // SAFETY: only the thread that runs the global's instance touches the value.
@@ -19,7 +21,7 @@ unsafe impl Sync for Global {}
 impl Global {
     /// A global of this type and value (one or two slots; see [`crate::values`]).
     pub fn new(ty: GlobalType, value: [u64; 2]) -> Global {
-        Global { value: UnsafeCell::new(value), ty }
+        Global { value: UnsafeCell::new(value), ty, life: Life::default() }
     }
 
     /// Its type.

@@ -62,7 +62,7 @@ impl Store {
     /// The modules of this store's instances, in the order of [`StoreView::modules`].
     pub fn loaded_modules(&self) -> Vec<Arc<LoadedModule>> {
         let mut modules: Vec<Arc<LoadedModule>> = Vec::new();
-        for instance in &self.objects().instances {
+        for instance in self.objects().instances.iter() {
             if !modules.iter().any(|m| Arc::ptr_eq(m, &instance.loaded)) {
                 modules.push(instance.loaded.clone());
             }

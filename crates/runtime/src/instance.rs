@@ -3,15 +3,17 @@
 use crate::engine::ModuleCode;
 use crate::func::Func;
 use crate::global::Global;
+use crate::life::Life;
 use crate::memory::Memory;
 use crate::store::Store;
 use crate::table::Table;
 use crate::trap::TrapCode;
 use crate::types::TypeId;
 use crate::vm::{NativeCode, VmContext};
+use std::any::Any;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wayfarer_guest::GuestMemory;
 use wayfarer_module::{ExternKind, Module};
 
@@ -30,7 +32,7 @@ pub struct LoadedModule {
     pub name: std::sync::Mutex<String>,
 }
 
-/// Something that can be imported or exported. Pointers are to objects of one store and live as long as it does.
+/// Something that can be imported or exported. Pointers are to objects of one store, which live as [`crate::life`] says.
 #[derive(Clone, Copy, Debug)]
 pub enum Extern {
     /// Function.
@@ -58,10 +60,15 @@ pub struct Instance {
     pub(crate) vm: Option<VmContext>,
     /// What the embedder wants to find from an instance; null at first.
     pub owner: AtomicPtr<()>,
+    /// What goes with it.
+    pub(crate) companion: Mutex<Option<Box<dyn Any + Send + Sync>>>,
     pub(crate) index: Cell<u32>,
+    pub(crate) number: Cell<u32>,
+    pub(crate) life: Life,
 }
 
-// SAFETY: the pointers are to objects of the instance's store; see `Table` and `Global` for who may use those.
+// SAFETY: the pointers are to objects of the instance's store; see `Table` and `Global` for who may use those. `index` and
+// `number` change only while nobody uses the store: when the instance is made, and in a collection.
 unsafe impl Send for Instance {}
 // SAFETY: as above.
 unsafe impl Sync for Instance {}
@@ -110,9 +117,36 @@ impl Instance {
         &self.loaded.module
     }
 
-    /// Position in the store's list of instances.
+    /// Position among the instances that are in the store. It changes when others before it are freed.
     pub fn index(&self) -> u32 {
         self.index.get()
+    }
+
+    /// How many instances were made in the store before it. It stays the same, and is never that of another one.
+    pub fn number(&self) -> u32 {
+        self.number.get()
+    }
+
+    /// Has something go with the instance: it is dropped when nobody uses the instance any more, before that is freed. What was
+    /// there before is given back.
+    pub fn keep(&self, companion: Box<dyn Any + Send + Sync>) -> Option<Box<dyn Any + Send + Sync>> {
+        self.companion.lock().unwrap_or_else(PoisonError::into_inner).replace(companion)
+    }
+
+    /// A copy of what goes with it, if that is of this type.
+    pub fn kept<T: Clone + 'static>(&self) -> Option<T> {
+        let kept = self.companion.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref()?.downcast_ref::<T>().cloned()
+    }
+
+    /// Whether something goes with it.
+    pub(crate) fn keeps(&self) -> bool {
+        self.companion.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// What goes with it, to be dropped now.
+    pub fn take_kept(&self) -> Option<Box<dyn Any + Send + Sync>> {
+        self.companion.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The function index space.
@@ -129,7 +163,7 @@ impl Instance {
 
     /// Function `index`.
     pub fn func(&self, index: u32) -> Option<&Func> {
-        // SAFETY: the pointers in an instance are valid for the store's life.
+        // SAFETY: an instance keeps what it points to (see `life`).
         self.funcs.get(index as usize).map(|&f| unsafe { &*f })
     }
 
@@ -169,7 +203,7 @@ impl Instance {
     #[inline]
     pub fn guest_memory(&self) -> GuestMemory<'_> {
         match self.memory(0) {
-            // SAFETY: a memory stays mapped for the store's life and no Rust references into it are made.
+            // SAFETY: a memory stays mapped as long as its instance and no Rust references into it are made.
             Some(memory) => unsafe { GuestMemory::new(memory.base(), memory.len() as u64) },
             None => GuestMemory::from_slice(&mut []),
         }

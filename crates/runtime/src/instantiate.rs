@@ -125,6 +125,7 @@ impl Store {
                 instance: address,
                 code: loaded.code.code(index),
                 host: None,
+                life: Default::default(),
             })
             .collect();
         funcs.extend(own_funcs.iter().map(|f| &raw const *f));
@@ -184,11 +185,14 @@ impl Store {
             dropped_elems: module.elems.iter().map(|_| AtomicBool::new(false)).collect(),
             own_funcs,
             owner: Default::default(),
+            companion: Default::default(),
             index: Default::default(),
+            number: Default::default(),
+            life: Default::default(),
         });
         // SAFETY: just written.
         let instance = self.add_instance(unsafe { instance.assume_init() });
-        // SAFETY: boxed objects of a store are never moved or freed before it.
+        // SAFETY: boxed objects of a store stay where they are, until the next collection at least.
         Ok(unsafe { &*instance })
     }
 

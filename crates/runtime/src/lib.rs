@@ -1,6 +1,7 @@
 //! What every engine runs on: the store and what is in it, execution environments, traps, host functions, requests.
 //!
 //! - [`store`]: the owner of everything; [`instance`], [`instantiate`]: modules at work
+//! - [`life`]: how long objects live; [`collect`]: freeing what nobody uses
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
 //! - [`pages`]: which of a memory's pages were ever touched; [`written`]: which were written to
 //! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
@@ -12,6 +13,7 @@
 
 pub mod capture;
 pub mod changes;
+pub mod collect;
 mod const_eval;
 pub mod control;
 pub mod engine;
@@ -25,6 +27,7 @@ pub mod instantiate;
 pub mod integrity;
 mod lay_out;
 pub mod library;
+pub mod life;
 mod limits;
 pub mod memory;
 pub mod native_stack;
@@ -52,6 +55,7 @@ pub use func::{Caller, Func, HostError, HostFunc};
 pub use global::Global;
 pub use instance::{Extern, Instance, LoadedModule};
 pub use instantiate::{InstantiateError, InstantiateOptions};
+pub use life::Used;
 pub use memory::{Memory, MemoryPlan};
 pub use raw_frame::RawFrame;
 pub use store::{Runtime, Store};

@@ -1,5 +1,6 @@
 //! Linear memories. A memory reserves its whole address space at once, so its base never moves.
 
+use crate::life::Life;
 use crate::region::{Region, page_size};
 use crate::trap::TrapCode;
 use std::io;
@@ -51,6 +52,7 @@ pub struct Memory {
     page_size: u64,
     shared: bool,
     growing: Mutex<()>,
+    pub(crate) life: Life,
 }
 
 impl Memory {
@@ -75,6 +77,7 @@ impl Memory {
             page_size: plan.page_size,
             shared: plan.shared,
             growing: Mutex::new(()),
+            life: Life::default(),
         })
     }
 

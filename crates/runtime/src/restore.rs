@@ -52,17 +52,19 @@ impl Store {
         self.instance(id.instance as usize)?.funcs.get(id.func as usize).copied()
     }
 
+    /// The function that a lasting name is of (see [`Store::lasting_func_ids`]).
+    pub fn func_by_lasting_id(&self, id: FuncId) -> Option<*const Func> {
+        self.instance_numbered(id.instance)?.funcs.get(id.func as usize).copied()
+    }
+
     /// A view's value as slots; `None` if it names a function that is not there.
     pub fn value_to_slots(&self, value: &Value) -> Option<[u64; 2]> {
-        Some(match *value {
-            Value::I32(bits) | Value::F32(bits) => [u64::from(bits), 0],
-            Value::I64(bits) | Value::F64(bits) => [bits, 0],
-            Value::V128(v) => [v as u64, (v >> 64) as u64],
-            Value::FuncRef(None) | Value::ExternRef(None) => [NULL_REF, 0],
-            // SAFETY: a function found in the store is valid for the store's life.
-            Value::FuncRef(Some(id)) => [func_to_slot(Some(unsafe { &*self.func_by_id(id)? })), 0],
-            Value::ExternRef(Some(index)) => [u64::from(index), 0],
-        })
+        to_slots(value, |id| self.func_by_id(id))
+    }
+
+    /// The same for a value in which a function has its lasting name.
+    pub(crate) fn lasting_value_to_slots(&self, value: &Value) -> Option<[u64; 2]> {
+        to_slots(value, |id| self.func_by_lasting_id(id))
     }
 
     /// Makes everything in `view`, in this empty store; memories get their size, and zeros for bytes.
@@ -177,4 +179,16 @@ fn pick<T>(list: &[*const T], index: u32) -> Result<*const T, RestoreError> {
     list.get(index as usize)
         .copied()
         .ok_or_else(|| RestoreError::Inconsistent("index of a memory, table or global".to_owned()))
+}
+
+fn to_slots(value: &Value, func: impl FnOnce(FuncId) -> Option<*const Func>) -> Option<[u64; 2]> {
+    Some(match *value {
+        Value::I32(bits) | Value::F32(bits) => [u64::from(bits), 0],
+        Value::I64(bits) | Value::F64(bits) => [bits, 0],
+        Value::V128(v) => [v as u64, (v >> 64) as u64],
+        Value::FuncRef(None) | Value::ExternRef(None) => [NULL_REF, 0],
+        // SAFETY: a function found in the store is there.
+        Value::FuncRef(Some(id)) => [func_to_slot(Some(unsafe { &*func(id)? })), 0],
+        Value::ExternRef(Some(index)) => [u64::from(index), 0],
+    })
 }

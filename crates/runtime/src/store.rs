@@ -5,12 +5,13 @@ use crate::engine::{Checkpointer, Engine};
 use crate::func::{Func, HostFunc};
 use crate::global::Global;
 use crate::instance::{Instance, LoadedModule};
+use crate::life::Life;
 use crate::memory::{Memory, MemoryPlan};
 use crate::table::Table;
 use crate::types::TypeRegistry;
 use crate::vm::NativeCode;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use wayfarer_module::{FuncType, GlobalType, Module, TableType};
 
@@ -51,18 +52,93 @@ impl Runtime {
     }
 }
 
-/// Objects of a store. They are boxed so that they stay where they are, and freed with the store.
-#[derive(Debug, Default)]
-#[expect(clippy::vec_box, reason = "addresses must not change when a list grows")]
-pub(crate) struct Objects {
-    pub(crate) instances: Vec<Box<Instance>>,
-    pub(crate) memories: Vec<Box<Memory>>,
-    pub(crate) tables: Vec<Box<Table>>,
-    pub(crate) globals: Vec<Box<Global>>,
-    pub(crate) host_funcs: Vec<Box<Func>>,
+/// Objects of a kind, in the order in which they were made. They are boxed so that they stay where they are.
+#[derive(Debug)]
+pub(crate) struct List<T> {
+    objects: Vec<Box<T>>,
+    /// How many were made before each of them.
+    numbers: Vec<u32>,
+    made: u32,
 }
 
-/// A store. Objects are only ever added; pointers to them are good for the store's life.
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List { objects: Vec::new(), numbers: Vec::new(), made: 0 }
+    }
+}
+
+impl<T> List<T> {
+    pub(crate) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.objects.iter().map(|object| &**object)
+    }
+
+    fn get(&self, index: usize) -> Option<*const T> {
+        self.objects.get(index).map(|object| &raw const **object)
+    }
+
+    /// The object that so many were made before.
+    fn numbered(&self, number: u32) -> Option<*const T> {
+        self.get(self.numbers.binary_search(&number).ok()?)
+    }
+
+    /// How many were made before each.
+    pub(crate) fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
+    fn push(&mut self, object: Box<T>) -> *const T {
+        let address: *const T = &*object;
+        self.objects.push(object);
+        self.numbers.push(self.made);
+        // No history reaches as far as this counts.
+        self.made = self.made.saturating_add(1);
+        address
+    }
+
+    /// Takes those out that are not to be kept.
+    pub(crate) fn take_unless(&mut self, keep: impl Fn(&T) -> bool) -> Vec<Box<T>> {
+        if self.iter().all(&keep) {
+            return Vec::new();
+        }
+        let (objects, numbers) = (std::mem::take(&mut self.objects), std::mem::take(&mut self.numbers));
+        let mut gone = Vec::new();
+        for (object, number) in objects.into_iter().zip(numbers) {
+            if keep(&object) {
+                self.objects.push(object);
+                self.numbers.push(number);
+            } else {
+                gone.push(object);
+            }
+        }
+        gone
+    }
+}
+
+/// Objects of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    pub(crate) instances: List<Instance>,
+    pub(crate) memories: List<Memory>,
+    pub(crate) tables: List<Table>,
+    pub(crate) globals: List<Global>,
+    pub(crate) host_funcs: List<Func>,
+    /// Elements of tables that the last collection looked at.
+    pub(crate) looked_at: usize,
+}
+
+impl Objects {
+    /// How much a collection has to look at, roughly.
+    pub(crate) fn size(&self) -> usize {
+        let lists = [self.instances.len(), self.memories.len(), self.tables.len(), self.globals.len()];
+        lists.iter().sum::<usize>() + self.host_funcs.len() + self.looked_at
+    }
+}
+
+/// A store. How long its objects live: see [`crate::life`].
 pub struct Store {
     runtime: Arc<Runtime>,
     control: Arc<Control>,
@@ -70,6 +146,8 @@ pub struct Store {
     checkpointer: Mutex<Option<Arc<dyn Checkpointer>>>,
     compiled: AtomicBool,
     companion: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
+    /// Burden of what was found to be used no more since the last collection.
+    unused: AtomicUsize,
 }
 
 impl std::fmt::Debug for Store {
@@ -88,6 +166,7 @@ impl Store {
             checkpointer: Mutex::default(),
             compiled: AtomicBool::new(false),
             companion: OnceLock::new(),
+            unused: AtomicUsize::new(0),
         })
     }
 
@@ -126,36 +205,104 @@ impl Store {
         self.objects.lock().unwrap_or_else(|e| e.into_inner())
     }
 
+    /// Notes that an object is used from outside no more, or that one was made that nobody will use.
+    pub fn note_unused(&self, burden: usize) {
+        self.unused.fetch_add(burden, Ordering::Relaxed);
+    }
+
+    /// Whether there may be something to free.
+    #[inline]
+    pub fn has_unused(&self) -> bool {
+        self.unused.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether there may be so much of it that it is worth to look for it.
+    pub fn is_worth_collecting(&self) -> bool {
+        self.has_unused() && self.unused.load(Ordering::Relaxed) >= self.objects().size()
+    }
+
+    pub(crate) fn forget_unused(&self) {
+        self.unused.store(0, Ordering::Relaxed);
+    }
+
     /// Number of instances.
     pub fn instance_count(&self) -> usize {
         self.objects().instances.len()
     }
 
+    /// How many instances were made in it: the number of the next one.
+    pub fn instances_made(&self) -> u32 {
+        self.objects().instances.made
+    }
+
+    /// Numbers of its memories, in order: how many were made before each.
+    pub(crate) fn memory_numbers(&self) -> Vec<u32> {
+        self.objects().memories.numbers.clone()
+    }
+
+    /// Numbers of its tables.
+    pub(crate) fn table_numbers(&self) -> Vec<u32> {
+        self.objects().tables.numbers.clone()
+    }
+
+    /// Numbers of its globals.
+    pub(crate) fn global_numbers(&self) -> Vec<u32> {
+        self.objects().globals.numbers.clone()
+    }
+
     /// Whether it has no objects, but for functions of the host.
     pub fn is_empty(&self) -> bool {
         let o = self.objects();
-        o.instances.is_empty() && o.memories.is_empty() && o.tables.is_empty() && o.globals.is_empty()
+        [o.instances.len(), o.memories.len(), o.tables.len(), o.globals.len()] == [0; 4]
     }
 
-    /// Instance `index`, in order of instantiation.
+    /// Instance `index` of those that are there, in order of instantiation.
     pub fn instance(&self, index: usize) -> Option<&Instance> {
-        let instance: *const Instance = &**self.objects().instances.get(index)?;
-        // SAFETY: boxed objects of a store are never moved or freed before it.
+        let instance = self.objects().instances.get(index)?;
+        // SAFETY: objects stay where they are, until the next collection at least (see `life`).
         Some(unsafe { &*instance })
     }
 
     /// Memory `index`, in order of creation (the order of a view's memories).
     pub fn memory(&self, index: usize) -> Option<&Memory> {
-        let memory: *const Memory = &**self.objects().memories.get(index)?;
+        let memory = self.objects().memories.get(index)?;
         // SAFETY: as above.
         Some(unsafe { &*memory })
     }
 
     /// Table `index`, in order of creation.
     pub fn table(&self, index: usize) -> Option<&Table> {
-        let table: *const Table = &**self.objects().tables.get(index)?;
+        let table = self.objects().tables.get(index)?;
         // SAFETY: as above.
         Some(unsafe { &*table })
+    }
+
+    /// The instance that so many were made before.
+    pub fn instance_numbered(&self, number: u32) -> Option<&Instance> {
+        let instance = self.objects().instances.numbered(number)?;
+        // SAFETY: as above.
+        Some(unsafe { &*instance })
+    }
+
+    /// The memory that so many were made before.
+    pub fn memory_numbered(&self, number: u32) -> Option<&Memory> {
+        let memory = self.objects().memories.numbered(number)?;
+        // SAFETY: as above.
+        Some(unsafe { &*memory })
+    }
+
+    /// The table that so many were made before.
+    pub fn table_numbered(&self, number: u32) -> Option<&Table> {
+        let table = self.objects().tables.numbered(number)?;
+        // SAFETY: as above.
+        Some(unsafe { &*table })
+    }
+
+    /// The global that so many were made before.
+    pub fn global_numbered(&self, number: u32) -> Option<&Global> {
+        let global = self.objects().globals.numbered(number)?;
+        // SAFETY: as above.
+        Some(unsafe { &*global })
     }
 
     /// All instances, in order of instantiation. Those made meanwhile are not among them.
@@ -193,7 +340,7 @@ impl Store {
 
     /// Global `index`, in order of creation.
     pub fn global(&self, index: usize) -> Option<&Global> {
-        let global: *const Global = &**self.objects().globals.get(index)?;
+        let global = self.objects().globals.get(index)?;
         // SAFETY: as above.
         Some(unsafe { &*global })
     }
@@ -204,18 +351,18 @@ impl Store {
     /// The operating system's.
     pub fn add_memory(&self, plan: MemoryPlan) -> io::Result<*const Memory> {
         let memory = Box::new(Memory::new(plan)?);
-        Ok(push(&mut self.objects().memories, memory))
+        Ok(self.objects().memories.push(memory))
     }
 
     /// Adds a table; `None` if it would be too large.
     pub fn add_table(&self, ty: &TableType, init: u64) -> Option<*const Table> {
         let table = Box::new(Table::new(ty, init)?);
-        Some(push(&mut self.objects().tables, table))
+        Some(self.objects().tables.push(table))
     }
 
     /// Adds a global.
     pub fn add_global(&self, ty: GlobalType, value: [u64; 2]) -> *const Global {
-        push(&mut self.objects().globals, Box::new(Global::new(ty, value)))
+        self.objects().globals.push(Box::new(Global::new(ty, value)))
     }
 
     /// Adds a host function.
@@ -230,19 +377,15 @@ impl Store {
             instance: std::ptr::null(),
             code: std::ptr::null(),
             host: Some(Box::new(host)),
+            life: Life::default(),
         };
-        push(&mut self.objects().host_funcs, Box::new(func))
+        self.objects().host_funcs.push(Box::new(func))
     }
 
     pub(crate) fn add_instance(&self, instance: Box<Instance>) -> *const Instance {
         let mut objects = self.objects();
         instance.index.set(objects.instances.len() as u32);
-        push(&mut objects.instances, instance)
+        instance.number.set(objects.instances.made);
+        objects.instances.push(instance)
     }
-}
-
-fn push<T>(list: &mut Vec<Box<T>>, object: Box<T>) -> *const T {
-    let address: *const T = &*object;
-    list.push(object);
-    address
 }

@@ -1,5 +1,6 @@
 //! Tables of references.
 
+use crate::life::Life;
 use crate::trap::TrapCode;
 use crate::values::NULL_REF;
 use std::cell::UnsafeCell;
@@ -19,6 +20,7 @@ pub struct Table {
     elems: UnsafeCell<Vec<u64>>,
     elem: ValType,
     max: Option<u64>,
+    pub(crate) life: Life,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl Table {
             elems: UnsafeCell::new(elems),
             elem: ty.elem,
             max: ty.limits.max,
+            life: Life::default(),
         };
         table.moved();
         Some(table)

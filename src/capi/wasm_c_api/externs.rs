@@ -1,12 +1,12 @@
 //! Globals, tables, memories, and what is imported and exported.
 
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use wayfarer_module::{GlobalType, Limits, MemoryType, TableType, ValType};
 use wayfarer_runtime::values::slot_to_func;
-use wayfarer_runtime::{Global, Memory, MemoryPlan, Table};
+use wayfarer_runtime::{self as runtime, Global, Memory, MemoryPlan, Table, Used};
 
 use super::super::externref;
 use super::super::ffi::{guard, put};
@@ -57,8 +57,8 @@ pub(crate) struct HostGlobal {
     ty: GlobalType,
     /// What it begins with.
     init: u64,
-    /// The engine's global; null for none.
-    global: AtomicPtr<Global>,
+    /// The engine's global, if there is one.
+    global: Mutex<Option<Used<Global>>>,
     linked: AtomicBool,
 }
 
@@ -66,16 +66,15 @@ impl HostGlobal {
     /// One that an instance exports.
     ///
     /// # Safety
-    /// It is a global of the store, which is there.
-    pub(crate) unsafe fn of_engine(store: Weak<StoreInner>, global: *const Global) -> HostGlobal {
-        HostGlobal {
-            store,
-            // SAFETY: as the caller promises.
-            ty: unsafe { &*global }.ty(),
-            init: 0,
-            global: AtomicPtr::new(global.cast_mut()),
-            linked: AtomicBool::new(true),
-        }
+    /// It is a global of the store, and there.
+    pub(crate) unsafe fn of_engine(
+        engine_store: &Arc<runtime::Store>,
+        store: Weak<StoreInner>,
+        global: *const Global,
+    ) -> HostGlobal {
+        // SAFETY: as the caller promises.
+        let (ty, used) = unsafe { ((*global).ty(), Used::new(engine_store, global)) };
+        HostGlobal { store, ty, init: 0, global: Mutex::new(Some(used)), linked: AtomicBool::new(true) }
     }
 
     /// Its type, as the host said.
@@ -85,21 +84,22 @@ impl HostGlobal {
 
     /// Which of the engine's globals it is; `None` as long as it is none.
     pub(crate) fn in_engine(&self) -> Option<*const Global> {
-        let global = self.global.load(Ordering::Acquire);
-        (!global.is_null()).then_some(global.cast_const())
+        self.global.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Used::as_ptr)
     }
 
     /// The engine's global for an import of this type, which has the same kind of value. Imports that say the same of
     /// whether it is mutable share it; for another, it becomes another one, as in WAMR every instance has its own.
     pub(crate) fn to_engine(&self, store: &Arc<StoreInner>, wanted: GlobalType) -> *const Global {
-        // SAFETY: objects live as long as their store.
+        // SAFETY: `self` uses it.
         let have = self.in_engine().map(|global| unsafe { &*global });
         if let Some(have) = have.filter(|have| have.ty() == wanted) {
             return have;
         }
         let value = have.map_or([self.init, 0], Global::get);
         let global = store.store.add_global(wanted, value);
-        self.global.store(global.cast_mut(), Ordering::Release);
+        // SAFETY: it was just made.
+        let used = unsafe { Used::new(&store.store, global) };
+        *self.global.lock().unwrap_or_else(PoisonError::into_inner) = Some(used);
         global
     }
 
@@ -119,7 +119,7 @@ unsafe fn global_of(handle: *const wasm_global_t) -> Option<(InStore<Global>, bo
     if !global.linked.load(Ordering::Acquire) {
         return None;
     }
-    // SAFETY: a global of this store.
+    // SAFETY: a global of this store, which the handle uses.
     Some((unsafe { InStore::new(&global.store, global.in_engine()?) }?, global.ty.mutable))
 }
 
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn wasm_global_new(
             }
         };
         let (store, global, linked) =
-            (Arc::downgrade(&store.inner), AtomicPtr::default(), AtomicBool::new(false));
+            (Arc::downgrade(&store.inner), Mutex::default(), AtomicBool::new(false));
         Object::new(Kind::Global(HostGlobal { store, ty, init, global, linked })).into_raw()
     })
 }
@@ -193,8 +193,8 @@ pub unsafe extern "C" fn wasm_global_set(global: *mut wasm_global_t, val: *const
 unsafe fn table_of(handle: *const wasm_table_t) -> Option<InStore<Table>> {
     // SAFETY: as the caller promises.
     match unsafe { object(handle) }?.kind() {
-        // SAFETY: a table of this store.
-        Kind::Table { store, table } => unsafe { InStore::new(store, *table) },
+        // SAFETY: a table of this store, which the handle uses.
+        Kind::Table { store, table } => unsafe { InStore::new(store, table.as_ptr()) },
         _ => None,
     }
 }
@@ -219,7 +219,11 @@ pub unsafe extern "C" fn wasm_table_new(
             }
         };
         match store.inner.store.add_table(&ty, init) {
-            Some(table) => Object::new(Kind::Table { store: Arc::downgrade(&store.inner), table }).into_raw(),
+            Some(table) => {
+                // SAFETY: it was just made.
+                let table = unsafe { Used::new(&store.inner.store, table) };
+                Object::new(Kind::Table { store: Arc::downgrade(&store.inner), table }).into_raw()
+            }
             None => null_mut(),
         }
     })
@@ -315,8 +319,8 @@ pub extern "C" fn wasm_table_grow(
 unsafe fn memory_of(handle: *const wasm_memory_t) -> Option<InStore<Memory>> {
     // SAFETY: as the caller promises.
     match unsafe { object(handle) }?.kind() {
-        // SAFETY: a memory of this store.
-        Kind::Memory { store, memory } => unsafe { InStore::new(store, *memory) },
+        // SAFETY: a memory of this store, which the handle uses.
+        Kind::Memory { store, memory } => unsafe { InStore::new(store, memory.as_ptr()) },
         _ => None,
     }
 }
@@ -332,6 +336,8 @@ pub unsafe extern "C" fn wasm_memory_new(
         let (Some(store), Some(ty)) = (unsafe { (store.as_ref(), ty.as_ref()) }) else { return null_mut() };
         match store.inner.store.add_memory(MemoryPlan::of(&ty.to_module())) {
             Ok(memory) => {
+                // SAFETY: it was just made.
+                let memory = unsafe { Used::new(&store.inner.store, memory) };
                 Object::new(Kind::Memory { store: Arc::downgrade(&store.inner), memory }).into_raw()
             }
             Err(_) => null_mut(),
@@ -401,9 +407,9 @@ pub unsafe extern "C" fn wasm_extern_type(handle: *const wasm_extern_t) -> *mut 
             match object(handle).map(Object::kind) {
                 Some(Kind::Func(func)) => func.ty.to_c().cast(),
                 Some(Kind::Global(global)) => global.ty().to_c().cast(),
-                Some(Kind::Table { store, table }) => InStore::new(store, *table)
+                Some(Kind::Table { store, table }) => InStore::new(store, table.as_ptr())
                     .map_or(null_mut(), |table: InStore<Table>| type_of_table(&table).to_c().cast()),
-                Some(Kind::Memory { store, memory }) => InStore::new(store, *memory)
+                Some(Kind::Memory { store, memory }) => InStore::new(store, memory.as_ptr())
                     .map_or(null_mut(), |memory: InStore<Memory>| type_of_memory(&memory).to_c().cast()),
                 _ => null_mut(),
             }

@@ -1,13 +1,13 @@
 //! Functions.
 
 use std::ffi::c_void;
-use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::ptr::{null, null_mut};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use smallvec::SmallVec;
 use wayfarer_module::FuncType;
 use wayfarer_program::Called;
-use wayfarer_runtime::{self as runtime, Caller, HostError, HostFunc, Trap};
+use wayfarer_runtime::{self as runtime, Caller, HostError, HostFunc, Trap, Used};
 
 use super::super::call;
 use super::super::exec_env::env_of;
@@ -45,11 +45,12 @@ pub(crate) struct Func {
     pub(crate) store: Weak<StoreInner>,
     pub(crate) ty: FuncType,
     /// The engine's function; a host function gets one when it is first given to a guest.
-    func: OnceLock<usize>,
+    func: OnceLock<Used<runtime::Func>>,
     /// The host's function, if it is one.
     host: Option<HostFunction>,
-    /// What runs it: the instance of a guest's function, if that is known; the one that a host's function was given to last.
-    instance: Mutex<Weak<InstanceInner>>,
+    /// What runs it: the instance of a guest's function, if that is known; the one that a host's function was given to last,
+    /// which stays for that.
+    instance: Mutex<(Weak<InstanceInner>, Option<Used<runtime::Instance>>)>,
     /// Of a host's function: runs with the last handle.
     _end: Option<End>,
 }
@@ -118,32 +119,39 @@ impl HostFunction {
 
 impl Func {
     /// Which of the engine's functions it is; `None` as long as it is none.
-    pub(crate) fn in_engine(&self) -> Option<usize> {
-        self.func.get().copied()
+    pub(crate) fn in_engine(&self) -> Option<*const runtime::Func> {
+        self.func.get().map(Used::as_ptr)
     }
 
     /// The engine's function. A host function becomes one of the store's when it is first needed.
     pub(crate) fn to_engine(&self, store: &Arc<StoreInner>) -> *const runtime::Func {
-        *self.func.get_or_init(|| match self.host {
-            Some(host) => add_host_func(store, &self.ty, host) as usize,
-            None => 0,
-        }) as *const runtime::Func
+        let Some(host) = self.host else { return self.in_engine().unwrap_or(null()) };
+        self.func.get_or_init(|| add_host_func(store, &self.ty, host)).as_ptr()
     }
 
     /// An instance got it.
     pub(crate) fn linked(&self, instance: &Arc<InstanceInner>) {
         if self.host.is_some() {
-            *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(instance);
+            let engine = instance.instance();
+            // SAFETY: the instance was just made.
+            let used = unsafe { Used::new(engine.store(), engine.engine_instance()) };
+            let new = (Arc::downgrade(instance), Some(used));
+            let old = std::mem::replace(&mut *self.lock_instance(), new);
+            drop(old);
         }
     }
 
+    fn lock_instance(&self) -> MutexGuard<'_, (Weak<InstanceInner>, Option<Used<runtime::Instance>>)> {
+        self.instance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn instance(&self) -> Option<Arc<InstanceInner>> {
-        self.instance.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+        self.lock_instance().0.upgrade()
     }
 }
 
 /// Makes a host's function one of the engine's.
-fn add_host_func(store: &Arc<StoreInner>, ty: &FuncType, host: HostFunction) -> *const runtime::Func {
+fn add_host_func(store: &Arc<StoreInner>, ty: &FuncType, host: HostFunction) -> Used<runtime::Func> {
     let (of_func, weak) = (ty.clone(), Arc::downgrade(store));
     let noted = Called::default();
     let call = move |caller: &mut Caller<'_>, slots: &mut [u64]| -> Result<(), HostError> {
@@ -167,7 +175,9 @@ fn add_host_func(store: &Arc<StoreInner>, ty: &FuncType, host: HostFunction) -> 
     };
     let host =
         HostFunc { name: ("".into(), "".into()), restartable: false, call: Box::new(call), data: None };
-    store.store.add_host_func(ty, host)
+    let func = store.store.add_host_func(ty, host);
+    // SAFETY: it was just made.
+    unsafe { Used::new(&store.store, func) }
 }
 
 /// The message of a trap that the host hands over, cut as WAMR cuts it.
@@ -189,25 +199,31 @@ fn taken_message(trap: *mut wasm_trap_t) -> String {
 
 /// A new handle on an engine's function; NULL for null.
 pub(crate) fn from_engine(store: &Arc<StoreInner>, func: *const runtime::Func) -> *mut wasm_ref_t {
-    // SAFETY: functions live as long as their store.
-    unsafe { func.as_ref() }.map_or(null_mut(), |func| {
-        guest_func(&store.store, &Arc::downgrade(store), func, Weak::new()).into_raw()
-    })
+    if func.is_null() {
+        return null_mut();
+    }
+    // SAFETY: it comes from the guest, or an object of the store, which keeps it.
+    unsafe { guest_func(&store.store, &Arc::downgrade(store), func, Weak::new()) }.into_raw()
 }
 
 /// An object for an engine's function.
-pub(crate) fn guest_func(
-    engine_store: &runtime::Store,
+///
+/// # Safety
+/// It is a function of the store, and there.
+pub(crate) unsafe fn guest_func(
+    engine_store: &Arc<runtime::Store>,
     store: &Weak<StoreInner>,
-    func: &runtime::Func,
+    func: *const runtime::Func,
     instance: Weak<InstanceInner>,
 ) -> Object {
+    // SAFETY: as the caller promises.
+    let (ty, used) = unsafe { ((*func).ty, Used::new(engine_store, func)) };
     Object::new(Kind::Func(Func {
         store: store.clone(),
-        ty: engine_store.runtime().types.get(func.ty).as_ref().clone(),
-        func: OnceLock::from(std::ptr::from_ref(func) as usize),
+        ty: engine_store.runtime().types.get(ty).as_ref().clone(),
+        func: OnceLock::from(used),
         host: None,
-        instance: Mutex::new(instance),
+        instance: Mutex::new((instance, None)),
         _end: None,
     }))
 }
@@ -364,9 +380,9 @@ fn invoke(func: &Func, args: &[wasm_val_t]) -> Result<Vec<wasm_val_t>, String> {
     if inner.is_none() && func.host.is_some() {
         return Err(UNLINKED.to_owned());
     }
-    // SAFETY: functions live as long as their store.
+    // SAFETY: `func` uses it.
     let callee = unsafe { func.to_engine(&store).as_ref() }.ok_or(UNLINKED)?;
-    // SAFETY: instances live as long as their store.
+    // SAFETY: a function keeps its instance.
     let of_callee = || unsafe { callee.instance.as_ref() }.and_then(WASMModuleInstanceCommon::of);
     let instance = inner.as_ref().map(|inner| inner.instance()).or_else(of_callee);
     let instance = instance.ok_or("Exception: the function's instance is gone")?;

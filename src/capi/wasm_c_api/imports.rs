@@ -125,11 +125,11 @@ fn link(
         }
         (Kind::Table { store: of, table }, ImportType::Table(_)) => {
             check(of, true)?;
-            Extern::Table(*table)
+            Extern::Table(table.as_ptr())
         }
         (Kind::Memory { store: of, memory }, ImportType::Memory(_)) => {
             check(of, true)?;
-            Extern::Memory(*memory)
+            Extern::Memory(memory.as_ptr())
         }
         // Something else provides it.
         _ => return Ok(None),

@@ -1,11 +1,11 @@
-//! Instances. They live as long as their store; a handle is a way to them.
+//! Instances. They live as long as somebody uses them: a handle on one, or on what it exports, or another instance.
 
 use std::ffi::c_char;
 use std::ptr::null_mut;
 use std::sync::{Arc, Weak};
 
 use wayfarer_program::Source;
-use wayfarer_runtime::Extern;
+use wayfarer_runtime::{Extern, Instance, Used};
 
 use super::super::ffi::{guard, put};
 use super::super::instance::WASMModuleInstanceCommon;
@@ -18,7 +18,7 @@ use super::externs::{HostGlobal, wasm_extern_vec_t};
 use super::func::guest_func;
 use super::imports::Imports;
 use super::module::{Loaded, loaded};
-use super::objects::{Kind, Object, free, object};
+use super::objects::{Kind, Object, delete, free, object};
 use super::owned;
 use super::refs::{wasm_instance_copy, wasm_instance_delete, wasm_instance_t, wasm_trap_t};
 use super::store::{StoreInner, wasm_store_t};
@@ -28,9 +28,12 @@ use super::vectors::{Vector, vector};
 /// Operand stack and app heap of instances made without saying.
 const DEFAULT_SIZE: u32 = 32 * 1024;
 
-/// An instance, kept by its store.
+/// What an instantiation that failed may leave to be freed: as much as an instance.
+const LEFT_BEHIND: usize = 64;
+
+/// An instance. It goes with the engine's.
 pub(crate) struct InstanceInner {
-    // Dropped before what it refers to.
+    // Dropped before its module.
     instance: Box<WASMModuleInstanceCommon>,
     pub(crate) store: Weak<StoreInner>,
     _module: Arc<Loaded>,
@@ -43,17 +46,28 @@ impl InstanceInner {
     }
 }
 
-/// A new handle on an instance, which goes with the store.
+impl Drop for InstanceInner {
+    fn drop(&mut self) {
+        self.instance.parts.leave_streams();
+    }
+}
+
+/// An instance, used by a handle.
+pub(crate) struct InstanceRef {
+    pub(crate) inner: Weak<InstanceInner>,
+    _used: Option<Used<Instance>>,
+}
+
+/// A new handle on an instance, which goes with the store, if the host does not delete it before.
 pub(crate) fn instance_handle<T>(object: &Object) -> *mut T {
     let store = match object.kind() {
-        Kind::Instance(instance) => instance.upgrade().and_then(|instance| instance.store.upgrade()),
+        Kind::Instance(instance) => instance.inner.upgrade().and_then(|instance| instance.store.upgrade()),
         _ => None,
     };
     store.map_or(null_mut(), |store| store.own(object.clone().into_raw(), free))
 }
 
-/// The host needs a handle no more. As in WAMR, the handle and its instance live on with the store, for those who use its
-/// exports.
+/// The host needs a handle no more. Those who use the instance's exports keep it.
 ///
 /// # Safety
 /// NULL, or a handle on an instance; its store may be gone.
@@ -62,6 +76,11 @@ pub(crate) unsafe fn delete_instance<T>(handle: *mut T) {
         if owned::is_alive(handle as usize) {
             // SAFETY: it is alive.
             unsafe { object(handle) }.into_iter().for_each(Object::end_host_info);
+            // What ended may have deleted it.
+            if owned::remove(handle as usize) {
+                // SAFETY: alive until now.
+                unsafe { delete(handle) };
+            }
         }
     });
 }
@@ -102,7 +121,7 @@ pub unsafe extern "C" fn wasm_instance_new_with_args(
 /// the module's file will do. Placeholders, and what is left out at the end, are left to what is built in or registered.
 /// All have to be of this store. On failure returns NULL, with a trap for the caller to delete.
 ///
-/// The instance lives as long as the store.
+/// The instance lives as long as the host has a handle on it or on what it exports, or another instance, or a table, uses it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_instance_new_with_args_ex(
     store: *mut wasm_store_t,
@@ -117,11 +136,14 @@ pub unsafe extern "C" fn wasm_instance_new_with_args_ex(
         let (Some(store), Some(module), Some(args)) = (store, module, args) else { return null_mut() };
         // The host may delete the store in a start function.
         let store = store.inner.clone();
+        store.tidy();
         // SAFETY: as the caller promises.
         let imports = unsafe { imports.as_ref().map(|imports| given(imports)) }.unwrap_or_default();
         match instance(&store, module, imports, args) {
             Ok(instance) => instance,
             Err(why) => {
+                store.store.note_unused(LEFT_BEHIND);
+                store.tidy();
                 // SAFETY: as the caller promises.
                 unsafe { put(trap, new_trap(&format!("wasm_instance_new_with_args_ex failed: {why}"))) };
                 null_mut()
@@ -154,11 +176,13 @@ fn instance(
     })?;
     let args = InstantiationArgs2 { basic: *args, ..InstantiationArgs2::default() };
     let given = |index: usize| imports.get(index);
-    let instance = instantiate(module.module(), &store.store, &args, &given)?;
+    let mut instance = instantiate(module.module(), &store.store, &args, &given)?;
+    let used = instance.parts.let_go();
     let inner = Arc::new(InstanceInner { instance, store: Arc::downgrade(store), _module: module.clone() });
     imports.linked(&inner);
-    store.keep(inner.clone());
-    Ok(instance_handle(&Object::new(Kind::Instance(Arc::downgrade(&inner)))))
+    let handle = InstanceRef { inner: Arc::downgrade(&inner), _used: used };
+    inner.instance.engine_instance().keep(Box::new(inner.clone()));
+    Ok(instance_handle(&Object::new(Kind::Instance(handle))))
 }
 
 /// Makes what is in an image in an empty store.
@@ -201,18 +225,22 @@ pub(crate) unsafe fn restore(
         let inner =
             Arc::new(InstanceInner { instance, store: Arc::downgrade(store), _module: (*module).clone() });
         imports.linked(&inner);
-        store.keep(inner);
+        // It stays with the store: a call that is in progress in it may still have to be continued.
+        inner.instance.engine_instance().keep(Box::new(inner.clone()));
     }
     Ok(())
 }
 
-/// A new handle on the instance at this place of a store; null if there is none.
-pub(crate) fn handle_at(store: &Arc<StoreInner>, index: usize) -> *mut wasm_instance_t {
-    let at = |inner: &InstanceInner| inner.instance.engine_instance().index() as usize == index;
-    match store.find_instance(at) {
-        Some(inner) => instance_handle(&Object::new(Kind::Instance(Arc::downgrade(&inner)))),
-        None => null_mut(),
-    }
+/// A new handle on the instance of a store that so many were made before; null if there is none.
+pub(crate) fn handle_at(store: &Arc<StoreInner>, number: usize) -> *mut wasm_instance_t {
+    let instance = u32::try_from(number).ok().and_then(|number| store.store.instance_numbered(number));
+    let inner = instance.and_then(Instance::kept::<Arc<InstanceInner>>);
+    inner.map_or(null_mut(), |inner| {
+        // SAFETY: it was just found in the store.
+        let used = unsafe { Used::new(&store.store, inner.instance.engine_instance()) };
+        let handle = InstanceRef { inner: Arc::downgrade(&inner), _used: Some(used) };
+        instance_handle(&Object::new(Kind::Instance(handle)))
+    })
 }
 
 /// What an instance exports, in file order, for the caller to delete.
@@ -224,7 +252,7 @@ pub unsafe extern "C" fn wasm_instance_exports(
     guard((), || {
         // SAFETY: as the caller promises.
         let exports = match unsafe { object(instance) }.map(Object::kind) {
-            Some(Kind::Instance(instance)) => instance.upgrade().map_or(Vector::EMPTY, |i| exports(&i)),
+            Some(Kind::Instance(instance)) => instance.inner.upgrade().map_or(Vector::EMPTY, |i| exports(&i)),
             _ => Vector::EMPTY,
         };
         // SAFETY: as the caller promises.
@@ -234,18 +262,21 @@ pub unsafe extern "C" fn wasm_instance_exports(
 
 fn exports(inner: &Arc<InstanceInner>) -> wasm_extern_vec_t {
     let instance = inner.instance.engine_instance();
-    let store = &inner.store;
-    let object = |export: Extern| match export {
-        Extern::Func(func) => {
-            // SAFETY: functions live as long as their store, which keeps the instance.
-            guest_func(inner.instance.store(), store, unsafe { &*func }, Arc::downgrade(inner))
+    let (engine_store, store) = (inner.instance.store(), &inner.store);
+    // SAFETY: an instance keeps what it exports, and the handle that this is asked of keeps the instance.
+    let object = |export: Extern| unsafe {
+        match export {
+            Extern::Func(func) => guest_func(engine_store, store, func, Arc::downgrade(inner)),
+            Extern::Global(global) => {
+                Object::new(Kind::Global(HostGlobal::of_engine(engine_store, store.clone(), global)))
+            }
+            Extern::Table(table) => {
+                Object::new(Kind::Table { store: store.clone(), table: Used::new(engine_store, table) })
+            }
+            Extern::Memory(memory) => {
+                Object::new(Kind::Memory { store: store.clone(), memory: Used::new(engine_store, memory) })
+            }
         }
-        Extern::Global(global) => {
-            // SAFETY: as above.
-            Object::new(Kind::Global(unsafe { HostGlobal::of_engine(store.clone(), global) }))
-        }
-        Extern::Table(table) => Object::new(Kind::Table { store: store.clone(), table }),
-        Extern::Memory(memory) => Object::new(Kind::Memory { store: store.clone(), memory }),
     };
     let exports = instance.module().exports.iter();
     Vector::of(exports.map(|e| instance.export(&e.name).map_or(null_mut(), |e| object(e).into_raw())))

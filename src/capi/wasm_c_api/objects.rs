@@ -4,11 +4,11 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use wayfarer_runtime as runtime;
+use wayfarer_runtime::{self as runtime, Used};
 
 use super::externs::HostGlobal;
 use super::func::Func;
-use super::instance::InstanceInner;
+use super::instance::InstanceRef;
 use super::store::StoreInner;
 use super::trap::TrapInner;
 use super::types::{EXTERN_FUNC, EXTERN_GLOBAL, EXTERN_MEMORY, EXTERN_TABLE, wasm_externkind_t};
@@ -42,13 +42,13 @@ pub(crate) enum Kind {
     Global(HostGlobal),
     Table {
         store: Weak<StoreInner>,
-        table: *const runtime::Table,
+        table: Used<runtime::Table>,
     },
     Memory {
         store: Weak<StoreInner>,
-        memory: *const runtime::Memory,
+        memory: Used<runtime::Memory>,
     },
-    Instance(Weak<InstanceInner>),
+    Instance(InstanceRef),
     Trap(TrapInner),
     Foreign(Foreign),
     /// Stands for an import that something else provides.
@@ -101,6 +101,17 @@ impl Object {
         &self.shared.kind
     }
 
+    /// The store that it is in; `None` for what is in none.
+    fn store(&self) -> Option<Arc<StoreInner>> {
+        match self.kind() {
+            Kind::Func(func) => func.store.upgrade(),
+            Kind::Global(global) => global.store.upgrade(),
+            Kind::Table { store, .. } | Kind::Memory { store, .. } => store.upgrade(),
+            Kind::Instance(instance) => instance.inner.upgrade()?.store.upgrade(),
+            Kind::Trap(_) | Kind::Foreign(_) | Kind::Placeholder(_) => None,
+        }
+    }
+
     /// Its kind as something imported or exported; `None` if it is nothing of the sort.
     pub(crate) fn extern_kind(&self) -> Option<wasm_externkind_t> {
         match self.kind() {
@@ -118,9 +129,13 @@ impl Object {
         match (self.kind(), other.kind()) {
             (Kind::Func(a), Kind::Func(b)) if a.in_engine().is_some() => a.in_engine() == b.in_engine(),
             (Kind::Global(a), Kind::Global(b)) if a.in_engine().is_some() => a.in_engine() == b.in_engine(),
-            (Kind::Table { table: a, .. }, Kind::Table { table: b, .. }) => std::ptr::eq(*a, *b),
-            (Kind::Memory { memory: a, .. }, Kind::Memory { memory: b, .. }) => std::ptr::eq(*a, *b),
-            (Kind::Instance(a), Kind::Instance(b)) => Weak::ptr_eq(a, b),
+            (Kind::Table { table: a, .. }, Kind::Table { table: b, .. }) => {
+                std::ptr::eq(a.as_ptr(), b.as_ptr())
+            }
+            (Kind::Memory { memory: a, .. }, Kind::Memory { memory: b, .. }) => {
+                std::ptr::eq(a.as_ptr(), b.as_ptr())
+            }
+            (Kind::Instance(a), Kind::Instance(b)) => Weak::ptr_eq(&a.inner, &b.inner),
             _ => Arc::ptr_eq(&self.shared, &other.shared),
         }
     }
@@ -163,10 +178,12 @@ pub(crate) unsafe fn object<'a, T>(handle: *const T) -> Option<&'a Object> {
 pub(crate) unsafe fn delete<T>(handle: *mut T) {
     super::super::ffi::guard((), || {
         // SAFETY: as the caller promises.
-        if unsafe { object(handle) }.is_some() {
-            // SAFETY: as the caller promises; it is one of `Object::into_raw`.
-            drop(unsafe { Box::from_raw(handle.cast::<Object>()) });
-        }
+        let Some(object) = (unsafe { object(handle) }) else { return };
+        let store = object.store();
+        // SAFETY: as the caller promises; it is one of `Object::into_raw`.
+        drop(unsafe { Box::from_raw(handle.cast::<Object>()) });
+        // It may have been the last use of something.
+        store.into_iter().for_each(|store| store.tidy());
     });
 }
 

@@ -1,11 +1,12 @@
-//! Stores. A store owns what is in it: handles of the host's only refer to it, and are of no use when it is gone.
+//! Stores. What is in a store lives as long as a handle of the host's needs it, and no longer than the store: handles that
+//! are left when it is gone are of no use.
 
 use std::ops::Deref;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use wayfarer_program::Program;
-use wayfarer_runtime as runtime;
+use wayfarer_runtime::{self as runtime, Instance};
 
 use super::super::exec_env::init_thread;
 use super::super::externref;
@@ -13,7 +14,6 @@ use super::super::ffi::guard;
 use super::super::log::warning;
 use super::super::types::wasm_module_inst_t;
 use super::engine::wasm_engine_t;
-use super::instance::InstanceInner;
 use super::owned;
 use super::vectors::vector;
 
@@ -24,17 +24,14 @@ pub struct wasm_store_t {
 
 /// What there is of a store.
 pub(crate) struct StoreInner {
-    // Instances first: they refer to what is in the store.
-    instances: Mutex<Vec<Arc<InstanceInner>>>,
     pub(crate) store: Arc<runtime::Store>,
-    /// Handles that go with it, if the host did not delete them.
-    handles: Mutex<Vec<usize>>,
 }
 
 impl StoreInner {
-    /// Keeps an instance.
-    pub(crate) fn keep(&self, instance: Arc<InstanceInner>) {
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+    /// Frees what nobody uses any more, if there is enough of it to be worth looking for.
+    pub(crate) fn tidy(&self) {
+        // SAFETY: handles use what they are of, and this is called with nothing else at hand.
+        unsafe { Program::tidy(&self.store) };
     }
 
     /// The host changes something of the store's, outside of calls: not while an image is written.
@@ -45,16 +42,9 @@ impl StoreInner {
         }
     }
 
-    /// The first instance of which this is true.
-    pub(crate) fn find_instance(&self, is: impl Fn(&InstanceInner) -> bool) -> Option<Arc<InstanceInner>> {
-        let instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        instances.iter().find(|instance| is(instance)).cloned()
-    }
-
     /// Makes a handle go with the store.
     pub(crate) fn own<T>(&self, handle: *mut T, free: owned::Free) -> *mut T {
         owned::add(handle as usize, self.id(), free);
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle as usize);
         handle
     }
 
@@ -76,13 +66,15 @@ impl StoreInner {
 
 impl Drop for StoreInner {
     fn drop(&mut self) {
-        let handles = std::mem::take(self.handles.get_mut().unwrap_or_else(PoisonError::into_inner));
-        owned::free_all(&handles, self.id());
+        owned::free_all(self.id());
         externref::remove_instance(self.key());
+        // They refer to what is in the store, and keep it.
+        let instances: Vec<_> = self.store.instances().filter_map(Instance::take_kept).collect();
+        drop(instances);
     }
 }
 
-/// An object of the engine's, together with its store, which keeps it.
+/// An object of the engine's that a handle uses, together with its store.
 pub(crate) struct InStore<T> {
     pub(crate) store: Arc<StoreInner>,
     object: *const T,
@@ -92,7 +84,7 @@ impl<T> InStore<T> {
     /// The object, if its store is still there.
     ///
     /// # Safety
-    /// It is an object of this store.
+    /// It is an object of this store, which a handle uses that outlives what is made here.
     pub(crate) unsafe fn new(store: &Weak<StoreInner>, object: *const T) -> Option<Self> {
         Some(InStore { store: store.upgrade()?, object })
     }
@@ -102,7 +94,7 @@ impl<T> Deref for InStore<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: objects live as long as their store, which `self` keeps.
+        // SAFETY: the object is used, as who made `self` promised, and its store is there.
         unsafe { &*self.object }
     }
 }
@@ -121,8 +113,7 @@ pub extern "C" fn wasm_store_new(engine: *mut wasm_engine_t) -> *mut wasm_store_
         }
         init_thread();
         let store = runtime::Store::new(&super::super::engine::runtime());
-        let inner = StoreInner { instances: Mutex::default(), store, handles: Mutex::default() };
-        Box::into_raw(Box::new(wasm_store_t { inner: Arc::new(inner) }))
+        Box::into_raw(Box::new(wasm_store_t { inner: Arc::new(StoreInner { store }) }))
     })
 }
 

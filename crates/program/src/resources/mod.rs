@@ -79,7 +79,7 @@ pub(crate) trait Resource {
 
 /// What is saved.
 pub(crate) struct Saving<'a> {
-    /// Where app heaps are, by place of the instance.
+    /// Where app heaps are, by number of the instance.
     pub(crate) heaps: BTreeMap<u32, (u32, u32)>,
     pub(crate) store: &'a Store,
     /// The store's first instance: whose sections an image has.

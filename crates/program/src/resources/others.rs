@@ -44,7 +44,7 @@ impl Other {
                 natives: native_state::save(&from.embedder.native_modules(), parts)?,
             })
         };
-        let heap = from.heaps.get(&instance.index()).copied();
+        let heap = from.heaps.get(&instance.number()).copied();
         Ok(Other { heap, parts: HostParts::of(instance).map(save).transpose()? })
     }
 }
