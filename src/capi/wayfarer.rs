@@ -52,7 +52,8 @@ pub struct wayfarer_checkpoint_args_t {
 unsafe impl CEnum for wayfarer_then_t {}
 
 /// Size of the arguments as they were at first: what those hosts have that say none.
-const FIRST_ARGS_SIZE: usize = std::mem::offset_of!(wayfarer_checkpoint_args_t, then) + size_of::<u32>();
+pub(super) const FIRST_ARGS_SIZE: usize =
+    std::mem::offset_of!(wayfarer_checkpoint_args_t, then) + size_of::<u32>();
 
 /// Reads arguments that a host has `size` bytes of. Fields that its header did not have are zero, as it would have left
 /// them; those that only a later header has must be.

@@ -22,8 +22,8 @@ use super::wasm_c_api::store::{StoreInner, wasm_store_t};
 use super::wasm_c_api::trap::new_trap;
 use super::wasm_c_api::values::{from_slots, wasm_val_vec_t};
 use super::wayfarer::{
-    image_at, image_from, image_of, order, report_to, tell, wait_for, wayfarer_checkpoint_args_t,
-    wayfarer_done_t, wayfarer_report_t,
+    FIRST_ARGS_SIZE, image_at, image_from, image_of, order, report_to, tell, wait_for,
+    wayfarer_checkpoint_args_t, wayfarer_done_t, wayfarer_report_t,
 };
 
 /// A module that a store is restored with.
@@ -114,6 +114,38 @@ pub unsafe extern "C" fn wayfarer_store_checkpoint_sized(
         // SAFETY: as the caller promises.
         unsafe { report_to(result, report, error_buf, error_buf_size) }
     })
+}
+
+/// [`wayfarer_store_checkpoint_request_sized`] for those that look the function up by name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_store_checkpoint_request(
+    store: *mut wasm_store_t,
+    args: *const wayfarer_checkpoint_args_t,
+    done: wayfarer_done_t,
+    user_data: *mut c_void,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    let size = FIRST_ARGS_SIZE;
+    // SAFETY: as the caller promises.
+    unsafe {
+        wayfarer_store_checkpoint_request_sized(store, args, size, done, user_data, error_buf, error_buf_size)
+    }
+}
+
+/// [`wayfarer_store_checkpoint_sized`], likewise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_store_checkpoint(
+    store: *mut wasm_store_t,
+    args: *const wayfarer_checkpoint_args_t,
+    report: *mut wayfarer_report_t,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        wayfarer_store_checkpoint_sized(store, args, FIRST_ARGS_SIZE, report, error_buf, error_buf_size)
+    }
 }
 
 /// # Safety

@@ -137,6 +137,8 @@ const HEADERS: &[Header] = &[
             "wayfarer_checkpoint",
             "wayfarer_checkpoint_prepare",
             "wayfarer_checkpoint_request",
+            "wayfarer_store_checkpoint",
+            "wayfarer_store_checkpoint_request",
         ],
         include: &[],
         structs: &[

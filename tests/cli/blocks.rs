@@ -79,17 +79,18 @@ fn blocks() -> Vec<Block> {
     found
 }
 
-/// Blocks of Markdown.
+/// Blocks of Markdown, but for pictures.
 fn fenced(markdown: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    let mut is_inside = false;
+    let (mut is_inside, mut is_picture) = (false, false);
     for line in markdown.lines() {
-        if line.trim_start().starts_with("```") {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
             is_inside = !is_inside;
-            if is_inside {
+            is_picture = language == "mermaid";
+            if is_inside && !is_picture {
                 found.push(String::new());
             }
-        } else if is_inside {
+        } else if is_inside && !is_picture {
             let block = found.last_mut().expect("begun");
             *block += line;
             block.push('\n');
