@@ -155,9 +155,17 @@ impl Control {
                     }
                 });
             }
-            self.arm(STOP);
+            self.arm_stop();
             epoch
         })
+    }
+
+    /// Has polls look at the epoch, unless all have seen it already: the word was armed for the sake of another.
+    fn arm_stop(&self) {
+        self.arm(STOP);
+        if !self.is_open() {
+            self.disarm(STOP, || self.is_open());
+        }
     }
 
     /// Nobody need come any more for what was asked so far.
@@ -226,7 +234,11 @@ impl Control {
 
     /// Counts polls, if there is something to be counted.
     pub(crate) fn count(&self) {
-        if self.counts() { self.arm(COUNT) } else { self.settle_counts() }
+        if self.counts() {
+            self.arm(COUNT);
+        }
+        // Also if it has come to its end meanwhile.
+        self.settle_counts();
     }
 
     /// Whether anything is counted.
@@ -264,6 +276,8 @@ impl Control {
             let mut any = false;
             self.threads.visit(|thread| any |= thread.end());
             self.arm(if any { TERMINATE | END } else { TERMINATE });
+            // They may have left meanwhile.
+            self.settle_ends();
         });
     }
 

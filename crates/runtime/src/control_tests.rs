@@ -81,6 +81,27 @@ fn a_count_is_told_from_other_requests() {
     assert!(!control.take_counted());
 }
 
+/// Otherwise each poll would take the slow path from then on.
+#[test]
+fn who_asks_when_all_have_seen_it_already_leaves_nothing_armed() {
+    let (control, registered) = one();
+    let thread = registered.thread();
+    thread.enter();
+    control.request_checkpoint();
+    // Another request has begun. It is seen together with the first, before who makes it goes on.
+    control.epoch.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(control.poll(thread), PollAction::Checkpoint);
+    control.arm_stop();
+    assert!(!control.is_armed() && !thread.pending());
+    // The like for counts and ends.
+    thread.countdown.store(1, Ordering::SeqCst);
+    control.arm(COUNT);
+    assert_eq!(control.poll(thread), PollAction::Checkpoint);
+    control.count();
+    assert!(!control.is_armed());
+    thread.leave();
+}
+
 /// Bursts of requests at a guest that waits. `WAYFARER_TEST_BURSTS` sets how many.
 #[test]
 fn no_request_is_lost_on_a_guest_that_waits() {
