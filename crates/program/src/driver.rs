@@ -24,7 +24,7 @@ use super::progress::Shown;
 use super::record::HostRecord;
 use super::resources::{self, Saving};
 use super::watcher::{self, Watch};
-use super::{called, config, host as program, leave, thread};
+use super::{called, config, host, leave, thread};
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
 
@@ -95,7 +95,7 @@ unsafe extern "C" fn in_child() {
     let driver = unsafe { thread::called_here().as_ref() };
     let inside = driver.map(|driver| &raw const driver.gate).unwrap_or(std::ptr::null());
     let by_policy = driver.is_some_and(|driver| driver.policy.is_some());
-    super::gate::forked([inside, if by_policy { &raw const program::GATE } else { std::ptr::null() }]);
+    super::gate::forked([inside, if by_policy { &raw const host::GATE } else { std::ptr::null() }]);
 }
 
 /// The checkpoints of one store.
@@ -283,7 +283,7 @@ impl Driver {
         thread.enter();
         self.gate.enter();
         if self.policy.is_some() {
-            program::GATE.enter();
+            host::GATE.enter();
         }
     }
 
@@ -291,7 +291,7 @@ impl Driver {
     #[inline]
     pub(crate) fn end_call(&self, store: &Store, leave: impl FnOnce()) {
         if self.policy.is_some() {
-            program::GATE.leave();
+            host::GATE.leave();
         }
         leave();
         self.gate.leave();
@@ -304,7 +304,7 @@ impl Driver {
     /// that the guest has called, it is inside, and is waited for.
     pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
         let of_all = || {
-            if self.policy.is_some() { program::GATE.pass(threads::is_inside_any, f) } else { f() }
+            if self.policy.is_some() { host::GATE.pass(threads::is_inside_any, f) } else { f() }
         };
         self.gate.pass(|| self.thread_here().is_some(), of_all)
     }
@@ -343,7 +343,7 @@ impl Driver {
             // SAFETY: as above.
             let free = || unsafe { store.collect(|memory| self.history.forget_memory(memory)) };
             if self.policy.is_some() {
-                program::GATE.pass(threads::is_inside_any, free)
+                host::GATE.pass(threads::is_inside_any, free)
             } else {
                 free()
             };
@@ -441,11 +441,11 @@ impl Driver {
             }
         }
         if let (Some(policy), Some(reason)) = (&self.policy, by_policy) {
-            let all_outside = program::GATE.close(1);
+            let all_outside = host::GATE.close(1);
             let others = "another thread of the host is running a guest".to_owned();
             let taken = match (&all_outside, threads) {
                 _ if all.attendance.count() > 1 => Err(SEVERAL.to_owned()),
-                (Some(_), _) if program::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
+                (Some(_), _) if host::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
                 (Some(_), threads) => {
                     threads.and_then(|threads| self.take_by_policy(store, &threads, policy, reason))
                 }
@@ -457,7 +457,7 @@ impl Driver {
                 Ok(_) => warn_of_natives(&*self.embedder),
                 Err(why) => complain(&format!("no checkpoint taken: {why}")),
             }
-            program::served(self);
+            host::served(self);
         }
         // Before the gate opens: nobody tries to close it who has been served.
         drop(all);
@@ -570,10 +570,10 @@ impl Driver {
         let host = match self.keep {
             Keep::Nothing => None,
             keep => {
-                if let Some(why) = program::obstacle(&self.history) {
+                if let Some(why) = host::obstacle(&self.history) {
                     return Err(why);
                 }
-                Some(program::record(store, keep)?)
+                Some(host::record(store, keep)?)
             }
         };
         self.take(store, threads.to_vec(), &target, Compression::None, reason, host)
