@@ -27,7 +27,7 @@ step build make --no-print-directory build
 step guests scripts/build-guests.sh "$target/guests"
 suite rust cargo test --release --workspace --no-fail-fast
 if [ "${WAYFARER_TEST_FULL:-0}" != 0 ]; then
-    suite cpython-compiled cargo test --release --test everywhere -- --ignored cpython::compiled
+    suite cpython-compiled cargo test --release --workspace --test everywhere -- --ignored cpython::compiled
 fi
 # With debug assertions, which no other suite has.
 suite checked cargo test --profile checked --no-fail-fast -p wayfarer-interp -p wayfarer-module -p wayfarer-runtime

@@ -10,7 +10,7 @@ use super::alloc::{Allocator, set_allocator};
 use super::ffi::{enum_value, guard, put};
 use super::log::{error, warning};
 use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
-use super::{engine, externref};
+use super::engine;
 use crate::compiled::{self, Mode, compiler, tools};
 
 /// Version of WAMR whose interface this library has.
@@ -153,7 +153,7 @@ pub extern "C" fn wasm_runtime_destroy() {
 fn tear_down() {
     compiled::cancel();
     engine::clear();
-    externref::clear();
+    wayfarer_program::references::clear();
     registry::clear();
     DEFAULT_MODE.store(MODE_DEFAULT, Ordering::Relaxed);
     set_jit_levels(0, 0);

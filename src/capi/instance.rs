@@ -283,7 +283,7 @@ impl Drop for WASMModuleInstanceCommon {
             drop(unsafe { Box::from_raw(env) });
         }
         context::destroy_all(self);
-        externref::remove_instance(self.as_ptr());
+        wayfarer_program::references::remove_all_of(self.as_ptr() as usize);
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wayfarer_program::{Embedder, HostParts, NativeModule, Outcome};
 use wayfarer_runtime::{TraceFrame, Trap};
 
-use super::externref;
 use super::instance::WASMModuleInstanceCommon;
 use super::types::wasm_module_inst_t;
 
@@ -79,10 +78,6 @@ pub(crate) fn unregister(name: &str) -> bool {
 pub(crate) struct Host;
 
 impl Embedder for Host {
-    fn has_made_references(&self) -> bool {
-        externref::made_by_guest()
-    }
-
     fn call_failed(&self, parts: &HostParts, trap: &Trap, trace: Vec<TraceFrame>) {
         if let Some(instance) = WASMModuleInstanceCommon::of(parts.instance()) {
             instance.keep_trace(trace);

@@ -9,12 +9,6 @@ use crate::record::Outcome;
 
 /// The program that makes instances and calls them, as far as checkpoints are concerned.
 pub trait Embedder: Send + Sync {
-    /// Whether native functions that guests called have made references to objects of the host: one that is started
-    /// again does not make them again, as it does not run the guest for calls that are done.
-    fn has_made_references(&self) -> bool {
-        false
-    }
-
     /// A call of an instance ended in a trap, in these functions, innermost first. What follows may ask for its outcome.
     fn call_failed(&self, _instance: &HostParts, _trap: &Trap, _trace: Vec<TraceFrame>) {}
 

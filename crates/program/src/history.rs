@@ -17,6 +17,7 @@ use wayfarer_runtime::{ChangeWatch, Func, Instance, Store};
 use wayfarer_snapshot::view::{Entry, HostSection, Thread};
 
 use super::record::{Call, FuncName, InstanceNote, Outcome, Packed, Processes, StoreRecord};
+use super::references;
 use super::resources::native_state;
 use super::source::Source;
 use crate::embedder::Embedder;
@@ -430,7 +431,7 @@ impl History {
     ) -> Result<Call, String> {
         let changes = if self.keep == Keep::Changes {
             let changes = state.watch.changes(made.store).map_err(|e| e.to_string())?;
-            if changes.has_host_references() && self.embedder.has_made_references() {
+            if changes.has_host_references() && references::made_by_guest() {
                 return Err("the guest keeps a reference to an object that a native function has made, \
                             and that a restored host could not make again"
                     .to_owned());
@@ -441,7 +442,7 @@ impl History {
         };
         let outcome = match result {
             Ok(slots) => {
-                if made.results.contains(&ValType::ExternRef) && self.embedder.has_made_references() {
+                if made.results.contains(&ValType::ExternRef) && references::made_by_guest() {
                     return Err(format!(
                         "function {} gave the host an object that a native function may have made, and that a \
                          restored host could not make again",

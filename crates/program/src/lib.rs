@@ -14,7 +14,7 @@
 //! - `history`: what the host does with a store, and doing it again; `host`: all of its stores
 //! - `resources`: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
 //!   `record`: what an image holds of instances and hosts; [`source`]: an image that instances come from
-//! - [`app_heap`]: a heap for the host in the guest's memory
+//! - [`app_heap`]: a heap for the host in the guest's memory; [`references`]: objects of the host that guests refer to
 
 pub mod app_heap;
 pub mod blocking;
@@ -38,6 +38,7 @@ pub mod policy;
 pub mod program;
 mod progress;
 mod record;
+pub mod references;
 mod resources;
 pub mod source;
 pub mod start;

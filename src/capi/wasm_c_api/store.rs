@@ -67,7 +67,7 @@ impl StoreInner {
 impl Drop for StoreInner {
     fn drop(&mut self) {
         owned::free_all(self.id());
-        externref::remove_instance(self.key());
+        wayfarer_program::references::remove_all_of(self.key() as usize);
         // They refer to what is in the store, and keep it.
         let instances: Vec<_> = self.store.instances().filter_map(Instance::take_kept).collect();
         drop(instances);
