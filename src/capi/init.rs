@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use wayfarer_native_call::registry;
 
 use super::alloc::{Allocator, set_allocator};
+use super::engine;
 use super::ffi::{enum_value, guard, put};
 use super::log::{error, warning};
 use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
-use super::engine;
 use crate::compiled::{self, Mode, compiler, tools};
 
 /// Version of WAMR whose interface this library has.
