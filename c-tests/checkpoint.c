@@ -408,7 +408,7 @@ static void on_signal(int signal)
 TEST(from_a_signal_handler)
 {
     int64_t result;
-    struct sigaction action, before;
+    struct sigaction action;
     struct itimerval timer = { { 0, 20000 }, { 0, 20000 } }, off = { { 0, 0 }, { 0, 0 } };
     signalled = check_another(&guest);
     forget_done();
@@ -417,12 +417,13 @@ TEST(from_a_signal_handler)
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
-    sigaction(SIGALRM, &action, &before);
+    sigaction(SIGALRM, &action, NULL);
     slow = true;
     setitimer(ITIMER_REAL, &timer, NULL);
     CHECK(call_in(signalled, "ticks", TICKS, &result));
     setitimer(ITIMER_REAL, &off, NULL);
-    sigaction(SIGALRM, &before, NULL);
+    /* valgrind may have one that it has not handed over yet. */
+    signal(SIGALRM, SIG_IGN);
     slow = false;
     CHECK_INT(result, expected);
     CHECK(done.calls >= 2);
