@@ -81,15 +81,14 @@ pub(crate) fn everywhere(name: &str) {
     for (engines, part) in ALIKE.into_iter().chain(others) {
         let polls = undisturbed(engines[0], &guest, kind, &reference);
         let alike = engines.iter().all(|engine| engine.counts());
-        let (points, prints) = match (alike, part) {
-            (true, 1) => (points.clone(), prints.clone()),
-            // Refusals are counted.
-            (true, _) if guest.callback => (points.clone(), prints.clone()),
-            (true, _) => {
+        let (points, prints) = match alike {
+            // Of guests that call back, refusals are counted.
+            true if part == 1 || guest.callback => (points.clone(), prints.clone()),
+            true => {
                 let from = random.below(part.min(points.len() as u64)) as usize;
                 (points.iter().copied().skip(from).step_by(part as usize).collect(), prints.clone())
             }
-            (false, _) => {
+            false => {
                 let (first, later) = effort().pair;
                 let fewer = (first.div_ceil(part), later.div_ceil(part as usize));
                 (choose(polls, fewer, &mut random), Prints::new())

@@ -82,11 +82,9 @@ const LEFT_BEHIND: &str = "another thread of the host was running the guest when
 /// Has children know where the thread is that forked them.
 fn notice_forks() {
     static NOTICED: AtomicBool = AtomicBool::new(false);
-    if !NOTICED.swap(true, Ordering::SeqCst) {
-        fork::notice();
-        // SAFETY: the function is as fork(2) wants it, and goes with this library, as its registration does.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    }
+    fork::notice();
+    // SAFETY: it does only what is allowed there, and is this library's.
+    unsafe { fork::in_children(&NOTICED, in_child) };
 }
 
 /// In a process that was just forked. Only what is async-signal-safe.
@@ -303,10 +301,12 @@ impl Driver {
     /// The host changes something of the guest's, outside of calls: not while an image is written. In a function of its own
     /// that the guest has called, it is inside, and is waited for.
     pub(crate) fn pass<T>(&self, f: impl FnOnce() -> T) -> T {
-        let of_all = || {
-            if self.policy.is_some() { host::GATE.pass(threads::is_inside_any, f) } else { f() }
-        };
-        self.gate.pass(|| self.thread_here().is_some(), of_all)
+        self.gate.pass(|| self.thread_here().is_some(), || self.pass_all(f))
+    }
+
+    /// The same for an image that is of all stores.
+    fn pass_all<T>(&self, f: impl FnOnce() -> T) -> T {
+        if self.policy.is_some() { host::GATE.pass(threads::is_inside_any, f) } else { f() }
     }
 
     /// The number of the guest's thread that this one of the host's is in a call of.
@@ -341,12 +341,7 @@ impl Driver {
         self.pass(|| drop(unused));
         if let Some(_closed) = self.gate.close_if_empty() {
             // SAFETY: as above.
-            let free = || unsafe { store.collect(|memory| self.history.forget_memory(memory)) };
-            if self.policy.is_some() {
-                host::GATE.pass(threads::is_inside_any, free)
-            } else {
-                free()
-            };
+            self.pass_all(|| unsafe { store.collect(|memory| self.history.forget_memory(memory)) });
             self.heaps().retain(|&number, _| store.instance_numbered(number).is_some());
         }
     }

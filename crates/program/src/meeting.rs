@@ -85,10 +85,8 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn new() -> Known {
         static NOTICED: AtomicBool = AtomicBool::new(false);
-        if !NOTICED.swap(true, Ordering::SeqCst) {
-            // SAFETY: the function is as fork(2) wants it, and goes with this library, as its registration does.
-            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        }
+        // SAFETY: it does only what is allowed there, and is this library's.
+        unsafe { fork::in_children(&NOTICED, in_child) };
         let meeting = Box::new(Meeting::default());
         // SAFETY: the box stays until this is dropped, which removes it.
         let place = unsafe { MEETINGS.add(&raw const *meeting) };

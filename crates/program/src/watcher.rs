@@ -112,10 +112,8 @@ impl Watch {
     /// The operating system's.
     pub(crate) fn new(control: &Arc<Control>, policy: &Policy) -> io::Result<Watch> {
         static FORKS: AtomicBool = AtomicBool::new(false);
-        if !FORKS.swap(true, Ordering::SeqCst) {
-            // SAFETY: the function is as fork(2) wants it, and goes with this library, as its registration does.
-            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        }
+        // SAFETY: it does only what is allowed there, and is this library's.
+        unsafe { fork::in_children(&FORKS, in_child) };
         /// The signal that was taken for the first program: if a host sets another handler later, that is what it wants.
         static TAKEN: AtomicI32 = AtomicI32::new(0);
         if TAKEN.swap(policy.signal, Ordering::SeqCst) != policy.signal {

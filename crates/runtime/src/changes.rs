@@ -204,7 +204,8 @@ fn dropped(instance: &crate::Instance) -> (Vec<bool>, Vec<bool>) {
 /// Begins to track a memory.
 fn track(base: *const u8, len: usize) -> WriteTracker {
     // SAFETY: a memory begins with a page and stays mapped and readable as far as it ever was, until it is freed, of which the
-    // watch is told before (`forget`), or its store is, which the watch does not outlive in use; nothing runs in the store now, nor when the tracker is asked (see the type).
+    // watch is told before (`forget`), or its store is, which the watch does not outlive in use; nothing runs in the store now,
+    // nor when the tracker is asked (see the type).
     unsafe {
         if len > SMALL { WriteTracker::start(base, len) } else { WriteTracker::start_comparing(base, len) }
     }

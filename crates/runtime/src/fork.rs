@@ -21,6 +21,17 @@ pub fn notice() {
     }
 }
 
+/// Has a function called in every child from now on; once, however often this is called with the same `noted`.
+///
+/// # Safety
+/// The function does only what is async-signal-safe, and goes with this library, as its registration does.
+pub unsafe fn in_children(noted: &'static AtomicBool, function: unsafe extern "C" fn()) {
+    if !noted.swap(true, Ordering::SeqCst) {
+        // SAFETY: as the caller promises, which is how fork(2) wants it.
+        unsafe { libc::pthread_atfork(None, None, Some(function)) };
+    }
+}
+
 /// Deepest line of children that is told apart.
 const DEEPEST: usize = 64;
 

@@ -178,11 +178,22 @@ fn instance(
     let given = |index: usize| imports.get(index);
     let mut instance = instantiate(module.module(), &store.store, &args, &given)?;
     let used = instance.parts.let_go();
+    let inner = go_with_engine(store, module, instance, &imports);
+    let handle = InstanceRef { inner: Arc::downgrade(&inner), _used: used };
+    Ok(instance_handle(&Object::new(Kind::Instance(handle))))
+}
+
+/// Has an instance that was made with these imports go with the engine's.
+fn go_with_engine(
+    store: &Arc<StoreInner>,
+    module: &Arc<Loaded>,
+    instance: Box<WASMModuleInstanceCommon>,
+    imports: &Imports<'_>,
+) -> Arc<InstanceInner> {
     let inner = Arc::new(InstanceInner { instance, store: Arc::downgrade(store), _module: module.clone() });
     imports.linked(&inner);
-    let handle = InstanceRef { inner: Arc::downgrade(&inner), _used: used };
     inner.instance.engine_instance().keep(Box::new(inner.clone()));
-    Ok(instance_handle(&Object::new(Kind::Instance(handle))))
+    inner
 }
 
 /// Makes what is in an image in an empty store.
@@ -222,11 +233,8 @@ pub(crate) unsafe fn restore(
     for instance in made.into_iter().flatten() {
         let of = all.iter().find(|(module, _)| std::ptr::eq(instance.module(), module.module()));
         let Some((module, imports)) = of else { continue };
-        let inner =
-            Arc::new(InstanceInner { instance, store: Arc::downgrade(store), _module: (*module).clone() });
-        imports.linked(&inner);
         // It stays with the store: a call that is in progress in it may still have to be continued.
-        inner.instance.engine_instance().keep(Box::new(inner.clone()));
+        go_with_engine(store, module, instance, imports);
     }
     Ok(())
 }
