@@ -1,6 +1,6 @@
 /* wasm_c_api.h: things in a store live as long as somebody uses them, and no longer. Made and destroyed again and again in one
  * store, they take neither memory nor address space: without an end to them, 16,000 memories would be all there is of it.
- * WAYFARER_TEST_FULL=1 has it done a million times. */
+ * WAYFARER_TEST_FULL=1 has it done 200,000 times, WAYFARER_TEST_LONG=1 a million. */
 #include "c_api.h"
 
 static wasm_module_t *module;
@@ -91,7 +91,11 @@ static int descriptors(void)
 /* Does it often, and looks what of it stays. */
 static void again_and_again(void (*once)(int))
 {
-    int times = getenv("WAYFARER_TEST_FULL") ? 1000000 : getenv("CHECK_SLOW") ? 500 : 20000, warm = times / 10;
+    int times = check_asked("WAYFARER_TEST_LONG") ? 1000000
+                : check_asked("WAYFARER_TEST_FULL") ? 200000
+                : getenv("CHECK_SLOW") ? 500
+                                       : 20000;
+    int warm = times / 10;
     long before = 0;
     int open = 0;
     for (int i = 0; i < times && !check_failures_here; i++) {

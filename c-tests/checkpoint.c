@@ -17,6 +17,7 @@
 #include "wayfarer.h"
 
 #include "check.h"
+#include "report.h"
 
 #define TICKS 40
 
@@ -31,39 +32,6 @@ static int64_t ask_at;
 static wayfarer_checkpoint_args_t ask_how;
 static atomic_int ticks;
 static atomic_bool slow;
-
-static struct {
-    int calls;
-    bool ok;
-    char error[512];
-    void *image;
-    uint64_t image_size, memory_size;
-    wasm_module_inst_t inst;
-    void *user_data;
-} done;
-
-static void on_done(wasm_module_inst_t inst, const wayfarer_report_t *report, void *user_data)
-{
-    done.calls++;
-    done.ok = report->ok;
-    snprintf(done.error, sizeof done.error, "%s", report->error ? report->error : "");
-    free(done.image);
-    done.image = NULL;
-    if (report->image) {
-        done.image = malloc(report->image_size);
-        memcpy(done.image, report->image, report->image_size);
-    }
-    done.image_size = report->image_size;
-    done.memory_size = report->memory_size;
-    done.inst = inst;
-    done.user_data = user_data;
-}
-
-static void forget_done(void)
-{
-    free(done.image);
-    memset(&done, 0, sizeof done);
-}
 
 static int32_t tick(wasm_exec_env_t env, int64_t n)
 {

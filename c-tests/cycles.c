@@ -2,6 +2,7 @@
 #include "wayfarer.h"
 
 #include "check.h"
+#include "report.h"
 
 /* Rounds of the guest's loop, each of which tells the host. */
 #define TICKS 3
@@ -9,22 +10,6 @@
 static struct check_guest_state guest;
 static wayfarer_checkpoint_args_t how;
 static int64_t ask_at;
-static void *image;
-static uint64_t image_size;
-
-static void on_done(wasm_module_inst_t inst, const wayfarer_report_t *report, void *user_data)
-{
-    (void)inst;
-    (void)user_data;
-    if (!CHECK(report->ok && report->image)) {
-        fprintf(stderr, "%s\n", report->error ? report->error : "");
-        return;
-    }
-    free(image);
-    image_size = report->image_size;
-    image = malloc(image_size);
-    memcpy(image, report->image, image_size);
-}
 
 static int32_t tick(wasm_exec_env_t env, int64_t n)
 {
@@ -86,13 +71,14 @@ static void checkpoint_cycle(int nth)
     wasm_module_inst_t inst = instantiate();
     ask_at = nth % TICKS + 1;
     how.then = nth & 1 ? WAYFARER_STOP : WAYFARER_CONTINUE;
-    bool done = ticks(inst, &result);
+    bool ended = ticks(inst, &result);
     ask_at = 0;
-    CHECK(done == (how.then == WAYFARER_CONTINUE));
-    CHECK(!done || result == expected);
+    CHECK(ended == (how.then == WAYFARER_CONTINUE));
+    CHECK(!ended || result == expected);
     wasm_runtime_deinstantiate(inst);
 
-    inst = wayfarer_restore_from_memory(guest.module, NULL, image, image_size, guest.error, sizeof guest.error);
+    CHECK_STR(done.error, "");
+    inst = wayfarer_restore_from_memory(guest.module, NULL, done.image, done.image_size, guest.error, sizeof guest.error);
     if (!CHECK(inst != NULL)) {
         fprintf(stderr, "%s\n", guest.error);
         return;
@@ -166,8 +152,8 @@ static void cycles(const char *name, void (*cycle)(int), int rounds)
     if (!CHECK(before.bytes == 0 || grown < 256 + rounds)) {
         fprintf(stderr, "%ld KiB more after %d cycles\n", grown, rounds);
     }
-    free(image);
-    image = NULL;
+    free(done.image);
+    done.image = NULL;
     check_close(&guest);
 }
 

@@ -5,6 +5,7 @@
 #include "wayfarer.h"
 
 #include "check.h"
+#include "report.h"
 
 static uint32_t deep = 100000;
 
@@ -20,31 +21,6 @@ static int ask_at;
 static int calls, expected_calls;
 static wayfarer_checkpoint_args_t how;
 
-static struct {
-    int calls;
-    bool ok;
-    char error[256];
-    void *image;
-    uint64_t size;
-} done;
-
-static void on_done(wasm_module_inst_t inst, const wayfarer_report_t *report, void *user_data)
-{
-    (void)inst;
-    (void)user_data;
-    done.calls++;
-    done.ok = report->ok;
-    snprintf(done.error, sizeof done.error, "%s", report->error ? report->error : "");
-    free(done.image);
-    done.image = NULL;
-    done.size = 0;
-    if (report->image) {
-        done.size = report->image_size;
-        done.image = malloc(done.size);
-        memcpy(done.image, report->image, done.size);
-    }
-}
-
 static void at(wasm_exec_env_t env, int32_t n)
 {
     (void)n;
@@ -57,8 +33,7 @@ static NativeSymbol symbols[] = { { "at", (void *)at, "(i)", NULL } };
 
 static void begin(int asks, uint32_t then)
 {
-    free(done.image);
-    memset(&done, 0, sizeof done);
+    forget_done();
     memset(&how, 0, sizeof how);
     how.then = then;
     calls = 0;
@@ -124,7 +99,7 @@ static void from_home_to_home(const char *name, uint32_t n, int64_t expected, in
         REQUIRE(done.ok && done.image);
         home = (home + 1) % home_count;
         struct check_guest_state *guest = &homes[home];
-        inst = wayfarer_restore_from_memory(guest->module, NULL, done.image, done.size, guest->error,
+        inst = wayfarer_restore_from_memory(guest->module, NULL, done.image, done.image_size, guest->error,
                                             sizeof guest->error);
         if (!CHECK(inst != NULL)) {
             fprintf(stderr, "%s\n", guest->error);

@@ -180,7 +180,13 @@ TEST(another_thread_was_taking_a_checkpoint)
     REQUIRE(start(&thread, take, inst));
     pid_t pid = fork_child();
     if (pid == 0) {
+        wayfarer_report_t report;
+        char error[256] = "";
+        go_on = true;
         CHECK_INT(ticks(inst), expected);
+        CHECK(wayfarer_checkpoint(inst, NULL, &report, error, sizeof error));
+        CHECK_STR(error, "");
+        CHECK_INT(wayfarer_checkpoint_count(inst), 1);
         end_child();
     }
     check_child(pid);

@@ -9,6 +9,7 @@
 #include "wayfarer.h"
 
 #include "check.h"
+#include "report.h"
 
 static struct check_guest_state guest;
 
@@ -23,23 +24,6 @@ struct device {
 static struct device device;
 static int64_t ask_at;
 static int64_t served;
-static void *image;
-static uint64_t image_size;
-static char error[512];
-
-static void keep_image(wasm_module_inst_t inst, const wayfarer_report_t *report, void *user_data)
-{
-    (void)inst;
-    (void)user_data;
-    free(image);
-    image = NULL;
-    snprintf(error, sizeof error, "%s", report->error ? report->error : "");
-    if (report->ok) {
-        image = malloc(report->image_size);
-        memcpy(image, report->image, report->image_size);
-        image_size = report->image_size;
-    }
-}
 
 static int64_t next(wasm_exec_env_t env)
 {
@@ -47,7 +31,7 @@ static int64_t next(wasm_exec_env_t env)
         wayfarer_checkpoint_args_t args;
         memset(&args, 0, sizeof args);
         args.then = WAYFARER_STOP;
-        wayfarer_checkpoint_request(wasm_runtime_get_module_inst(env), &args, keep_image, NULL, NULL, 0);
+        wayfarer_checkpoint_request(wasm_runtime_get_module_inst(env), &args, on_done, NULL, NULL, 0);
     }
     device.state = device.state * 6364136223846793005u + 1442695040888963407u;
     return (int64_t)(device.state >> 33);
@@ -109,7 +93,7 @@ static NativeSymbol symbols[] = {
 
 static wasm_module_inst_t restored(void)
 {
-    return wayfarer_restore_from_memory(guest.module, NULL, image, image_size, guest.error, sizeof guest.error);
+    return wayfarer_restore_from_memory(guest.module, NULL, done.image, done.image_size, guest.error, sizeof guest.error);
 }
 
 static bool drain(wasm_module_inst_t inst, int64_t n, int64_t *sum)
@@ -139,7 +123,7 @@ TEST(state_comes_back)
     CHECK_INT(device.saves, 1);
     CHECK(device.inst == inst);
     wasm_runtime_deinstantiate(inst);
-    REQUIRE(image != NULL);
+    REQUIRE(done.image != NULL);
 
     /* Meanwhile the device was used otherwise. */
     device.state = 7;
@@ -193,8 +177,8 @@ TEST(state_that_cannot_be_saved)
     /* No image, and so no stop. */
     CHECK(drain(inst, 50, &sum));
     CHECK_INT(sum, expected);
-    CHECK(image == NULL);
-    CHECK_HAS(error, "the state of native module 'device' cannot be saved");
+    CHECK(done.image == NULL);
+    CHECK_HAS(done.error, "the state of native module 'device' cannot be saved");
     CHECK_INT(wayfarer_checkpoint_count(inst), 0);
     ask_at = 0;
     device.refuse_save = false;
@@ -228,7 +212,7 @@ static void *disturb(void *unused)
     sleep_ms(20);
     wayfarer_report_t report;
     order.taken = wayfarer_checkpoint(order.inst, &args, &report, order.error, sizeof order.error);
-    keep_image(order.inst, &report, NULL);
+    on_done(order.inst, &report, NULL);
     wayfarer_image_free((void *)report.image, report.image_size);
     if (order.send) {
         sleep_ms(20);
@@ -274,7 +258,7 @@ TEST(a_wait_that_is_restored)
     CHECK_STR(wasm_runtime_get_exception(inst), "Exception: stopped by checkpoint");
     CHECK_INT(waits, 1);
     wasm_runtime_deinstantiate(inst);
-    REQUIRE(image != NULL);
+    REQUIRE(done.image != NULL);
 
     CHECK_INT(write(pipe_fds[1], "B", 1), 1);
     inst = restored();
@@ -296,7 +280,7 @@ int main(void)
     RUN(state_that_cannot_be_saved);
     RUN(a_wait_that_goes_on);
     RUN(a_wait_that_is_restored);
-    free(image);
+    free(done.image);
     check_close(&guest);
     wasm_runtime_destroy();
     return check_result();

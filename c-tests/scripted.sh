@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Hosts that do random things, undisturbed, and stopped and restored again and again. Run by `run`, which sets HOSTS and GUESTS.
-# SCRIPTED_SEED: where to begin (1); SCRIPTED_COUNT: how many (300; 2000 with WAYFARER_TEST_FULL=1).
+# SCRIPTED_SEED: where to begin (1); SCRIPTED_COUNT: how many (300; 1000 with WAYFARER_TEST_FULL=1).
 set -u
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 count=300
-[ -n "${WAYFARER_TEST_FULL:-}" ] && count=2000
+[ -n "${WAYFARER_TEST_FULL:-}" ] && count=1000
 count=${SCRIPTED_COUNT:-$count}
 # Both at a time: they wait for processes more than they work.
 hosts=(scripted scripted_c)

@@ -136,6 +136,10 @@ static void *end_it_when_asked(void *times)
 {
     for (int i = 1; i <= (int)(intptr_t)times; i++) {
         while (asked < i) {
+            /* Elsewhere than under valgrind, which has one processor for all threads, it is to be as quick as it can. */
+            if (check_slow()) {
+                sched_yield();
+            }
         }
         wasm_runtime_terminate(guest.inst);
         done = i;
@@ -147,7 +151,7 @@ static void *end_it_when_asked(void *times)
 TEST(what_ends_a_call_does_not_end_the_next)
 {
     pthread_t thread;
-    int times = 5000, ended = 0;
+    int times = check_slow() ? 100 : 5000, ended = 0;
     REQUIRE(check_open(&guest, "spin.wasm", 0));
     REQUIRE(pthread_create(&thread, NULL, end_it_when_asked, (void *)(intptr_t)times) == 0);
     for (int i = 1; i <= times; i++) {

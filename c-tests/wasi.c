@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "wayfarer.h"
+
 #include "check.h"
 
 static char scratch[] = "/tmp/c-tests-wasi-XXXXXX";
@@ -107,6 +109,62 @@ TEST(directories_and_streams)
     CHECK_STR(contents(in_scratch("stdout")), "copied\ncopied\nhost\n");
     CHECK_INT(close(in), 0);
     CHECK_INT(close(out), 0);
+}
+
+TEST(files_in_memory)
+{
+    struct check_guest_state guest;
+    char *argv[] = { (char *)"guest", (char *)"copy", (char *)"/in/source", (char *)NULL };
+    char target[256], map[256];
+    write_file("source", "from a file\n");
+    write_file("stdin", "from stdin\n");
+    write_file("in-memory", "as it was\n");
+    snprintf(target, sizeof target, "%s/in-memory", scratch);
+    snprintf(map, sizeof map, "/in::%s", scratch);
+    argv[3] = target;
+    const char *dirs[] = { scratch };
+    const char *maps[] = { map };
+    REQUIRE(check_load(&guest, "program.wasm"));
+    CHECK(!wayfarer_set_wasi(NULL, "memory"));
+    CHECK(!wayfarer_set_wasi(guest.module, NULL));
+    CHECK(!wayfarer_set_wasi(guest.module, "floppy"));
+    CHECK(!wayfarer_instantiation_args_set_wasi(NULL, "memory"));
+    CHECK(wayfarer_set_wasi(guest.module, "memory"));
+    struct InstantiationArgs2 *args;
+    REQUIRE(wasm_runtime_instantiation_args_create(&args));
+    CHECK(!wayfarer_instantiation_args_set_wasi(args, "floppy"));
+    /* For the module, for one instantiation, and for the module again: what is said for the instantiation counts. */
+    const char *expected[] = { "as it was\n", "from a file\nfrom stdin\n", "as it was\n" };
+    for (int i = 0; i < 3; i++) {
+        int in = open(in_scratch("stdin"), O_RDONLY);
+        int out = open("/dev/null", O_WRONLY);
+        REQUIRE(in >= 0 && out >= 0);
+        write_file("in-memory", "as it was\n");
+        wasm_runtime_set_wasi_args_ex(guest.module, dirs, 1, maps, 1, NULL, 0, argv, 4, in, out, -1);
+        CHECK(wayfarer_instantiation_args_set_wasi(args, i == 1 ? "linux" : "memory"));
+        guest.inst = i == 2 ? wasm_runtime_instantiate(guest.module, 0, 0, guest.error, sizeof guest.error)
+                            : wasm_runtime_instantiate_ex2(guest.module, args, guest.error, sizeof guest.error);
+        REQUIRE(guest.inst != NULL);
+        CHECK(wasm_application_execute_main(guest.inst, 0, NULL));
+        CHECK_INT(wasm_runtime_get_wasi_exit_code(guest.inst), 0);
+        wasm_runtime_deinstantiate(guest.inst);
+        guest.inst = NULL;
+        CHECK_STR(contents(target), expected[i]);
+        close(in);
+        close(out);
+    }
+    /* The environment is only asked where the host has said nothing. */
+    wasm_runtime_set_wasi_args(guest.module, dirs, 1, NULL, 0, NULL, 0, argv, 4);
+    setenv("WAYFARER_WASI", "floppy", 1);
+    CHECK(check_instantiate(&guest, 0));
+    check_close(&guest);
+    REQUIRE(check_load(&guest, "program.wasm"));
+    wasm_runtime_set_wasi_args(guest.module, dirs, 1, NULL, 0, NULL, 0, argv, 4);
+    CHECK(!wasm_runtime_instantiate(guest.module, 0, 0, guest.error, sizeof guest.error));
+    CHECK(strstr(guest.error, "WAYFARER_WASI=floppy: there is no WASI implementation `floppy`") != NULL);
+    unsetenv("WAYFARER_WASI");
+    wasm_runtime_instantiation_args_destroy(args);
+    check_close(&guest);
 }
 
 TEST(a_pipe_that_nobody_reads)
@@ -218,13 +276,14 @@ int main(void)
     RUN(arguments_environment_and_output);
     RUN(proc_exit_through_a_plain_call);
     RUN(directories_and_streams);
+    RUN(files_in_memory);
     RUN(a_pipe_that_nobody_reads);
     RUN(no_way_out_of_a_directory);
     RUN(arguments_as_an_object);
     RUN(directories_that_are_not_there);
     RUN(address_pools);
     wasm_runtime_destroy();
-    static const char *const files[] = { "source", "stdin", "stdout", "target", "passwd" };
+    static const char *const files[] = { "source", "stdin", "stdout", "target", "passwd", "in-memory" };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         unlink(in_scratch(files[i]));
     }

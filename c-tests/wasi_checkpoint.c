@@ -260,6 +260,120 @@ TEST(a_write_is_restored_half_way)
     close(file);
 }
 
+/* Takes a checkpoint that carries what it is told to, and has the guest end with it. */
+static void *carry(void *unused)
+{
+    static const char *carried[] = { "reopen-hash", "carry:/data/target" };
+    static const char *wrong[] = { "carry", "keep:/data" };
+    struct timespec time = { 0, 100000000 };
+    wayfarer_checkpoint_args_t args;
+    (void)unused;
+    memset(&args, 0, sizeof args);
+    args.path = image;
+    args.then = WAYFARER_STOP;
+    CHECK_INT(write(order.input, "first half, ", 12), 12);
+    nanosleep(&time, NULL);
+    args.files = wrong;
+    args.file_count = 2;
+    CHECK(!wayfarer_checkpoint(order.inst, &args, NULL, order.error, sizeof order.error));
+    CHECK_HAS(order.error, "keep:/data: expected `reopen`, `reopen-hash`, `carry` or `ignore`");
+    order.error[0] = '\0';
+    args.files = carried;
+    order.taken = wayfarer_checkpoint(order.inst, &args, NULL, order.error, sizeof order.error);
+    return NULL;
+}
+
+/* What is restored with these choices of the module's and of the instance's; what becomes of the target then. */
+static const char *restored(const char *of_module, const char *of_instance)
+{
+    int pipe_fds[2];
+    if (pipe(pipe_fds) != 0) {
+        exit(2);
+    }
+    CHECK_INT(write(pipe_fds[1], "the rest\n", 9), 9);
+    close(pipe_fds[1]);
+    struct InstantiationArgs2 *args = arguments(pipe_fds[0], output("stdout3"));
+    CHECK(wayfarer_set_restore_files(guest.module, of_module ? &of_module : NULL, of_module ? 1 : 0, NULL, 0));
+    if (of_instance) {
+        CHECK(wayfarer_instantiation_args_set_restore_files(args, &of_instance, 1, NULL, 0));
+    }
+    wasm_module_inst_t inst =
+        wayfarer_restore_from_path(guest.module, args, image, guest.error, sizeof guest.error);
+    wasm_runtime_instantiation_args_destroy(args);
+    if (inst) {
+        CHECK(wasm_application_execute_main(inst, 0, NULL));
+        wasm_runtime_deinstantiate(inst);
+    }
+    close(pipe_fds[0]);
+    return inst ? contents(target) : NULL;
+}
+
+static void put_target(const char *text)
+{
+    FILE *file = fopen(target, "wb");
+    if (!file) {
+        exit(2);
+    }
+    fputs(text, file);
+    fclose(file);
+}
+
+TEST(a_host_says_which_files_are_carried_and_what_becomes_of_others)
+{
+    static const char whole[] = "from a file\nfirst half, the rest\n";
+    int pipe_fds[2];
+    pthread_t thread;
+    REQUIRE(pipe(pipe_fds) == 0);
+    unlink(target);
+    struct InstantiationArgs2 *args = arguments(pipe_fds[0], output("stdout"));
+    memset(&order, 0, sizeof order);
+    order.inst = wasm_runtime_instantiate_ex2(guest.module, args, guest.error, sizeof guest.error);
+    order.input = pipe_fds[1];
+    wasm_runtime_instantiation_args_destroy(args);
+    REQUIRE(order.inst && pthread_create(&thread, NULL, carry, NULL) == 0);
+    CHECK(!wasm_application_execute_main(order.inst, 0, NULL));
+    pthread_join(thread, NULL);
+    CHECK_STR(order.error, "");
+    CHECK(order.taken);
+    wasm_runtime_deinstantiate(order.inst);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+
+    /* What the guest has written is in its own buffer. */
+    CHECK_STR(contents(target), "");
+    unlink(target);
+    CHECK_STR(restored(NULL, NULL), whole);
+
+    put_target("another");
+    CHECK(restored(NULL, NULL) == NULL);
+    CHECK_HAS(guest.error, "the image carries `target` in `/data`: another file is there");
+    CHECK(restored("replace:/data/source", NULL) == NULL);
+    CHECK_STR(contents(target), "another");
+    CHECK_STR(restored("replace:/data/target", NULL), whole);
+
+    /* The instance's wins over the module's. */
+    put_target("what was written after the checkpoint, by the same program");
+    CHECK(restored("truncate", "same") == NULL);
+    CHECK_STR(restored("same", "truncate"), whole);
+    put_target("what was written after the checkpoint, by the same program");
+    CHECK_STR(restored("changed", NULL), "from a file\nfirst half, the rest\noint, by the same program");
+    CHECK(wayfarer_set_restore_files(guest.module, NULL, 0, NULL, 0));
+}
+
+TEST(choices_that_are_none_change_nothing)
+{
+    const char *wrong[] = { "truncate", "keep" };
+    struct InstantiationArgs2 *args = arguments(-1, -1);
+    CHECK(!wayfarer_set_restore_files(guest.module, wrong, 2, guest.error, sizeof guest.error));
+    CHECK_HAS(guest.error, "keep: expected `same`, `changed`, `truncate` or `replace`");
+    guest.error[0] = '\0';
+    CHECK(!wayfarer_instantiation_args_set_restore_files(args, wrong, 2, guest.error, sizeof guest.error));
+    CHECK_HAS(guest.error, "keep: expected");
+    CHECK(!wayfarer_set_restore_files(NULL, wrong, 1, NULL, 0));
+    CHECK(!wayfarer_instantiation_args_set_restore_files(NULL, wrong, 1, NULL, 0));
+    wasm_runtime_instantiation_args_destroy(args);
+}
+
 TEST(a_file_that_is_gone)
 {
     unlink(target);
@@ -288,6 +402,8 @@ int main(void)
     RUN(the_wait_goes_on);
     RUN(the_wait_is_restored);
     RUN(a_file_that_is_gone);
+    RUN(a_host_says_which_files_are_carried_and_what_becomes_of_others);
+    RUN(choices_that_are_none_change_nothing);
     RUN(a_write_in_a_storm_writes_everything);
     RUN(a_write_is_restored_half_way);
     check_close(&guest);

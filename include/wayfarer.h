@@ -39,6 +39,38 @@ typedef enum wayfarer_then_t {
 } wayfarer_then_t;
 
 /**
+ * What a watched function does.
+ */
+typedef enum wayfarer_watch_kind_t {
+    /**
+     * It was called, and is about to begin.
+     */
+    WAYFARER_ENTERED = 0,
+    /**
+     * It has returned: itself, or a function that it has called in tail position.
+     */
+    WAYFARER_RETURNED = 1,
+    /**
+     * A call in tail position has led from it to another watched function, which is about to be entered and returns in its
+     * place.
+     */
+    WAYFARER_TAIL_CALLED = 2,
+    /**
+     * It will not return: its thread has ended with an exception.
+     */
+    WAYFARER_TRAPPED = 3,
+    /**
+     * It will not return: the program has ended itself.
+     */
+    WAYFARER_EXITED = 4,
+} wayfarer_watch_kind_t;
+
+/**
+ * Whether a standard stream of the guest's may stay behind when it is checkpointed. It must not call into the guest.
+ */
+typedef bool (*wayfarer_leaves_t)(uint32_t fd, void *leaves_data);
+
+/**
  * What kind of checkpoint to take. Zero it first: that is an image to memory, uncompressed, and the guest goes on. It may
  * get more fields at its end: the functions that take it are told how large it is where they are called.
  */
@@ -63,6 +95,42 @@ typedef struct wayfarer_checkpoint_args_t {
      * What becomes of the guest.
      */
     enum wayfarer_then_t then;
+    /**
+     * What the image holds of files that the guest has open, as `iwasm --checkpoint-files` takes it: so many texts `POLICY` or
+     * `POLICY:PREFIX`. POLICY is `reopen` (path, size and time), `reopen-hash`, `carry` (all of its bytes, too) or `ignore`; that of the
+     * longest PREFIX of a path counts. NULL: as the environment says (WAYFARER_CHECKPOINT_FILES), or else `reopen` for all.
+     */
+    const char *const *files;
+    /**
+     * How many these are.
+     */
+    uint32_t file_count;
+    /**
+     * The folder in which the members of a group meet (see `iwasm --checkpoint-group`): an image is taken of all of them at once, or of
+     * none, and what is on its way between them is in it. Each member orders its own, but for those whose environment or flags say that
+     * they are members, which are asked; who is first waits for the others. All are processes of one machine. Takes a `path`. NULL:
+     * of this program alone.
+     */
+    const char *group;
+    /**
+     * How many members there are.
+     */
+    uint32_t group_size;
+    /**
+     * How long the others are waited for, in milliseconds; 0: 30 seconds.
+     */
+    uint32_t group_limit_ms;
+    /**
+     * Asked, while the guest stands still, of each of its standard streams that is an end of a pipe or a Unix stream to a program that
+     * is not checkpointed with it. True: it may stay behind, with what is in it, and who restores the image gives another in its
+     * place (wasm_runtime_instantiation_args_set_wasi_stdio). False: there is no image, and the report names the descriptor. NULL: all
+     * may.
+     */
+    wayfarer_leaves_t leaves;
+    /**
+     * Handed to `leaves`. Valid for as long as the checkpoint can be taken.
+     */
+    void *leaves_data;
 } wayfarer_checkpoint_args_t;
 
 /**
@@ -152,6 +220,49 @@ typedef struct wayfarer_call_t {
     uint32_t thread_id;
 } wayfarer_call_t;
 
+/**
+ * What is told of a watched function. It is good until the call-back returns, with all that it points to.
+ */
+typedef struct wayfarer_watch_event_t {
+    /**
+     * What it does.
+     */
+    enum wayfarer_watch_kind_t kind;
+    /**
+     * Its index in the module.
+     */
+    uint32_t function;
+    /**
+     * Its name; NULL if the module has none for it.
+     */
+    const char *name;
+    /**
+     * What it was called with.
+     */
+    const wasm_val_t *args;
+    /**
+     * How many there are.
+     */
+    uint32_t num_args;
+    /**
+     * How many results there are: 0 if it did not return.
+     */
+    uint32_t num_results;
+    /**
+     * Its results.
+     */
+    const wasm_val_t *results;
+} wayfarer_watch_event_t;
+
+/**
+ * Told of a watched function, on the thread that runs it. It may do what a native function may that the guest has called, but not
+ * raise an exception: so it may read and write the guest's memory, and ask for a checkpoint. If it calls the guest, checkpoints are
+ * refused until that call has returned.
+ */
+typedef void (*wayfarer_watch_t)(wasm_exec_env_t exec_env,
+                                 const struct wayfarer_watch_event_t *event,
+                                 void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -192,6 +303,52 @@ bool wayfarer_set_image_mode(uint32_t mode);
  */
 WASM_RUNTIME_API_EXTERN
 void wayfarer_set_stop_limit(uint64_t milliseconds);
+
+/**
+ * Has all threads of the guest stand still: at stable points, or in host calls that will be made again (WASI's, and native
+ * functions that use wayfarer_call_again). Until wayfarer_resume_threads, calls of the host's wait, as do allocations; only this
+ * thread may still look at the instance, change it and allocate in it, but not call it: that fails with an exception.
+ * wayfarer_checkpoint takes an image of the suspended program. wasm_runtime_terminate ends the calls, and the suspension with
+ * them. Instances of wasm_c_api.h in one store are suspended together.
+ *
+ * Returns false, with the reason in `error_buf`, if a thread is in a native function and does not come back within the stop limit
+ * (wayfarer_set_stop_limit; the function is named, and all go on), if it is suspended already, or if this thread is running the
+ * guest.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_suspend_threads(wasm_module_inst_t module_inst,
+                              char *error_buf,
+                              uint32_t error_buf_size);
+
+/**
+ * Has the guest's threads go on that wayfarer_suspend_threads has stopped; from any thread. False if it was not suspended.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_resume_threads(wasm_module_inst_t module_inst);
+
+/**
+ * Writes to a descriptor, as text, which functions are running in each thread of the guest: lines as
+ * wasm_runtime_dump_call_stack prints them, innermost first, with the byte of the module each stands at, interpreted and compiled
+ * alike. The threads stand still for it and go on. One in a native function that does not come back within the stop limit
+ * (wayfarer_set_stop_limit) is said to be there, by the function's name. Of a thread with a native function on its stack that has
+ * called back, only that is said. Instances of wasm_c_api.h in one store are shown together.
+ *
+ * From any thread but one that is running the guest. Returns false, with the reason in `error_buf`, if nothing was written.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_dump_stacks(wasm_module_inst_t module_inst,
+                          int fd,
+                          char *error_buf,
+                          uint32_t error_buf_size);
+
+/**
+ * Asks for what wayfarer_dump_stacks writes: the guest's thread that comes to a stable point first writes it, or the next that
+ * the host calls. Async-signal-safe: may be called from a signal handler, on any thread. The descriptor has to stay open until
+ * then. False if it is none, if eight requests are waiting, or if the code cannot be stopped.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_dump_stacks_request(wasm_module_inst_t module_inst,
+                                  int fd);
 
 /**
  * Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
@@ -290,6 +447,11 @@ bool wayfarer_resume(wasm_exec_env_t exec_env,
                      uint32_t *argv);
 
 /**
+ * Version of this library as text, such as `0.1.0`.
+ */
+WASM_RUNTIME_API_EXTERN const char *wayfarer_version(void);
+
+/**
  * Lets a native module take part in checkpoints: `save` is called for every image, `restore` for every instance that is
  * made from one, before any guest code runs. `name` and `version` find the state again; a module that is registered
  * again under its name replaces the former. For all instances of the process. False if an argument is missing.
@@ -336,9 +498,30 @@ WASM_RUNTIME_API_EXTERN
 void wayfarer_call_again(wasm_exec_env_t exec_env);
 
 /**
- * Version of this library as text, such as `0.1.0`.
+ * Locks `len` bytes of a file that the guest has open as descriptor `fd`, from `start` on (0: all from there): for natives that give
+ * guests what preview 1 has not. `lock` is 0 to unlock them, 1 for a lock that others may share, 2 for one of its own. It is of the
+ * kernel's for open files (F_OFD_SETLK); nobody is waited for. Images hold a guest's locks, and they are taken again, in their order,
+ * before it goes on. Returns false, with who holds it in `error_buf`, if another has one that does not go with it.
  */
-WASM_RUNTIME_API_EXTERN const char *wayfarer_version(void);
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_lock_file(wasm_module_inst_t module_inst,
+                        uint32_t fd,
+                        uint32_t lock,
+                        uint64_t start,
+                        uint64_t len,
+                        char *error_buf,
+                        uint32_t error_buf_size);
+
+/**
+ * As wayfarer_lock_file, with the kind of lock that flock(2) takes: on the file as a whole, and without regard to locks on ranges.
+ * One that is to become another, and cannot, stays what it was if nobody else takes it in between.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_lock_whole_file(wasm_module_inst_t module_inst,
+                              uint32_t fd,
+                              uint32_t lock,
+                              char *error_buf,
+                              uint32_t error_buf_size);
 
 /**
  * Asks for a checkpoint of a whole store: all its instances, and the calls of all threads that are in progress in them. It is
@@ -355,6 +538,28 @@ bool wayfarer_store_checkpoint_request_sized(struct wasm_store_t *store,
                                              void *user_data,
                                              char *error_buf,
                                              uint32_t error_buf_size);
+
+/**
+ * wayfarer_suspend_threads for a whole store.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_suspend_threads(struct wasm_store_t *store,
+                                    char *error_buf,
+                                    uint32_t error_buf_size);
+
+/**
+ * wayfarer_resume_threads for a whole store.
+ */
+WASM_RUNTIME_API_EXTERN bool wayfarer_store_resume_threads(struct wasm_store_t *store);
+
+/**
+ * wayfarer_dump_stacks for a whole store.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_store_dump_stacks(struct wasm_store_t *store,
+                                int fd,
+                                char *error_buf,
+                                uint32_t error_buf_size);
 
 /**
  * Takes a checkpoint of a whole store and waits until it is there. May be called from any thread but one that is in a call of
@@ -447,6 +652,47 @@ struct wasm_trap_t *wayfarer_store_resume(struct wasm_store_t *store,
                                           struct wasm_val_vec_t *results);
 
 /**
+ * Has calls of a function of an instance told: `entered` when it begins, `left` when it was left, however that was; either may be
+ * NULL. The function is named by an export, or by the name section. Only its own calls cost anything: it is interpreted from now on, in
+ * every running mode, and what it calls runs as it did. So it must not be in compiled code that is there already: an `.aot` file is to be
+ * made with `wamrc --watch`, and where code is compiled while it runs, the function is to be watched before that.
+ *
+ * Events of a thread are in the order in which things happen, and nested. A call that is in progress is not told of. In a program that
+ * was restored, the host asks again, and is told of returns of calls that were watched when the checkpoint was taken, with what
+ * they were called with; that is so in every running mode.
+ *
+ * Returns a number for wayfarer_unwatch, or 0 with the reason in `error_buf`.
+ */
+WASM_RUNTIME_API_EXTERN
+uint64_t wayfarer_watch_function(wasm_module_inst_t module_inst,
+                                 const char *function,
+                                 wayfarer_watch_t entered,
+                                 wayfarer_watch_t left,
+                                 void *user_data,
+                                 char *error_buf,
+                                 uint32_t error_buf_size);
+
+/**
+ * The same for a function by its index in the module.
+ */
+WASM_RUNTIME_API_EXTERN
+uint64_t wayfarer_watch_function_at(wasm_module_inst_t module_inst,
+                                    uint32_t function,
+                                    wayfarer_watch_t entered,
+                                    wayfarer_watch_t left,
+                                    void *user_data,
+                                    char *error_buf,
+                                    uint32_t error_buf_size);
+
+/**
+ * Has a function not told of any more to those who asked with this number. An event that is on its way in another thread may still
+ * come. Returns false if the instance has no such watch.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_unwatch(wasm_module_inst_t module_inst,
+                      uint64_t watch);
+
+/**
  * Has modules that are loaded from now on run in deterministic mode, or not. In it, NaNs whose bits the WebAssembly
  * specification leaves open are the canonical one, so that a program gets the same bits in every engine, at every
  * optimization level and on every architecture. Without a call, the variable WAYFARER_DETERMINISTIC decides; without that,
@@ -457,6 +703,86 @@ struct wasm_trap_t *wayfarer_store_resume(struct wasm_store_t *store,
  */
 WASM_RUNTIME_API_EXTERN
 void wayfarer_set_deterministic(bool deterministic);
+
+/**
+ * Says whose files WASI programs of a module see that are instantiated from now on: "linux", the host's; "portable", the
+ * host's by what every system has; or "memory", files in memory, which travel in images. Directories are then read into memory when an instance is made (also out of a tar file, if a
+ * file is given for one); what the program changes stays in memory, and the host's files are as they were. Standard streams,
+ * sockets and clocks are the host's in any case.
+ *
+ * Without a call, the variable WAYFARER_WASI decides; without that, files are Linux's. An image of a program whose files are in
+ * memory is then restored with them; if others were asked for, the directories must have the same files, or it is refused.
+ *
+ * False, and nothing has changed, if there is no file system of that name.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_set_wasi(wasm_module_t module,
+                       const char *name);
+
+/**
+ * wayfarer_set_wasi for one instantiation.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_instantiation_args_set_wasi(struct InstantiationArgs2 *args,
+                                          const char *name);
+
+/**
+ * Says what restores of a module do about files that the program has open and that are not what they were, as `iwasm
+ * --restore-files` takes it: `count` texts `CHOICE` or `CHOICE:PREFIX`. CHOICE is "same" (the restore is refused: so it is without a
+ * call), "changed" (whatever is there is opened), "truncate" (one that has grown is cut off at the size that it had) or "replace"
+ * (one that the image carries takes its place); that of the longest PREFIX of a path counts. For wayfarer_restore_from_path and its
+ * kin, for the stores that are restored with this module, and in place of WAYFARER_RESTORE_FILES.
+ *
+ * False, with the reason in `error_buf` (which may be NULL), and nothing has changed, if a text is none of these.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_set_restore_files(wasm_module_t module,
+                                const char *const *choices,
+                                uint32_t count,
+                                char *error_buf,
+                                uint32_t error_buf_size);
+
+/**
+ * wayfarer_set_restore_files for one instance.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_instantiation_args_set_restore_files(struct InstantiationArgs2 *args,
+                                                   const char *const *choices,
+                                                   uint32_t count,
+                                                   char *error_buf,
+                                                   uint32_t error_buf_size);
+
+/**
+ * Has instances that are made from now on, in this process, log their WASI calls in a file, or in none if `path` is NULL, whatever
+ * the environment says (WAYFARER_RECORD): each call with its arguments and result, and the bytes that it read and wrote by their
+ * SHA-256. `wayfarer log` prints it. A file that is there must be the log of a program whose module is the same: it is gone on
+ * with. If it cannot be, instantiation fails; what cannot be written later is said on standard error, and changes nothing else.
+ * Children of this process write nothing to it.
+ */
+WASM_RUNTIME_API_EXTERN
+void wayfarer_set_record(const char *path);
+
+/**
+ * Says which functions of modules that are loaded from now on are `fopen`, `fdopen`, `freopen` and `fclose`, by index, as
+ * `iwasm --stdio-map` takes it: "fopen=17,fdopen=23,fclose=19"; or "none": open streams are not to be known. For modules whose names
+ * don't say so. NULL: as if nothing had been said; then the variable WAYFARER_STDIO_MAP decides.
+ *
+ * False, with the reason in `error_buf` (which may be NULL), and nothing has changed, if it cannot be understood.
+ */
+WASM_RUNTIME_API_EXTERN
+bool wayfarer_set_stdio_map(const char *map,
+                            char *error_buf,
+                            uint32_t error_buf_size);
+
+/**
+ * Has instances that are made from now on, in this process, log their WASI calls in a file, or in none if `path` is NULL, whatever
+ * the environment says (WAYFARER_RECORD): each call with its arguments and result, and the bytes that it read and wrote by their
+ * SHA-256. `wayfarer log` prints it. A file that is there must be the log of a program whose module is the same: it is gone on
+ * with. If it cannot be, instantiation fails; what cannot be written later is said on standard error, and changes nothing else.
+ * Children of this process write nothing to it.
+ */
+WASM_RUNTIME_API_EXTERN
+void wayfarer_set_record(const char *path);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compiles the C programs among the tests' guests, tests/guests/*.c, to WebAssembly, and fetches CPython.
+# Compiles the C programs among the tests' guests, tests/guests/*.c, to WebAssembly, and one with SQLite in it; fetches that, and
+# CPython.
 # usage: build-guests.sh [DIRECTORY]          (default: guests/ in cargo's target folder)
 # A line "// clang: FLAGS" in a program adds flags.
 set -euo pipefail
@@ -24,3 +25,10 @@ for source in tests/guests/*.c; do
         -o "$directory/$name.wasm" "$source"
 done
 scripts/fetch-python.sh "$directory" >/dev/null
+
+# Its functions are many, and most are never called: optimized more, they take a minute.
+sqlite=$(scripts/fetch-sqlite.sh "$directory")
+if [ ! "$directory/transactions.wasm" -nt tests/guests/sqlite/transactions.c ]; then
+    PATH=$tools:$PATH clang-19 --target=wasm32-wasi --sysroot=/usr -O1 -DSQLITE_THREADSAFE=0 -DSQLITE_OMIT_LOAD_EXTENSION \
+        "-I$sqlite" -o "$directory/transactions.wasm" tests/guests/sqlite/transactions.c "$sqlite/sqlite3.c"
+fi

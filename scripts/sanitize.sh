@@ -9,8 +9,8 @@
 #   quick: hosts and random hosts with AddressSanitizer, a sample
 # SANITIZED_SCRIPTS: how many random hosts of each kind (60; 20 for quick). What is reported and no fault: scripts/tsan.supp.
 #
-# Needs a nightly Rust, for its flag, and clang-19; and what `make build` makes: the compiler is used as it is. Says so and does
-# nothing where there is no nightly. The last line counts.
+# Needs a nightly Rust, for its flag, and clang-19; and what `make build` makes: the compiler is used as it is. ThreadSanitizer
+# needs the sources of Rust's own library, too. Says so and does nothing where there is none of this. The last line counts.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 . scripts/suites.sh
@@ -34,8 +34,10 @@ export ASAN_OPTIONS=$common:detect_leaks=0:detect_stack_use_after_return=0:alloc
 # Hosts fork whatever their threads do. A fault of compiled code is looked at where it happens, which is never inside malloc.
 export TSAN_OPTIONS=$common:exitcode=0:history_size=4:die_after_fork=0:report_signal_unsafe=0
 TSAN_OPTIONS=$TSAN_OPTIONS:suppressions=$PWD/scripts/tsan.supp
-# Rust's own library is built without. AddressSanitizer does not mind; ThreadSanitizer has to be told.
-declare -A flags=([address]=-Zsanitizer=address [thread]='-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer')
+# AddressSanitizer does not mind that Rust's own library is built without it. ThreadSanitizer would not see the locks in it, so
+# for that one it is built again.
+declare -A flags=([address]=-Zsanitizer=address [thread]=-Zsanitizer=thread)
+declare -A libraries=([thread]=std,panic_unwind,test)
 declare -A runtimes=([address]=asan [thread]=tsan)
 
 # sanitized NAME COMMAND...: builds, or runs, with a sanitizer. In a folder for each, and with a target of its own, so that what
@@ -44,7 +46,8 @@ sanitized() {
     local name=$1
     shift
     env CARGO_TARGET_DIR="$target/sanitize/$name" RUSTUP_TOOLCHAIN=nightly \
-        RUSTFLAGS="${flags[$name]} -Cforce-frame-pointers=yes" "$@"
+        RUSTFLAGS="${flags[$name]} -Cforce-frame-pointers=yes" \
+        ${libraries[$name]:+"CARGO_UNSTABLE_BUILD_STD=${libraries[$name]}"} "$@"
 }
 tests=(cargo test --profile sanitized --target $triple --no-fail-fast)
 
@@ -110,7 +113,12 @@ reported() {
 }
 
 [ $# -gt 0 ] || set -- "${all[@]}"
+sources=$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock
 for part; do
+    if [[ $part == thread* && ! -f $sources ]]; then
+        echo "sanitize: $part skipped: no sources of Rust's own library (rustup component add rust-src --toolchain nightly)"
+        continue
+    fi
     start=$SECONDS
     # A folder for each: what was reported can be read afterwards.
     reports=$target/sanitize/reports/$part

@@ -3,8 +3,9 @@
 # output is kept in target/test-logs; what took how long is printed at the end.
 # usage: test.sh [all|long]
 #   nothing  samples of what takes long
-#   all      what continuous integration runs: everything stopped at a thousand points, CPython compiled and stopped, 2,000
-#            hosts that do random things, and the most important suites on other architectures, emulated
+#   all      what continuous integration runs: everything stopped at 500 points, CPython compiled and stopped, 1,000
+#            hosts that do random things, the interpreter's tests with debug assertions, and the most important suites on other
+#            architectures, emulated
 #   long     for a night: more of all of it, sanitizers, and all suites on other architectures
 # WAYFARER_TEST_SANITIZE=1, or =quick for a part of it that takes minutes: our own code under sanitizers, where there is a
 # nightly Rust.
@@ -28,9 +29,11 @@ step guests scripts/build-guests.sh "$target/guests"
 suite rust cargo test --release --workspace --no-fail-fast
 if [ "${WAYFARER_TEST_FULL:-0}" != 0 ]; then
     suite cpython-compiled cargo test --release --workspace --test everywhere -- --ignored cpython::compiled
+    # With debug assertions, which no other suite has. Others' crates are those that are there: the last of these says what features.
+    suite checked cargo test --release --config scripts/checked.toml --no-fail-fast \
+        -p wayfarer-interp -p wayfarer-module -p wayfarer-runtime -p wayfarer-workspace-hack
 fi
-# With debug assertions, which no other suite has.
-suite checked cargo test --profile checked --no-fail-fast -p wayfarer-interp -p wayfarer-module -p wayfarer-runtime
+[ "${WAYFARER_TEST_LONG:-0}" = 0 ] || step check-targets scripts/check-targets.sh
 suite c c-tests/run
 suite install tests/install/run
 if [ "${WAYFARER_TEST_SANITIZE:-0}" != 0 ]; then

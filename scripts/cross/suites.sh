@@ -18,7 +18,7 @@ cross_suites() {
     fi
     step cross-setup scripts/cross/setup.sh
     # Modules are compiled on this machine, for all.
-    step wamrc cargo build --quiet --release -p wamrc
+    step wamrc cargo build --quiet --release --workspace --bin wamrc
     # What is kept of other builds of it.
     find "$cross/compiled" -name '*.aot' ! -newer "$target/release/wamrc" -delete 2>/dev/null
     for arch in "$@"; do

@@ -1,57 +1,17 @@
-//! Functions that are there for every guest: WASI (`wasi_snapshot_preview1`, `wasi_unstable`), the small C library
-//! (`env`) and the test suite's `spectest`.
+//! How guests call the functions that are there for every guest.
 
 use wayfarer_guest::{GuestMemory, NoInterrupt};
-use wayfarer_libc::{CStdout, FUNCTIONS, LibcCall, LibcFunction, LibcHost, LibcTrap, SPECTEST_FUNCTIONS};
+use wayfarer_libc::{CStdout, LibcCall, LibcFunction, LibcHost, LibcTrap};
 use wayfarer_module::FuncType;
-use wayfarer_native_call::signature;
 use wayfarer_runtime::{Caller, HostError, HostFunc, Trap};
 use wayfarer_wasi::WasiFunction;
 
 use super::exec_env::env_of;
 use super::instance::WASMModuleInstanceCommon;
-
-/// A built-in function.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Function {
-    Libc(&'static LibcFunction),
-    Wasi(&'static WasiFunction),
-}
+use crate::builtins::Function;
 
 /// The C library's clock id of the monotonic clock, as WASI numbers it.
 const MONOTONIC: u64 = 1;
-
-fn named(module: &str, name: &str) -> Option<Function> {
-    let libc =
-        |functions: &'static [LibcFunction]| functions.iter().find(|f| f.name == name).map(Function::Libc);
-    match module {
-        "env" => libc(FUNCTIONS),
-        "spectest" => libc(SPECTEST_FUNCTIONS),
-        "wasi_snapshot_preview1" | "wasi_unstable" => WasiFunction::find(name).map(Function::Wasi),
-        _ => None,
-    }
-}
-
-/// A name that is nowhere is looked for again without its leading underscore, as with native functions.
-fn lookup(module: &str, name: &str) -> Option<Function> {
-    named(module, name).or_else(|| named(module, name.strip_prefix('_')?))
-}
-
-/// Whether there is a function of this name.
-pub(crate) fn known(module: &str, name: &str) -> bool {
-    lookup(module, name).is_some()
-}
-
-/// The function of this name, if it has this type.
-pub(crate) fn find(module: &str, name: &str, ty: &FuncType) -> Option<Function> {
-    lookup(module, name).filter(|f| {
-        let signature = match f {
-            Function::Libc(f) => f.signature,
-            Function::Wasi(f) => f.signature,
-        };
-        signature::parse(signature, ty).is_some()
-    })
-}
 
 /// The host function for an import.
 pub(crate) fn host_func(name: (Box<str>, Box<str>), ty: &FuncType, function: Function) -> HostFunc {

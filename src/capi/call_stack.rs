@@ -1,17 +1,14 @@
 //! Call stacks of traps: which functions were running, innermost first.
 
 use std::ffi::c_char;
-use std::fmt::Write;
 
-use wayfarer_runtime::{MOST_TRACED, TraceFrame};
+use wayfarer_program::stacks::add_line;
+use wayfarer_runtime::MOST_TRACED;
 
 use super::ffi::{guard, put_error};
 use super::instance::WASMModuleInstanceCommon;
 use super::log::print;
 use super::types::{wasm_exec_env_t, wasm_module_inst_t};
-
-/// Longer lines are cut.
-const LINE: usize = 255;
 
 /// Prints the call stack of the instance's last trap: a line for each function, innermost first, with the byte of the module
 /// it was at (0 for compiled ones) and its name. Nothing if there was none.
@@ -86,26 +83,11 @@ fn describe(instance: &WASMModuleInstanceCommon) -> Option<String> {
     }
     let mut text = String::from("\n");
     for (n, frame) in trace.iter().enumerate() {
-        let start = text.len();
-        let _ = write!(text, "#{n:02}: 0x{:04x} - {}", frame.offset, name(frame));
-        if text.len() - start > LINE {
-            let mut end = start + LINE - 4;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
-            text.push_str("...");
-        }
-        text.push('\n');
+        add_line(&mut text, n, frame.offset, &frame.loaded.module, frame.func);
     }
     if trace.len() == MOST_TRACED {
         text.push_str("...\n");
     }
     text.push('\n');
     Some(text)
-}
-
-fn name(frame: &TraceFrame) -> String {
-    let module = &frame.loaded.module;
-    module.func_name(frame.func).map_or_else(|| format!("$f{}", frame.func), str::to_owned)
 }

@@ -3,8 +3,8 @@
 use std::ffi::{CStr, c_char};
 
 use wayfarer_c_data::text::{format_result, parse_argument};
-use wayfarer_module::{ExternKind, ValType};
 use wayfarer_native_call::References as _;
+use wayfarer_program::entry_point::{Main, NoMain, copy_arguments};
 use wayfarer_runtime::Func;
 use wayfarer_snapshot::view::Entry;
 
@@ -13,9 +13,6 @@ use super::ffi::{guard, slice, text};
 use super::instance::{References, WASMModuleInstanceCommon};
 use super::log::print;
 use super::types::wasm_module_inst_t;
-
-/// Names of `main` that toolchains use.
-const MAIN: [&str; 3] = ["main", "__main_argc_argv", "_main"];
 
 const NO_ENTRY: &str = "lookup the entry point symbol (like _start, main, _main, __main_argc_argv) failed";
 
@@ -26,16 +23,10 @@ impl WASMModuleInstanceCommon {
             self.set_exception("create singleton exec_env failed");
             return Err(Failed);
         };
-        if self.main_in_place().is_some() {
+        if self.program().main_in_place().is_some() {
             return call::resume(env);
         }
         call::call_as(env, func, args, Entry::Main)
-    }
-
-    /// Arguments of the program's entry point, if the instance was restored in the middle of it and memory is as it was.
-    fn main_in_place(&self) -> Option<Vec<u64>> {
-        let (entry, args) = self.program().next_in_place()?;
-        (entry == Entry::Main).then_some(args)
     }
 
     /// Calls in the instance's exec env, or the one that is running here.
@@ -65,52 +56,28 @@ impl WASMModuleInstanceCommon {
                 Err(Failed) => Err(Failed),
             };
         }
-        let module = self.engine_instance().module();
-        let main = MAIN.iter().find_map(|name| module.export(name).filter(|e| e.kind == ExternKind::Func));
-        let Some(main) = main else { return self.fail(NO_ENTRY) };
-        if main.index < module.num_imported_funcs {
-            return self.fail("lookup main function failed");
-        }
-        let Some(func) = self.engine_instance().func(main.index) else { return self.fail(NO_ENTRY) };
-        let ty = module.func_type(main.index);
-        let with_args = match (&*ty.params, &*ty.results) {
-            ([], [] | [ValType::I32]) => false,
-            ([ValType::I32, ValType::I32], [ValType::I32]) => true,
-            _ => return self.fail("invalid function type of main function"),
+        let main = match Main::of(self.engine_instance()) {
+            Ok(main) => main,
+            Err(NoMain::Missing) => return self.fail(NO_ENTRY),
+            Err(NoMain::Imported) => return self.fail("lookup main function failed"),
+            Err(NoMain::Type) => return self.fail("invalid function type of main function"),
         };
-        if !with_args {
-            return Ok(self.call_main(func, &[])?.first().map(|&r| r as i32));
+        if !main.takes_arguments {
+            return Ok(self.call_main(main.func, &[])?.first().map(|&r| r as i32));
         }
         // Of a call in progress the arguments are already where they belong.
-        let argv = match self.main_in_place() {
+        let argv = match self.program().main_in_place() {
             Some(args) => args.get(1).copied(),
-            None => self.copy_args(args),
+            None => copy_arguments(&self.engine_instance().guest_memory(), args, |size| {
+                Some(self.module_malloc(size)).filter(|&address| address != 0)
+            }),
         };
         let Some(argv) = argv else { return self.fail("allocate memory failed") };
-        let result = self.call_main(func, &[args.len() as u64, argv]);
+        let result = self.call_main(main.func, &[args.len() as u64, argv]);
         if result.is_ok() {
             self.module_free(argv);
         }
         Ok(result?.first().map(|&r| r as i32))
-    }
-
-    /// Copies arguments into the guest: an array of addresses, with a null at the end, and the strings after it.
-    fn copy_args(&self, args: &[&CStr]) -> Option<u64> {
-        let pointers = (args.len() + 1) * 4;
-        let strings: usize = args.iter().map(|a| a.to_bytes_with_nul().len()).sum();
-        let argv = self.module_malloc((pointers + strings) as u64);
-        if argv == 0 {
-            return None;
-        }
-        let memory = self.engine_instance().guest_memory();
-        let mut string = argv + pointers as u64;
-        for (i, arg) in args.iter().enumerate() {
-            memory.write_u32(argv + 4 * i as u64, string as u32).ok()?;
-            memory.write(string, arg.to_bytes_with_nul()).ok()?;
-            string += arg.to_bytes_with_nul().len() as u64;
-        }
-        memory.write_u32(argv + 4 * args.len() as u64, 0).ok()?;
-        Some(argv)
     }
 
     /// Runs an exported function with arguments as text. The line that shows its results.

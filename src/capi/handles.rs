@@ -3,9 +3,11 @@
 pub use super::exec_env::WASMExecEnv;
 pub use super::instance::{WASMMemoryInstance, WASMModuleInstanceCommon};
 pub use super::instantiate::InstantiationArgs2;
-pub use super::introspect::{WASMFuncType, WASMGlobalType, WASMMemory, WASMTableType};
 pub use super::lib_export::NativeSymbol;
 pub use super::load::WASMModuleCommon;
+pub use wayfarer_c_data::handles::{
+    wasm_func_type_t, wasm_global_type_t, wasm_memory_type_t, wasm_table_type_t,
+};
 
 /// A module.
 pub type wasm_module_t = *mut WASMModuleCommon;
@@ -17,14 +19,6 @@ pub type wasm_exec_env_t = *mut WASMExecEnv;
 pub type wasm_memory_inst_t = *mut WASMMemoryInstance;
 /// A function of an instance.
 pub type wasm_function_inst_t = *mut std::ffi::c_void;
-/// A function type of a module.
-pub type wasm_func_type_t = *mut WASMFuncType;
-/// A table type of a module.
-pub type wasm_table_type_t = *mut WASMTableType;
-/// A global type of a module.
-pub type wasm_global_type_t = *mut WASMGlobalType;
-/// A memory type of a module.
-pub type wasm_memory_type_t = *mut WASMMemory;
 /// A heap that several instances can use.
 pub type wasm_shared_heap_t = *mut WASMSharedHeap;
 

@@ -1,7 +1,7 @@
 //! Starting and stopping the runtime, running modes, version.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wayfarer_native_call::registry;
@@ -10,7 +10,7 @@ use super::alloc::{Allocator, set_allocator};
 use super::engine;
 use super::ffi::{enum_value, guard, put};
 use super::log::{error, warning};
-use super::types::{MemAllocOption, MemAllocPool, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
+use super::types::{MemAllocOption, RunningMode, RuntimeInitArgs, mem_alloc_type_t};
 use crate::compiled::{self, Mode, compiler, tools};
 
 /// Version of WAMR whose interface this library has.
@@ -24,9 +24,6 @@ static INITIALIZED: Mutex<u32> = Mutex::new(0);
 
 /// Running mode of instances that are not given one.
 static DEFAULT_MODE: AtomicU32 = AtomicU32::new(MODE_DEFAULT);
-
-/// Optimization and size level of what is compiled in this process.
-static JIT_LEVELS: [AtomicU8; 2] = [AtomicU8::new(compiled::LEVEL), AtomicU8::new(compiled::LEVEL)];
 
 fn initialized() -> MutexGuard<'static, u32> {
     INITIALIZED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,7 +68,7 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
                     return Err("the native symbols can't be registered".to_owned());
                 }
             }
-            set_jit_levels(args.llvm_jit_opt_level, args.llvm_jit_size_level);
+            compiled::set_levels(args.llvm_jit_opt_level, args.llvm_jit_size_level);
             tools::enable_perf(args.enable_linux_perf);
             DEFAULT_MODE.store(mode, Ordering::Relaxed);
             Ok(allocator)
@@ -95,23 +92,6 @@ pub(crate) unsafe fn initialize_with(
         Ok(allocator)
     })
 }
-
-/// Levels to compile with. Zeroed arguments mean the default, as in all their fields.
-fn set_jit_levels(opt_level: u32, size_level: u32) {
-    for (level, asked) in JIT_LEVELS.iter().zip([opt_level, size_level]) {
-        let asked = if asked == 0 { compiled::LEVEL } else { asked.min(3) as u8 };
-        level.store(asked, Ordering::Relaxed);
-    }
-}
-
-/// Optimization and size level of what is compiled in this process.
-pub(crate) fn jit_levels() -> (u8, u8) {
-    (JIT_LEVELS[0].load(Ordering::Relaxed), JIT_LEVELS[1].load(Ordering::Relaxed))
-}
-
-/// No arguments for an allocator.
-pub(crate) const NO_OPTION: MemAllocOption =
-    MemAllocOption { pool: MemAllocPool { heap_buf: std::ptr::null_mut(), heap_size: 0 } };
 
 fn initialize(start: impl FnOnce() -> Result<Allocator, String>) -> bool {
     let mut count = initialized();
@@ -156,7 +136,7 @@ fn tear_down() {
     wayfarer_program::references::clear();
     registry::clear();
     DEFAULT_MODE.store(MODE_DEFAULT, Ordering::Relaxed);
-    set_jit_levels(0, 0);
+    compiled::set_levels(0, 0);
     tools::enable_perf(false);
     set_allocator(None);
 }

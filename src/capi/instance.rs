@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wayfarer_program::{HostParts, Outcome, Program};
 use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
-use wayfarer_runtime::{Extern, Func, Instance, Store, TraceFrame, Trap, TrapCode};
+use wayfarer_runtime::{Func, Instance, Store, TraceFrame, Trap, TrapCode};
 
 use super::context;
 use super::exec_env::WASMExecEnv;
@@ -137,11 +137,7 @@ impl WASMModuleInstanceCommon {
 
     /// The exported function called `name`.
     pub(crate) fn exported_func(&self, name: &str) -> Option<&Func> {
-        match self.engine_instance().export(name)? {
-            // SAFETY: the instance keeps what it exports.
-            Extern::Func(func) => Some(unsafe { &*func }),
-            _ => None,
-        }
+        self.parts.exported_func(name)
     }
 
     /// Sets the exception, without its prefix.

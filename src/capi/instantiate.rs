@@ -9,7 +9,7 @@ use wayfarer_program::instantiate::{What, imports_memory};
 use wayfarer_program::layout::{self, Clamped, Layout, NoRoom};
 use wayfarer_program::{Blueprint, Embedder, HostParts, Made, Refusal, Source, Starting, refused};
 use wayfarer_runtime::{Extern, Func, LoadedModule, Store};
-use wayfarer_wasi::WasiCtx;
+use wayfarer_wasi::{WasiBuilder, WasiCtx};
 
 use super::call;
 use super::ffi::{guard, put_error};
@@ -20,7 +20,8 @@ use super::load::{WASMModuleCommon, check_initialized};
 use super::log::warning;
 use super::native_state::Host;
 use super::types::{InstantiationArgs, wasm_module_inst_t, wasm_module_t};
-use super::wasi::WasiArgs;
+use super::wasi::WasiSettings;
+use crate::files::of_environment;
 
 /// Prefix of messages about a module.
 fn prefix(module: &WASMModuleCommon) -> &'static str {
@@ -32,7 +33,7 @@ fn prefix(module: &WASMModuleCommon) -> &'static str {
 pub struct InstantiationArgs2 {
     pub(crate) basic: InstantiationArgs,
     pub(crate) custom_data: usize,
-    pub(crate) wasi: WasiArgs,
+    pub(crate) wasi: WasiSettings,
 }
 
 /// What an instance is made of.
@@ -74,13 +75,23 @@ unsafe impl Blueprint for Plan<'_> {
     /// WASI settings come with the module or with the instantiation, not both.
     fn wasi(&self) -> Result<WasiCtx, String> {
         let of_module = self.module.wasi.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.args.wasi.is_set() {
-            return of_module.build();
+        let mut settings = match (&of_module.given, &self.args.wasi.given) {
+            (Some(_), Some(_)) => {
+                return Err(
+                    "WASI configuration was given via both of module and InstantiationArgs2".to_owned()
+                );
+            }
+            (Some(given), None) | (None, Some(given)) => given.clone(),
+            (None, None) => WasiBuilder::new(),
+        };
+        if let Some(files) = self.args.wasi.restore_files.as_ref().or(of_module.restore_files.as_ref()) {
+            settings.restore_files(files.clone());
         }
-        if of_module.is_set() {
-            return Err("WASI configuration was given via both of module and InstantiationArgs2".to_owned());
+        let back_end = self.args.wasi.back_end.or(of_module.back_end);
+        if let Some(back_end) = back_end.map_or_else(of_environment, |said| Ok(Some(said)))? {
+            settings.back_end(back_end);
         }
-        self.args.wasi.build()
+        settings.build().map_err(|e| e.to_string())
     }
 
     fn layout(&self) -> Result<Option<Layout>, String> {

@@ -11,8 +11,9 @@ use wayfarer_runtime::{Caller, Extern, HostError, HostFunc, MemoryPlan, Store, T
 use super::builtin;
 use super::exec_env::env_of;
 use super::instance::{References, WASMModuleInstanceCommon};
-use super::load::{WASMModuleCommon, function_imports};
+use super::load::WASMModuleCommon;
 use super::log::warning;
+use crate::builtins;
 
 /// What a function import is linked to.
 #[derive(Clone)]
@@ -22,7 +23,7 @@ pub(crate) enum FuncLink {
     /// A native function of the host's.
     Native(Arc<LinkedNative>),
     /// A function of this library's.
-    Builtin(builtin::Function),
+    Builtin(builtins::Function),
 }
 
 /// A native function that an import is linked to.
@@ -44,7 +45,7 @@ fn is_builtin_module(name: &str) -> bool {
 
 /// Links each function import of `module` that is not linked yet.
 pub(crate) fn resolve(module: &Module, links: &mut [FuncLink]) {
-    for (link, (index, ty)) in links.iter_mut().zip(function_imports(module)) {
+    for (link, (index, ty)) in links.iter_mut().zip(module.function_imports()) {
         let import = &module.imports[index];
         if matches!(link, FuncLink::Unlinked) {
             *link = find(&import.module, &import.name, &module.types[ty as usize]);
@@ -63,7 +64,7 @@ fn find(module: &str, name: &str, ty: &FuncType) -> FuncLink {
             }
         };
     }
-    builtin::find(module, name, ty).map_or(FuncLink::Unlinked, FuncLink::Builtin)
+    builtins::find(module, name, ty).map_or(FuncLink::Unlinked, FuncLink::Builtin)
 }
 
 fn warn_unlinkable(module: &str, name: &str, why: &LinkError) {
@@ -81,7 +82,7 @@ fn warn_unlinkable(module: &str, name: &str, why: &LinkError) {
 
 /// Whether an import of this name would be linked, if its type fits.
 pub(crate) fn function_known(module: &str, name: &str) -> bool {
-    registry::find(module, name).is_some() || builtin::known(module, name)
+    registry::find(module, name).is_some() || builtins::known(module, name)
 }
 
 /// A global that is built in: its type and value.
@@ -157,7 +158,7 @@ pub(crate) fn functions(module: &WASMModuleCommon) -> impl FnMut(usize) -> Optio
     let links = module.links.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     move |index| {
         let m = module.module();
-        let nth = function_imports(m).position(|(i, _)| i == index)?;
+        let nth = m.function_imports().position(|(i, _)| i == index)?;
         let import = m.imports.get(index)?;
         let ImportType::Func(ty) = import.ty else { return None };
         let ty = m.types[ty as usize].clone();

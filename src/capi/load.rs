@@ -4,21 +4,21 @@ use std::ffi::{CStr, CString, c_char};
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use wayfarer_aot::Artifact;
-use wayfarer_module::{ImportType, Module};
+use wayfarer_c_data::module_types::Names;
+use wayfarer_c_data::package::{AOT_VERSION, WASM_VERSION, join_sections, package_type};
+use wayfarer_module::Module;
 use wayfarer_runtime::{LoadedModule, NativeCode, Runtime};
 
-use super::deterministic;
 use super::engine;
 use super::ffi::{c_str, guard, put, put_error, slice};
-use super::init::{compiles, is_initialized, jit_levels, new_instance_mode};
-use super::introspect::Names;
+use super::init::{compiles, is_initialized, new_instance_mode};
 use super::link::{self, FuncLink};
 use super::log::warning;
-use super::package::{AOT_VERSION, WASM_VERSION, package_type};
 use super::types::{LoadArgs, package_type_t, wasm_module_t, wasm_section_list_t};
-use super::wasi::WasiArgs;
+use super::wasi::WasiSettings;
 use crate::compiled;
+use crate::deterministic;
+use crate::stdio;
 
 /// Prefix of the loader's messages.
 const PREFIX: &str = "WASM module load failed: ";
@@ -41,8 +41,8 @@ pub struct WASMModuleCommon {
     pub(crate) names: Names,
     name: Mutex<CString>,
     binary_freeable: bool,
-    /// What wasm_runtime_set_wasi_args and its kin said.
-    pub(crate) wasi: Mutex<WasiArgs>,
+    /// What the host said about the surroundings of its instances.
+    pub(crate) wasi: Mutex<WasiSettings>,
 }
 
 /// What there is to know of a module that came as an `.aot` file.
@@ -66,7 +66,7 @@ impl WASMModuleCommon {
         if let Some(other) = self.other.get() {
             return Ok(other);
         }
-        let native = if compiled { None } else { Some(compile(&self.loaded.module)?) };
+        let native = if compiled { None } else { Some(compiled::compile(&self.loaded.module)?) };
         let other = self.runtime.load_compiled(self.loaded.module.clone(), native);
         let name = self.loaded.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
         *other.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
@@ -112,12 +112,6 @@ pub(crate) struct LoadOptions {
     pub(crate) keep_binary: bool,
 }
 
-/// Compiles a module for the running mode that does so.
-fn compile(module: &Arc<Module>) -> Result<Arc<dyn NativeCode>, String> {
-    let (opt_level, size_level) = jit_levels();
-    compiled::compile(module, opt_level, size_level)
-}
-
 /// A parsed module, and its compiled code.
 type Parsed = (Arc<Module>, Option<Arc<dyn NativeCode>>, Option<Aot>);
 
@@ -125,24 +119,15 @@ fn parse_wasm(bytes: &[u8]) -> Result<Parsed, String> {
     let mut module = wayfarer_module::parse(Arc::from(bytes)).map_err(|e| e.to_string())?;
     wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
     module.deterministic = deterministic::is_default()?;
+    module.stdio = stdio::chosen()?;
     let module = Arc::new(module);
-    let native = compiles(new_instance_mode()).then(|| compile(&module)).transpose()?;
+    let native = compiles(new_instance_mode()).then(|| compiled::compile(&module)).transpose()?;
     Ok((module, native, None))
 }
 
 fn parse_aot(bytes: &[u8], keep: bool) -> Result<Parsed, String> {
-    let artifact = Artifact::parse(bytes).map_err(|e| e.to_string())?;
-    artifact.target.check_host().map_err(|e| e.to_string())?;
-    if deterministic::is_default()? && !artifact.options.deterministic {
-        return Err(
-            "the code is not for deterministic mode, compile it with wamrc --deterministic".to_owned()
-        );
-    }
-    let mut module = wayfarer_module::parse(artifact.module.clone()).map_err(|e| e.to_string())?;
-    wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
-    module.deterministic = artifact.options.deterministic;
-    let native = compiled::link(&module, &artifact)?;
-    let aot = Aot { checkpoints: artifact.options.checkpoints, file: keep.then(|| bytes.into()) };
+    let (module, native, options) = compiled::load(bytes, deterministic::is_default()?, stdio::chosen()?)?;
+    let aot = Aot { checkpoints: options.checkpoints, file: keep.then(|| bytes.into()) };
     Ok((Arc::new(module), Some(native), Some(aot)))
 }
 
@@ -274,30 +259,6 @@ pub unsafe extern "C" fn wasm_runtime_load_from_sections(
     })
 }
 
-/// # Safety
-/// The list ends with NULL; each section's body has its size.
-unsafe fn join_sections(mut list: wasm_section_list_t) -> Vec<u8> {
-    let mut binary = b"\0asm".to_vec();
-    binary.extend(WASM_VERSION.to_le_bytes());
-    // SAFETY: as the caller promises.
-    while let Some(section) = unsafe { list.as_ref() } {
-        binary.push(section.section_type as u8);
-        let mut size = section.section_body_size;
-        loop {
-            let low = (size & 0x7F) as u8;
-            size >>= 7;
-            binary.push(if size == 0 { low } else { low | 0x80 });
-            if size == 0 {
-                break;
-            }
-        }
-        // SAFETY: as the caller promises.
-        binary.extend(unsafe { slice(section.section_body, section.section_body_size as usize) });
-        list = section.next;
-    }
-    binary
-}
-
 /// Tries again to link the function imports that are not linked. False if any is left.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_resolve_symbols(module: wasm_module_t) -> bool {
@@ -412,12 +373,4 @@ pub(crate) fn check_initialized(what: &str) -> bool {
         warning!("{what} before wasm_runtime_init");
     }
     initialized
-}
-
-/// Import index (among all imports) of each function import.
-pub(crate) fn function_imports(module: &Module) -> impl Iterator<Item = (usize, u32)> + '_ {
-    module.imports.iter().enumerate().filter_map(|(i, import)| match import.ty {
-        ImportType::Func(ty) => Some((i, ty)),
-        _ => None,
-    })
 }

@@ -4,7 +4,9 @@ use std::ffi::{c_char, c_void};
 use std::ptr::null_mut;
 use std::sync::{Mutex, PoisonError};
 
-use wayfarer_runtime::{Instance, Memory, TrapCode};
+use wayfarer_program::app_heap::Corrupted;
+use wayfarer_program::guest_heap::GuestHeap;
+use wayfarer_runtime::{Func, Instance, Memory, TrapCode};
 
 use super::call;
 use super::exec_env::{WASMExecEnv, running_in};
@@ -33,101 +35,46 @@ impl WASMModuleInstanceCommon {
         (offset < memory.len()).then_some(offset as u64)
     }
 
+    /// Room in the guest's memory. A trap in the guest's own allocator stays as the exception.
+    fn heap(&self) -> GuestHeap<'_, impl Fn(&Func, &[u64]) -> Option<Vec<u64>>> {
+        GuestHeap::new(&self.parts, |func, args| call::call(self.env()?, func, args).ok())
+    }
+
+    fn unless_corrupted<T>(&self, result: Result<T, Corrupted>) -> Option<T> {
+        result.map_err(|Corrupted| self.set_exception("app heap corrupted")).ok()
+    }
+
     /// Allocates in the app heap, or by the guest's own allocator. 0 if there is no room.
     pub(crate) fn module_malloc(&self, size: u64) -> u64 {
-        let Some(size) = u32::try_from(size).ok().filter(|_| self.memory0().is_some()) else {
-            if self.memory0().is_none() {
-                self.set_exception("uninitialized memory");
-            }
+        if self.memory0().is_none() {
+            self.set_exception("uninitialized memory");
             return 0;
-        };
-        let address = match &self.parts.heap {
-            Some(heap) => {
-                match self.program().pass(|| heap.allocate(&self.engine_instance().guest_memory(), size)) {
-                    Ok(address) => address.unwrap_or(0),
-                    Err(_) => {
-                        self.set_exception("app heap corrupted");
-                        return 0;
-                    }
-                }
-            }
-            None => self.guest_malloc(size),
-        };
-        if address == 0 {
-            warning!("allocate {size} bytes memory failed");
         }
-        u64::from(address)
+        let Ok(size) = u32::try_from(size) else { return 0 };
+        match self.unless_corrupted(self.heap().allocate(size)) {
+            Some(Some(address)) => address.into(),
+            Some(None) => {
+                warning!("allocate {size} bytes memory failed");
+                0
+            }
+            None => 0,
+        }
     }
 
     /// Frees what [`Self::module_malloc`] allocated. 0 is ignored.
     pub(crate) fn module_free(&self, address: u64) {
-        let Some(address) = u32::try_from(address).ok().filter(|&a| a != 0) else { return };
-        match &self.parts.heap {
-            Some(heap) if heap.contains(address) => {
-                let free = || heap.free(&self.engine_instance().guest_memory(), address);
-                if self.program().pass(free).is_err() {
-                    self.set_exception("app heap corrupted");
-                }
-            }
-            _ => {
-                let free =
-                    ["free", "__release", "__unpin"].into_iter().find_map(|name| self.exported_func(name));
-                if let (Some(free), Some(env)) = (free, self.env()) {
-                    // A trap in the guest's allocator stays as the exception.
-                    let _ = call::call(env, free, &[u64::from(address)]);
-                }
-            }
+        if let Some(address) = u32::try_from(address).ok().filter(|&a| a != 0) {
+            self.unless_corrupted(self.heap().free(address));
         }
     }
 
     /// Resizes a block of [`Self::module_malloc`]. 0 if there is no room.
     pub(crate) fn module_realloc(&self, address: u64, size: u64) -> u64 {
         let (Ok(old), Ok(new)) = (u32::try_from(address), u32::try_from(size)) else { return 0 };
-        match &self.parts.heap {
-            _ if old == 0 => self.module_malloc(size),
-            Some(heap) if heap.contains(old) => {
-                match self
-                    .program()
-                    .pass(|| heap.reallocate(&self.engine_instance().guest_memory(), old, new))
-                {
-                    Ok(moved) => moved.map_or(0, u64::from),
-                    Err(_) => {
-                        self.set_exception("app heap corrupted");
-                        0
-                    }
-                }
-            }
-            _ => match (self.exported_func("realloc"), self.env()) {
-                (Some(realloc), Some(env)) => call::call(env, realloc, &[address, size])
-                    .ok()
-                    .and_then(|results| results.first().map(|&r| u64::from(r as u32)))
-                    .unwrap_or(0),
-                _ => 0,
-            },
+        if old == 0 {
+            return self.module_malloc(size);
         }
-    }
-
-    /// Calls the guest's exported `malloc`, or AssemblyScript's `__new` and `__pin`.
-    fn guest_malloc(&self, size: u32) -> u32 {
-        let Some(env) = self.env() else { return 0 };
-        let run = |name: &str, args: &[u64]| -> Option<u32> {
-            let func = self.exported_func(name)?;
-            let ty = call::type_of(self, func);
-            let fits = ty.params.len() == args.len() && ty.results.len() == 1;
-            let results = fits.then(|| call::call(env, func, args).ok())??;
-            results.first().map(|&r| r as u32)
-        };
-        let size = u64::from(size);
-        if let Some(address) = run("malloc", &[size]) {
-            return address;
-        }
-        // Class 1 of AssemblyScript's runtime is a plain buffer.
-        let object = run("__new", &[size, 1]).unwrap_or(0);
-        if object != 0 {
-            run("__pin", &[object.into()]).or(run("__retain", &[object.into()])).unwrap_or(object)
-        } else {
-            0
-        }
+        self.unless_corrupted(self.heap().reallocate(old, new)).flatten().map_or(0, u64::from)
     }
 
     /// The exec env to call guest functions in: the one that is running on this thread, or the instance's own.

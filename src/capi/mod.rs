@@ -24,6 +24,7 @@ pub mod exception;
 pub mod exec_env;
 pub mod execute;
 pub mod externref;
+pub mod functions;
 pub mod globals_tables;
 pub mod handles;
 pub mod init;
@@ -37,14 +38,18 @@ pub mod memory;
 pub mod native_stack;
 pub(crate) mod native_state;
 pub mod natives;
-pub mod package;
+pub mod record;
+pub mod stdio_map;
 pub mod types;
 pub mod unsupported;
 pub mod variadic;
 pub mod wasi;
+pub mod wasi_files;
 pub mod wasm_c_api;
 pub mod wayfarer;
+pub mod wayfarer_natives;
 pub mod wayfarer_store;
+pub mod wayfarer_watch;
 
 // What knows nothing of WebAssembly: heap, log, and the helpers that hosts of WAMR's link to.
 pub(crate) use wayfarer_platform::ffi;

@@ -2,9 +2,9 @@
 //! to know of its host.
 
 use std::ffi::c_void;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use wayfarer_program::{Embedder, HostParts, NativeModule, Outcome};
+use wayfarer_program::{Embedder, HostParts, NativeModule, NativeModules, Outcome};
 use wayfarer_runtime::{TraceFrame, Trap};
 
 use super::instance::WASMModuleInstanceCommon;
@@ -57,22 +57,8 @@ impl NativeModule for Hook {
     }
 }
 
-static HOOKS: Mutex<Vec<Arc<dyn NativeModule>>> = Mutex::new(Vec::new());
-
-/// Adds hooks, or replaces those of the same name.
-pub(crate) fn register(hook: Hook) {
-    let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
-    hooks.retain(|h| h.name() != hook.name);
-    hooks.push(Arc::new(hook));
-}
-
-/// Removes the hooks of this name; false if there are none.
-pub(crate) fn unregister(name: &str) -> bool {
-    let mut hooks = HOOKS.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = hooks.len();
-    hooks.retain(|h| h.name() != name);
-    hooks.len() < before
-}
+/// Those of this process.
+pub(crate) static HOOKS: NativeModules = NativeModules::new();
 
 /// The host behind the C API.
 pub(crate) struct Host;
@@ -93,6 +79,6 @@ impl Embedder for Host {
     }
 
     fn native_modules(&self) -> Vec<Arc<dyn NativeModule>> {
-        HOOKS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        HOOKS.all()
     }
 }

@@ -3,8 +3,9 @@
 use std::ffi::{c_char, c_int};
 use std::sync::PoisonError;
 
-use wayfarer_module::ExternKind;
-use wayfarer_wasi::{WasiBuilder, WasiCtx};
+use wayfarer_program::entry_point::{NotAStart, wasi_start};
+use wayfarer_runtime::Func;
+use wayfarer_wasi::{BackEnd, ByPrefix, FileChoice, WasiBuilder};
 
 use super::call::handle_of;
 use super::ffi::{c_str, guard, slice, text};
@@ -12,64 +13,15 @@ use super::instance::WASMModuleInstanceCommon;
 use super::log::error;
 use super::types::{InstantiationArgs2, wasm_function_inst_t, wasm_module_inst_t, wasm_module_t};
 
-/// What a host said about its guest's surroundings. Strings are copied when they are set.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WasiArgs {
-    set: bool,
-    argv: Vec<Vec<u8>>,
-    env: Vec<Vec<u8>>,
-    dirs: Vec<Vec<u8>>,
-    map_dirs: Vec<Vec<u8>>,
-    stdio: Stdio,
-    addr_pool: Vec<String>,
-    ns_lookup_pool: Vec<String>,
-}
-
-/// Descriptors for the standard streams; -1 for the process's own. They are the host's.
-#[derive(Clone, Copy, Debug)]
-struct Stdio([i64; 3]);
-
-impl Default for Stdio {
-    fn default() -> Self {
-        Stdio([-1; 3])
-    }
-}
-
-impl WasiArgs {
-    /// Whether anything was set.
-    pub(crate) fn is_set(&self) -> bool {
-        self.set
-    }
-
-    /// Opens everything for a new instance.
-    ///
-    /// # Errors
-    /// WAMR's text.
-    pub(crate) fn build(&self) -> Result<WasiCtx, String> {
-        let mut builder = WasiBuilder::new();
-        for arg in &self.argv {
-            builder.arg(arg.clone());
-        }
-        for entry in &self.env {
-            builder.env(entry.clone());
-        }
-        for dir in &self.dirs {
-            builder.dir(dir.clone());
-        }
-        for map in &self.map_dirs {
-            builder.map_dir(map.clone());
-        }
-        for entry in &self.addr_pool {
-            builder.address_pool(entry.clone());
-        }
-        for name in &self.ns_lookup_pool {
-            builder.ns_lookup(name.clone());
-        }
-        let Stdio([stdin, stdout, stderr]) = self.stdio;
-        // SAFETY: the host gave the descriptors for its instances to use.
-        unsafe { builder.stdio(stdin, stdout, stderr) };
-        builder.build().map_err(|e| e.to_string())
-    }
+/// What a host said about its guest's surroundings.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct WasiSettings {
+    /// What wasm_runtime_set_wasi_args and its kin said, if they were called.
+    pub(crate) given: Option<WasiBuilder>,
+    /// Whose files it sees, if the host has said so: whatever else was said.
+    pub(crate) back_end: Option<BackEnd>,
+    /// What a restore does about files that are not what they were, if the host has said it.
+    pub(crate) restore_files: Option<ByPrefix<FileChoice>>,
 }
 
 /// # Safety
@@ -101,13 +53,12 @@ unsafe fn argv(list: *mut *mut c_char, argc: c_int) -> Vec<Vec<u8>> {
 ///
 /// # Safety
 /// `module` is NULL or alive.
-unsafe fn with_module(module: wasm_module_t, change: impl FnOnce(&mut WasiArgs)) {
+unsafe fn with_module(module: wasm_module_t, change: impl FnOnce(&mut WasiBuilder)) {
     guard((), || {
         // SAFETY: as the caller promises.
         if let Some(module) = unsafe { module.as_ref() } {
             let mut wasi = module.wasi.lock().unwrap_or_else(PoisonError::into_inner);
-            wasi.set = true;
-            change(&mut wasi);
+            change(wasi.given.get_or_insert_default());
         }
     });
 }
@@ -116,12 +67,11 @@ unsafe fn with_module(module: wasm_module_t, change: impl FnOnce(&mut WasiArgs))
 ///
 /// # Safety
 /// `args` is NULL or alive.
-unsafe fn with_args(args: *mut InstantiationArgs2, change: impl FnOnce(&mut WasiArgs)) {
+unsafe fn with_args(args: *mut InstantiationArgs2, change: impl FnOnce(&mut WasiBuilder)) {
     guard((), || {
         // SAFETY: as the caller promises.
         if let Some(args) = unsafe { args.as_mut() } {
-            args.wasi.set = true;
-            change(&mut args.wasi);
+            change(args.wasi.given.get_or_insert_default());
         }
     });
 }
@@ -147,11 +97,9 @@ pub unsafe extern "C" fn wasm_runtime_set_wasi_args_ex(
     // SAFETY: as the caller promises.
     unsafe {
         with_module(module, |wasi| {
-            wasi.dirs = strings(dir_list, dir_count);
-            wasi.map_dirs = strings(map_dir_list, map_dir_count);
-            wasi.env = strings(env, env_count);
-            wasi.argv = self::argv(argv, argc);
-            wasi.stdio = Stdio([stdinfd, stdoutfd, stderrfd]);
+            wasi.set_dirs(strings(dir_list, dir_count), strings(map_dir_list, map_dir_count));
+            wasi.set_env(strings(env, env_count)).set_args(self::argv(argv, argc));
+            wasi.stdio(stdinfd, stdoutfd, stderrfd);
         });
     }
 }
@@ -197,7 +145,7 @@ pub unsafe extern "C" fn wasm_runtime_set_wasi_addr_pool(
     addr_pool_size: u32,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { with_module(module, |wasi| wasi.addr_pool = texts(addr_pool, addr_pool_size)) };
+    unsafe { with_module(module, |wasi| _ = wasi.set_address_pool(texts(addr_pool, addr_pool_size))) };
 }
 
 /// Sets the host names that instances of a module may resolve: exact, or `*suffix`.
@@ -208,7 +156,7 @@ pub unsafe extern "C" fn wasm_runtime_set_wasi_ns_lookup_pool(
     ns_lookup_pool_size: u32,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { with_module(module, |wasi| wasi.ns_lookup_pool = texts(ns_lookup_pool, ns_lookup_pool_size)) };
+    unsafe { with_module(module, |wasi| _ = wasi.set_ns_lookup(texts(ns_lookup_pool, ns_lookup_pool_size))) };
 }
 
 /// Sets the guest's arguments.
@@ -219,7 +167,7 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_arg(
     argc: c_int,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { with_args(p, |wasi| wasi.argv = self::argv(argv, argc)) };
+    unsafe { with_args(p, |wasi| _ = wasi.set_args(self::argv(argv, argc))) };
 }
 
 /// Sets the guest's environment: `KEY=VALUE`.
@@ -230,7 +178,7 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_env(
     env_count: u32,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { with_args(p, |wasi| wasi.env = strings(env, env_count)) };
+    unsafe { with_args(p, |wasi| _ = wasi.set_env(strings(env, env_count))) };
 }
 
 /// Sets the preopened directories: under their own names, and as `GUEST::HOST`.
@@ -245,8 +193,7 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_dir(
     // SAFETY: as the caller promises.
     unsafe {
         with_args(p, |wasi| {
-            wasi.dirs = strings(dir_list, dir_count);
-            wasi.map_dirs = strings(map_dir_list, map_dir_count);
+            wasi.set_dirs(strings(dir_list, dir_count), strings(map_dir_list, map_dir_count));
         });
     }
 }
@@ -261,9 +208,7 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_stdio(
     stderrfd: i64,
 ) {
     // SAFETY: as the caller promises.
-    unsafe {
-        with_args(p, |wasi| wasi.stdio = Stdio([stdinfd, stdoutfd, stderrfd]));
-    }
+    unsafe { with_args(p, |wasi| _ = wasi.stdio(stdinfd, stdoutfd, stderrfd)) };
 }
 
 /// Sets the addresses (`ADDRESS/MASK`) that the guest may use. `0.0.0.0` and `::` stand for all of their kind, whatever
@@ -275,7 +220,7 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_addr_pool(
     addr_pool_size: u32,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { with_args(p, |wasi| wasi.addr_pool = texts(addr_pool, addr_pool_size)) };
+    unsafe { with_args(p, |wasi| _ = wasi.set_address_pool(texts(addr_pool, addr_pool_size))) };
 }
 
 /// Sets the host names that the guest may resolve: exact, or `*suffix`.
@@ -286,20 +231,16 @@ pub unsafe extern "C" fn wasm_runtime_instantiation_args_set_wasi_ns_lookup_pool
     ns_lookup_pool_size: u32,
 ) {
     // SAFETY: as the caller promises.
-    unsafe { with_args(p, |wasi| wasi.ns_lookup_pool = texts(ns_lookup_pool, ns_lookup_pool_size)) };
+    unsafe { with_args(p, |wasi| _ = wasi.set_ns_lookup(texts(ns_lookup_pool, ns_lookup_pool_size))) };
 }
 
 impl WASMModuleInstanceCommon {
     /// The exported `_start`, if it takes and returns nothing.
-    pub(crate) fn wasi_start(&self) -> Option<&wayfarer_runtime::Func> {
-        let module = self.engine_instance().module();
-        let export = module.export("_start").filter(|e| e.kind == ExternKind::Func)?;
-        let ty = module.func_type(export.index);
-        if !ty.params.is_empty() || !ty.results.is_empty() {
+    pub(crate) fn wasi_start(&self) -> Option<&Func> {
+        wasi_start(self.engine_instance()).unwrap_or_else(|NotAStart| {
             error!("Lookup wasi _start function failed: invalid function type.");
-            return None;
-        }
-        self.engine_instance().func(export.index)
+            None
+        })
     }
 }
 

@@ -1,25 +1,30 @@
 //! `wayfarer.h`: checkpoint and restore, for hosts that want more than the environment variables give.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use wayfarer_program::Program;
 use wayfarer_program::policy::is_image_mode;
-use wayfarer_program::{Report, Request, Source, Target, set_image_mode};
+use wayfarer_program::{
+    DEFAULT_GROUP_LIMIT, GroupOrder, GroupSettings, Leaves, MOST_MEMBERS, Report, Request, Source, Target,
+    Wanted, set_image_mode,
+};
 use wayfarer_runtime::AfterCheckpoint;
 use wayfarer_snapshot::{Compression, Image, Reason};
+use wayfarer_wasi::{ByPrefix, FilePolicy};
 
 use super::call;
 use super::exec_env;
-use super::ffi::{CEnum, c_str, enum_value, guard, put, put_error, slice, text};
+use super::ffi::{CEnum, attempt, c_str, enum_value, guard, put, put_error, slice};
 use super::instantiate::{self, InstantiationArgs2};
 use super::load::WASMModuleCommon;
-use super::native_state::{self, Hook, Writer};
 use super::types::{wasm_exec_env_t, wasm_module_inst_t, wasm_module_t};
+use super::wasi_files::by_prefix;
 
 /// What becomes of the guest after a checkpoint.
 #[repr(C)]
@@ -46,7 +51,32 @@ pub struct wayfarer_checkpoint_args_t {
     pub compression_level: c_int,
     /// What becomes of the guest.
     pub then: MaybeUninit<wayfarer_then_t>,
+    /// What the image holds of files that the guest has open, as `iwasm --checkpoint-files` takes it: so many texts `POLICY` or
+    /// `POLICY:PREFIX`. POLICY is `reopen` (path, size and time), `reopen-hash`, `carry` (all of its bytes, too) or `ignore`; that of the
+    /// longest PREFIX of a path counts. NULL: as the environment says (WAYFARER_CHECKPOINT_FILES), or else `reopen` for all.
+    pub files: *const *const c_char,
+    /// How many these are.
+    pub file_count: u32,
+    /// The folder in which the members of a group meet (see `iwasm --checkpoint-group`): an image is taken of all of them at once, or of
+    /// none, and what is on its way between them is in it. Each member orders its own, but for those whose environment or flags say that
+    /// they are members, which are asked; who is first waits for the others. All are processes of one machine. Takes a `path`. NULL:
+    /// of this program alone.
+    pub group: *const c_char,
+    /// How many members there are.
+    pub group_size: u32,
+    /// How long the others are waited for, in milliseconds; 0: 30 seconds.
+    pub group_limit_ms: u32,
+    /// Asked, while the guest stands still, of each of its standard streams that is an end of a pipe or a Unix stream to a program that
+    /// is not checkpointed with it. True: it may stay behind, with what is in it, and who restores the image gives another in its
+    /// place (wasm_runtime_instantiation_args_set_wasi_stdio). False: there is no image, and the report names the descriptor. NULL: all
+    /// may.
+    pub leaves: wayfarer_leaves_t,
+    /// Handed to `leaves`. Valid for as long as the checkpoint can be taken.
+    pub leaves_data: *mut c_void,
 }
+
+/// Whether a standard stream of the guest's may stay behind when it is checkpointed. It must not call into the guest.
+pub type wayfarer_leaves_t = Option<unsafe extern "C" fn(fd: u32, leaves_data: *mut c_void) -> bool>;
 
 // SAFETY: a fieldless `repr(C)` enum is an `unsigned int` on every target of this crate.
 unsafe impl CEnum for wayfarer_then_t {}
@@ -113,35 +143,14 @@ pub type wayfarer_done_t = Option<
     ),
 >;
 
-/// Collects what a save hook writes.
-pub type wayfarer_writer_t = Writer;
-
-/// Saves a native module's state for an instance with wayfarer_write. Returns false if that is impossible: there is no
-/// checkpoint then.
-pub type wayfarer_save_t = Option<
-    unsafe extern "C" fn(
-        module_inst: wasm_module_inst_t,
-        writer: *mut wayfarer_writer_t,
-        user_data: *mut c_void,
-    ) -> bool,
->;
-
-/// Takes a native module's state back. Returns false if it can't be used: the instance is not restored then.
-pub type wayfarer_restore_t = Option<
-    unsafe extern "C" fn(
-        module_inst: wasm_module_inst_t,
-        data: *const c_void,
-        size: usize,
-        user_data: *mut c_void,
-    ) -> bool,
->;
-
 /// A pointer of the host's that is handed back to it.
 #[derive(Clone, Copy)]
 struct UserData(*mut c_void);
 
 // SAFETY: only handed back to the host's function, which the documentation says runs on the guest's thread.
 unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
 
 /// Where to and how, of arguments from C.
 ///
@@ -154,6 +163,9 @@ pub(crate) unsafe fn order(args: *const wayfarer_checkpoint_args_t, size: usize)
             fd: None,
             compression: Compression::None,
             then: AfterCheckpoint::Continue,
+            files: None,
+            group: None,
+            leaves: None,
         });
     }
     // SAFETY: as the caller promises.
@@ -178,7 +190,36 @@ pub(crate) unsafe fn order(args: *const wayfarer_checkpoint_args_t, size: usize)
         1 => AfterCheckpoint::Stop,
         other => return Err(format!("bad value {other} for what to do after the checkpoint")),
     };
-    Ok(Order { path, fd, compression, then })
+    // SAFETY: as the caller promises.
+    let files = unsafe { by_prefix(args.files, args.file_count) }?;
+    // SAFETY: as the caller promises.
+    let group = unsafe { c_str(args.group) }.map(|folder| group_order(folder, &args)).transpose()?;
+    if group.is_some() && path.is_none() {
+        return Err("an image of a group takes a path".to_owned());
+    }
+    let leaves = args.leaves.map(|asked| {
+        let data = UserData(args.leaves_data);
+        Leaves(Arc::new(move |fd| {
+            let data = &data;
+            // SAFETY: the host gave both, for as long as the checkpoint can be taken.
+            unsafe { asked(fd, data.0) }
+        }))
+    });
+    Ok(Order { path, fd, compression, then, files, group, leaves })
+}
+
+fn group_order(folder: &CStr, args: &wayfarer_checkpoint_args_t) -> Result<GroupOrder, String> {
+    use std::os::unix::ffi::OsStrExt;
+    let size = args.group_size as usize;
+    if folder.is_empty() || !(1..=MOST_MEMBERS).contains(&size) {
+        return Err(format!("bad group: it has a folder and 1 to {MOST_MEMBERS} members, not {size}"));
+    }
+    let folder = PathBuf::from(std::ffi::OsStr::from_bytes(folder.to_bytes()));
+    let limit = match args.group_limit_ms {
+        0 => DEFAULT_GROUP_LIMIT,
+        limit => Duration::from_millis(limit.into()),
+    };
+    Ok(GroupOrder { group: GroupSettings { folder, size }, limit })
 }
 
 /// What C arguments say.
@@ -188,6 +229,9 @@ pub(crate) struct Order {
     fd: Option<c_int>,
     compression: Compression,
     then: AfterCheckpoint,
+    files: Option<ByPrefix<FilePolicy>>,
+    group: Option<GroupOrder>,
+    leaves: Option<Leaves>,
 }
 
 impl Order {
@@ -200,13 +244,15 @@ impl Order {
             (None, Some(fd)) => Target::Fd(duplicate(fd)?),
             (None, None) => Target::Buffer,
         };
-        Ok(Request {
+        let image = Wanted {
             target,
             compression: self.compression,
             reason: Reason::Api,
-            then: self.then,
-            done: Box::new(done),
-        })
+            files: self.files.clone(),
+            group: self.group.clone().map(Box::new),
+            leaves: self.leaves.clone(),
+        };
+        Ok(Request { image, then: self.then, done: Box::new(done) })
     }
 }
 
@@ -265,16 +311,13 @@ pub unsafe extern "C" fn wayfarer_checkpoint_request_sized(
     error_buf: *mut c_char,
     error_buf_size: u32,
 ) -> bool {
-    guard(false, || {
-        // SAFETY: as the caller promises.
-        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-        // SAFETY: as the caller promises.
-        let placed = unsafe { order(args, args_size) }
-            .and_then(|order| order.request(tell(module_inst, done, user_data)))
-            .and_then(|request| instance.program().order(request));
-        // SAFETY: as the caller promises.
-        placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
-    })
+    // SAFETY: as the caller promises.
+    unsafe {
+        attempt(error_buf, error_buf_size, || {
+            let instance = module_inst.as_ref().ok_or("no instance")?;
+            instance.program().order(order(args, args_size)?.request(tell(module_inst, done, user_data))?)
+        })
+    }
 }
 
 /// Sets the permissions of images that are written to a path from now on, in this process, whatever its mask and the
@@ -300,6 +343,65 @@ pub extern "C" fn wayfarer_set_image_mode(mode: u32) -> bool {
 #[unsafe(no_mangle)]
 pub extern "C" fn wayfarer_set_stop_limit(milliseconds: u64) {
     wayfarer_program::set_stop_limit(milliseconds);
+}
+
+/// Has all threads of the guest stand still: at stable points, or in host calls that will be made again (WASI's, and native
+/// functions that use wayfarer_call_again). Until wayfarer_resume_threads, calls of the host's wait, as do allocations; only this
+/// thread may still look at the instance, change it and allocate in it, but not call it: that fails with an exception.
+/// wayfarer_checkpoint takes an image of the suspended program. wasm_runtime_terminate ends the calls, and the suspension with
+/// them. Instances of wasm_c_api.h in one store are suspended together.
+///
+/// Returns false, with the reason in `error_buf`, if a thread is in a native function and does not come back within the stop limit
+/// (wayfarer_set_stop_limit; the function is named, and all go on), if it is suspended already, or if this thread is running the
+/// guest.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_suspend_threads(
+    module_inst: wasm_module_inst_t,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    // SAFETY: as the caller promises.
+    let instance = unsafe { module_inst.as_ref() }.ok_or("no instance");
+    // SAFETY: as the caller promises.
+    unsafe { attempt(error_buf, error_buf_size, || instance?.program().suspend()) }
+}
+
+/// Has the guest's threads go on that wayfarer_suspend_threads has stopped; from any thread. False if it was not suspended.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_resume_threads(module_inst: wasm_module_inst_t) -> bool {
+    guard(false, || {
+        // SAFETY: as the caller promises.
+        unsafe { module_inst.as_ref() }.is_some_and(|instance| instance.program().resume_threads())
+    })
+}
+
+/// Writes to a descriptor, as text, which functions are running in each thread of the guest: lines as
+/// wasm_runtime_dump_call_stack prints them, innermost first, with the byte of the module each stands at, interpreted and compiled
+/// alike. The threads stand still for it and go on. One in a native function that does not come back within the stop limit
+/// (wayfarer_set_stop_limit) is said to be there, by the function's name. Of a thread with a native function on its stack that has
+/// called back, only that is said. Instances of wasm_c_api.h in one store are shown together.
+///
+/// From any thread but one that is running the guest. Returns false, with the reason in `error_buf`, if nothing was written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_dump_stacks(
+    module_inst: wasm_module_inst_t,
+    fd: c_int,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    // SAFETY: as the caller promises.
+    let instance = unsafe { module_inst.as_ref() }.ok_or("no instance");
+    // SAFETY: as the caller promises.
+    unsafe { attempt(error_buf, error_buf_size, || instance?.program().dump_stacks(fd)) }
+}
+
+/// Asks for what wayfarer_dump_stacks writes: the guest's thread that comes to a stable point first writes it, or the next that
+/// the host calls. Async-signal-safe: may be called from a signal handler, on any thread. The descriptor has to stay open until
+/// then. False if it is none, if eight requests are waiting, or if the code cannot be stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_dump_stacks_request(module_inst: wasm_module_inst_t, fd: c_int) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { module_inst.as_ref() }.is_some_and(|instance| instance.program().request_stacks(fd))
 }
 
 /// Takes a checkpoint and waits until it is there. May be called from any thread but one that is running the instance's
@@ -633,82 +735,6 @@ pub unsafe extern "C" fn wayfarer_resume(exec_env: wasm_exec_env_t, argv: *mut u
         // SAFETY: as the caller promises.
         call::resume(env).is_ok_and(|results| unsafe { call::give_results(env, func, &results, argv) })
     })
-}
-
-/// Lets a native module take part in checkpoints: `save` is called for every image, `restore` for every instance that is
-/// made from one, before any guest code runs. `name` and `version` find the state again; a module that is registered
-/// again under its name replaces the former. For all instances of the process. False if an argument is missing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_register_state(
-    name: *const c_char,
-    version: u32,
-    save: wayfarer_save_t,
-    restore: wayfarer_restore_t,
-    user_data: *mut c_void,
-) -> bool {
-    guard(false, || {
-        let (Some(save), Some(restore), false) = (save, restore, name.is_null()) else { return false };
-        // SAFETY: as the caller promises.
-        let name = unsafe { text(name) };
-        native_state::register(Hook { name, version, save, restore, user_data });
-        true
-    })
-}
-
-/// Undoes wayfarer_register_state; false if there is nothing of this name.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_unregister_state(name: *const c_char) -> bool {
-    // SAFETY: as the caller promises.
-    guard(false, || native_state::unregister(&unsafe { text(name) }))
-}
-
-/// Adds bytes to a native module's state; only in a save hook.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_write(writer: *mut wayfarer_writer_t, data: *const c_void, size: usize) {
-    guard((), || {
-        // SAFETY: as the caller promises.
-        if let Some(writer) = unsafe { writer.as_mut() } {
-            // SAFETY: as the caller promises.
-            writer.0.extend_from_slice(unsafe { slice(data.cast::<u8>(), size) });
-        }
-    });
-}
-
-/// Whether the runtime wants the guest's thread (for a checkpoint, or to end it): a native function that waits should
-/// stop, and return with wayfarer_call_again.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_interrupted(module_inst: wasm_module_inst_t) -> bool {
-    // SAFETY: as the caller promises.
-    let Some(instance) = (unsafe { module_inst.as_ref() }) else { return false };
-    match exec_env::thread_in(instance) {
-        Some(thread) => thread.interrupted(),
-        None => instance.store().control().interrupted(),
-    }
-}
-
-/// A descriptor that is readable while wayfarer_interrupted is true, to be waited for with poll beside others; -1 if
-/// there is none. Do not read from it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_wake_fd(module_inst: wasm_module_inst_t) -> c_int {
-    use wayfarer_guest::Interrupt;
-    guard(-1, || {
-        // SAFETY: as the caller promises.
-        let Some(instance) = (unsafe { module_inst.as_ref() }) else { return -1 };
-        match exec_env::thread_in(instance) {
-            Some(thread) => thread.wake_fd(),
-            None => instance.store().control().wake_fd(),
-        }
-    })
-}
-
-/// For a native function that stops before it had any effect: once it has returned (its result does not matter) and the
-/// runtime has done what it wanted, it is called again with the same arguments, in this process or in a restored one.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wayfarer_call_again(exec_env: wasm_exec_env_t) {
-    // SAFETY: as the caller promises.
-    if let Some(env) = unsafe { exec_env.as_ref() } {
-        env.call_again.set(true);
-    }
 }
 
 /// Version of this library as text, such as `0.1.0`.

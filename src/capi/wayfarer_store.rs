@@ -11,7 +11,7 @@ use wayfarer_snapshot::Image;
 
 use super::call;
 use super::exec_env::{self, WASMExecEnv};
-use super::ffi::{guard, put, put_error, slice};
+use super::ffi::{attempt, guard, put, put_error, slice};
 use super::instance::WASMModuleInstanceCommon;
 use super::types::wasm_module_t;
 use super::wasm_c_api::externs::wasm_extern_vec_t;
@@ -79,16 +79,42 @@ pub unsafe extern "C" fn wayfarer_store_checkpoint_request_sized(
     error_buf: *mut c_char,
     error_buf_size: u32,
 ) -> bool {
-    guard(false, || {
-        // SAFETY: as the caller promises.
-        let placed = unsafe { program(store) }.and_then(|program| {
-            // SAFETY: as the caller promises.
-            let order = unsafe { order(args, args_size) }?;
-            program.order(order.request(tell(null_mut(), done, user_data))?)
-        });
-        // SAFETY: as the caller promises.
-        placed.map_err(|why| unsafe { put_error(error_buf, error_buf_size, &why) }).is_ok()
-    })
+    // SAFETY: as the caller promises.
+    unsafe {
+        attempt(error_buf, error_buf_size, || {
+            program(store)?.order(order(args, args_size)?.request(tell(null_mut(), done, user_data))?)
+        })
+    }
+}
+
+/// wayfarer_suspend_threads for a whole store.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_store_suspend_threads(
+    store: *mut wasm_store_t,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { attempt(error_buf, error_buf_size, || program(store)?.suspend()) }
+}
+
+/// wayfarer_resume_threads for a whole store.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_store_resume_threads(store: *mut wasm_store_t) -> bool {
+    // SAFETY: as the caller promises.
+    guard(false, || unsafe { program(store) }.is_ok_and(|program| program.resume_threads()))
+}
+
+/// wayfarer_dump_stacks for a whole store.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wayfarer_store_dump_stacks(
+    store: *mut wasm_store_t,
+    fd: c_int,
+    error_buf: *mut c_char,
+    error_buf_size: u32,
+) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { attempt(error_buf, error_buf_size, || program(store)?.dump_stacks(fd)) }
 }
 
 /// Takes a checkpoint of a whole store and waits until it is there. May be called from any thread but one that is in a call of

@@ -224,7 +224,7 @@ impl Library {
 }
 
 impl Session {
-    /// Compiles functions and loops (function and offset): an object file. What the compiler cannot go on after is told to
+    /// Compiles functions, and continuations at loops: an object file. What the compiler cannot go on after is told to
     /// `fatal`, which must not return.
     ///
     /// # Errors
@@ -232,10 +232,9 @@ impl Session {
     pub(super) fn compile(
         &self,
         funcs: &[u32],
-        loops: &[(u32, u32)],
+        loops: &[Loop],
         fatal: &dyn Fn(&str),
     ) -> Result<Vec<u8>, String> {
-        let loops: Vec<Loop> = loops.iter().map(|&(func, offset)| Loop { func, offset }).collect();
         let part = Part {
             funcs: funcs.as_ptr(),
             funcs_len: funcs.len(),

@@ -28,7 +28,7 @@ impl NativeListings {
         let artifact = match artifact {
             Some(artifact) => artifact,
             None => {
-                let options = super::options(module, LEVEL, LEVEL);
+                let options = super::options(module, (LEVEL, LEVEL));
                 let bytes = library.compile(&module.bytes, &options, &|_, _| {})?;
                 made = Artifact::parse(&bytes).map_err(|e| e.to_string())?;
                 &made

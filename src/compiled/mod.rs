@@ -14,11 +14,12 @@ pub(crate) mod tools;
 
 use std::ffi::{CStr, OsString};
 use std::os::unix::ffi::OsStringExt;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use wayfarer_abi::compiler::Options;
-use wayfarer_aot::{Artifact, Bounds, ObjectKind};
-use wayfarer_module::Module;
+use wayfarer_aot::{Artifact, Bounds, ObjectKind, Options as CompileOptions};
+use wayfarer_module::{FuncIdx, Module, Stdio};
 use wayfarer_native::CompiledModule;
 use wayfarer_runtime::NativeCode;
 
@@ -44,7 +45,23 @@ const MODE_VARIABLE: &str = "WAYFARER_MODE";
 const JIT_VARIABLE: &str = "WAYFARER_JIT";
 
 /// Levels that code is compiled with if nothing else was asked for.
-pub(crate) const LEVEL: u8 = 3;
+const LEVEL: u8 = 3;
+
+/// Optimization and size level of what is compiled in this process.
+static LEVELS: [AtomicU8; 2] = [AtomicU8::new(LEVEL), AtomicU8::new(LEVEL)];
+
+/// Levels to compile with. Zeroed arguments mean the default, as in all their fields.
+pub(crate) fn set_levels(opt_level: u32, size_level: u32) {
+    for (level, asked) in LEVELS.iter().zip([opt_level, size_level]) {
+        let asked = if asked == 0 { LEVEL } else { asked.min(3) as u8 };
+        level.store(asked, Ordering::Relaxed);
+    }
+}
+
+/// Optimization and size level of what is compiled in this process.
+fn levels() -> (u8, u8) {
+    (LEVELS[0].load(Ordering::Relaxed), LEVELS[1].load(Ordering::Relaxed))
+}
 
 /// How far the compilation of a whole module is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +120,30 @@ pub(crate) fn link(module: &Module, artifact: &Artifact) -> Result<Arc<CompiledM
     Ok(code)
 }
 
+/// The module of an `.aot` file, its code, and what that was compiled for. `deterministic`: modules are to be so.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn load(
+    file: &[u8],
+    deterministic: bool,
+    stdio: Stdio,
+) -> Result<(Module, Arc<CompiledModule>, CompileOptions), String> {
+    let artifact = Artifact::parse(file).map_err(|e| e.to_string())?;
+    artifact.target.check_host().map_err(|e| e.to_string())?;
+    if deterministic && !artifact.options.deterministic {
+        return Err(
+            "the code is not for deterministic mode, compile it with wamrc --deterministic".to_owned()
+        );
+    }
+    let mut module = wayfarer_module::parse(artifact.module.clone()).map_err(|e| e.to_string())?;
+    wayfarer_module::check_wasi_abi(&module).map_err(|e| e.to_string())?;
+    module.deterministic = artifact.options.deterministic;
+    module.stdio = stdio;
+    let native = link(&module, &artifact)?;
+    Ok((module, native, artifact.options))
+}
+
 /// How the environment wants modules to be run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mode {
@@ -148,7 +189,7 @@ fn is_lazy() -> bool {
 }
 
 /// How modules are compiled that run here.
-fn options(module: &Module, opt_level: u8, size_level: u8) -> Options {
+fn options(module: &Module, (opt_level, size_level): (u8, u8)) -> Options {
     Options {
         opt_level,
         size_level,
@@ -161,26 +202,38 @@ fn options(module: &Module, opt_level: u8, size_level: u8) -> Options {
     }
 }
 
+/// Whether there is no code of the functions of C's streams that somebody has named.
+fn is_left_out(module: &Module, code: &CompiledModule) -> bool {
+    let functions = match &module.stdio {
+        Stdio::At(functions) => &functions[..],
+        _ => &[],
+    };
+    functions
+        .iter()
+        .all(|(_, func)| module.defined(FuncIdx(*func)).is_none_or(|func| code.keep_interpreted(func)))
+}
+
 /// Compiles a module for this machine, in the mode that it runs in, or begins to, unless the cache has its code.
 ///
 /// # Errors
 /// There is no compiler, or what it says.
-pub(crate) fn compile(
-    module: &Arc<Module>,
-    opt_level: u8,
-    size_level: u8,
-) -> Result<Arc<dyn NativeCode>, String> {
+pub(crate) fn compile(module: &Arc<Module>) -> Result<Arc<dyn NativeCode>, String> {
     let (place, lazy) = (compiler::find()?, is_lazy());
-    let options = options(module, opt_level, size_level);
+    let options = options(module, levels());
     let entry = cache::Entry::of(module, &place, &options);
     if let Some(artifact) = entry.as_ref().and_then(|entry| entry.read(module, &options)) {
         match link(module, &artifact) {
+            // What is in the cache, the module's names alone have decided.
+            Ok(code) if !is_left_out(module, &code) => {
+                verbose!("cache: functions of C's streams are not where they are said to be; not used");
+            }
             Ok(code) => return Ok(code),
             Err(why) => verbose!("cache: {why}; compiling again"),
         }
     }
     let library = place.library()?;
-    if lazy {
+    // The compiler knows the names only.
+    if lazy || matches!(module.stdio, Stdio::At(_)) {
         return Ok(lazy::load(module, library, options, entry.as_ref()));
     }
     let observer = OBSERVER.get();

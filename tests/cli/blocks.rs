@@ -38,6 +38,8 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
         "wamrc -o app.aot app.wasm",
         Has(&["Compile success, file app.aot was generated.\n", "xyz"]),
     ),
+    ("docs/checkpoints.md", "iwasm --checkpoint=a.image", Not("three programs: pipeline.rs types it")),
+    ("docs/checkpoints.md", "iwasm --record=app.log", Not("a transcript: record.rs records and prints")),
     ("docs/image-format.md", "offset 0   header", Not("a drawing")),
     ("packaging/man/iwasm.1", "WAYFARER_CHECKPOINT_EVERY", Not("names of variables")),
     ("packaging/man/iwasm.1", "--restore=app.image", Prints(ALPHABET)),

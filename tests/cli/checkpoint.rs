@@ -350,7 +350,8 @@ fn settings_that_make_no_sense() {
         ("--checkpoint-signal=KILL", "--checkpoint-signal=KILL: SIGKILL cannot be used"),
         ("--checkpoint-signal=NONE", "--checkpoint-signal=NONE: not a signal"),
         ("--restore=", "--restore=: the name of a file is missing"),
-        ("--restore-files=x", "--restore-files=x: expected `same` or `changed`"),
+        ("--restore-files=x", "--restore-files=x: expected `same`, `changed`, `truncate` or `replace`"),
+        ("--checkpoint-files=x:/y", "--checkpoint-files=x:/y: expected `reopen`, `reopen-hash`, `carry` or"),
         ("--restore-files=same", "--restore-files=same: needs an image to restore: set --restore"),
     ] {
         iwasm([&*checkpoint, option, &s.guest]).expect_error(1, &format!("iwasm: {why}"));

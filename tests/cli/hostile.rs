@@ -46,6 +46,10 @@ fn setup(options: &[&str]) -> Setup {
 impl Setup {
     /// Writes the image with a lie in it, and restores it.
     fn told(&self, lie: impl FnOnce(&mut ProgramView)) -> crate::support::Ran {
+        self.told_with(&[], lie)
+    }
+
+    fn told_with(&self, options: &[&str], lie: impl FnOnce(&mut ProgramView)) -> crate::support::Ran {
         let image = Image::open(&self.image).expect("it is good");
         let module = std::fs::read(&self.guest).expect("it is there");
         let module = wayfarer_module::parse(module.into()).expect("it is valid");
@@ -74,7 +78,8 @@ impl Setup {
         let info = Info::now(Reason::Api, 1);
         save_to_path(Path::new(&told), &program, &info, &sources, &WriteOptions::default())
             .expect("the writer believes it");
-        iwasm([&format!("--restore={told}"), "-f", "run", &self.guest, "100"])
+        let restore = format!("--restore={told}");
+        iwasm([options, &[&restore, "-f", "run", &self.guest, "100"]].concat())
     }
 }
 
@@ -149,7 +154,13 @@ fn small_images_with_a_great_deal_in_them() {
         dropped_elems: vec![],
         imported_funcs: vec![None; MANY],
     });
-    program.threads.push(Thread { entry: Entry::Main, frames: vec![frame], tid: 0 });
+    program.threads.push(Thread {
+        entry: Entry::Main,
+        frames: vec![frame],
+        tid: 0,
+        watched: Vec::new(),
+        waits: None,
+    });
     let folder = Folder::new();
     let image = folder.text("the.image");
     let options = WriteOptions { compression: Compression::Zstd(3), ..WriteOptions::default() };
@@ -168,5 +179,93 @@ fn small_images_with_a_great_deal_in_them() {
     for took in [text, json] {
         assert_eq!(took.status, 0);
         assert!(took.memory < 400 << 20, "{} bytes of memory", took.memory);
+    }
+}
+
+/// An image of a program that is within a call of a watched function, and has a stream.
+fn with_streams() -> Setup {
+    let folder = Folder::new();
+    let guest = folder.module(
+        "guest.wasm",
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_open"
+                (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (memory (export "memory") 4 4)
+            (data (i32.const 64) "w\00") (data (i32.const 72) "file.txt\00")
+            (global $n (mut i32) (i32.const 0))
+            ;; Opens the file, unless it is told not to, and waits.
+            (func $fopen (export "fopen") (param i32 i32) (result i32)
+                (if (local.get 0) (then (drop (call $open (i32.const 3) (i32.const 0) (local.get 0) (i32.const 8)
+                    (i32.const 9) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 32)))))
+                (call $wait (select (i32.const 0) (global.get $n) (local.get 0)))
+                (i32.const 4096))
+            (func $fclose (export "fclose") (param i32) (result i32) (i32.const 0))
+            (func $wait (param i32)
+                (loop $next (br_if $next (i32.gt_s (local.tee 0 (i32.sub (local.get 0) (i32.const 1))) (i32.const 0)))))
+            (func (export "run") (param i32) (result i32)
+                (drop (call $fopen (i32.const 72) (i32.const 64)))
+                (global.set $n (local.get 0))
+                (call $fopen (i32.const 0) (i32.const 64))))"#,
+    );
+    let image = folder.text("the.image");
+    let (checkpoint, dir) = (format!("--checkpoint={image}"), format!("--map-dir=.::{}", folder.text("")));
+    let args =
+        [&*checkpoint, "--checkpoint-at=50", "--checkpoint-then=exit", &dir, "-f", "run", &guest, "100"];
+    assert_eq!(iwasm(args).status, Some(86));
+    Setup { folder, guest, image }
+}
+
+#[test]
+fn streams_whose_descriptors_are_not_theirs() {
+    let s = with_streams();
+    let at = |p: &ProgramView| {
+        p.host.iter().position(|section| section.name == "streams").expect("it has a stream")
+    };
+    let map = format!("--map-dir=.::{}", s.folder.text(""));
+    let told = |lie: &dyn Fn(&mut Vec<u8>)| {
+        s.told_with(&[&map], |p| {
+            let at = at(p);
+            lie(&mut p.host[at].bytes);
+        })
+    };
+    told(&|_| {}).expect("0x1000:i32\n", 0);
+    // One instance, one stream: address, descriptor, mode.
+    let fd = 6;
+    told(&|bytes| {
+        assert_eq!(bytes[..9], [1, 0, 1, 251, 0, 16, 4, 1, b'w']);
+        bytes[fd] = 200;
+    })
+    .expect_error(1, "the stream at 0x1000 of file.txt, mode \"w\": there is no descriptor 200");
+    told(&|bytes| bytes[fd + 2] = b'r')
+        .expect_error(1, "the stream at 0x1000 of file.txt, mode \"r\": descriptor 4 cannot be read from");
+    told(&|bytes| bytes.truncate(9)).expect_error(1, "");
+}
+
+#[test]
+fn watched_calls_that_cannot_be() {
+    let s = with_streams();
+    let map = format!("--map-dir=.::{}", s.folder.text(""));
+    let told = |from: &[u8], to: &[u8]| {
+        s.told_with(&[&map], |p| {
+            let section = p.host.iter_mut().find(|section| section.name == "watched").expect("it is in one");
+            // One thread, one call: its frame, function and arguments.
+            assert_eq!(section.bytes[..5], [1, 1, 1, 0, 1]);
+            let place =
+                section.bytes.windows(from.len()).position(|bytes| bytes == from).expect("it is there");
+            section.bytes[place..place + to.len()].copy_from_slice(to);
+        })
+    };
+    told(&[1, 1, 1], &[1, 1, 1]).expect("0x1000:i32\n", 0);
+    for (from, to, why) in [
+        (&[1, 1, 1, 0][..], &[1, 1, 9, 0][..], "a watched call returns with it, and it does not exist"),
+        (&[1, 1, 1, 0, 1], &[1, 1, 1, 0, 0], "a watched call is of no function of a module"),
+        (&[1, 1, 1, 0, 1], &[1, 1, 1, 0, 99], "a watched call is of no function of a module"),
+        (&[1, 1, 1, 0, 1], &[1, 1, 1, 7, 1], "a watched call is of no function of a module"),
+        (&[1, 1, 1, 0, 1], &[1, 1, 1, 0, 2], "the arguments of a watched call are of other types"),
+        (&[1, 1, 1, 0, 1], &[1, 1, 1, 0, 3], "its results are not those of the watched call"),
+    ] {
+        let ran = told(from, to);
+        assert_ne!(ran.status, Some(0), "{ran:?}");
+        assert!((ran.stdout.clone() + &ran.stderr).contains(why), "{why}: {ran:?}");
     }
 }

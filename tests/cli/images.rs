@@ -75,6 +75,7 @@ fn images_are_their_owners_unless_told_otherwise() {
     assert_eq!(s.mode(), 0o444);
     s.go_on();
     s.stop(&["--checkpoint-mode=rw"], |_| {}).expect_error(1, "--checkpoint-mode=rw: expected permissions");
+    s.stop(&["--stop-limit=1"], |_| {}).expect_error(1, "--stop-limit=1: expected a number and a unit");
 }
 
 #[test]

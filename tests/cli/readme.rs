@@ -79,7 +79,20 @@ fn options_of_wamrc_are_in_its_help() {
 #[test]
 fn commands_of_wayfarer_are_those_of_its_help() {
     let help = wayfarer(["--help"]).stdout;
-    for word in ["inspect", "verify", "request", "--json", "--signal", "--wait", "--timeout"] {
+    for word in [
+        "inspect",
+        "log",
+        "verify",
+        "request",
+        "--json",
+        "--path",
+        "--fd",
+        "--thread",
+        "--function",
+        "--signal",
+        "--wait",
+        "--timeout",
+    ] {
         assert!(help.contains(word), "{word}");
         assert!(
             section("## Commands").lines().any(|l| l.starts_with("| `wayfarer ") && l.contains(word)),
@@ -94,7 +107,9 @@ fn variables_are_those_that_are_read() {
     let read = Setting::ALL.iter().map(|s| s.variable());
     assert_eq!(
         listed,
-        read.chain(iwasm::compiled::VARIABLES).chain([iwasm::capi::deterministic::VARIABLE]).collect()
+        read.chain(iwasm::compiled::VARIABLES)
+            .chain([iwasm::deterministic::VARIABLE, iwasm::stdio::VARIABLE, iwasm::files::VARIABLE])
+            .collect()
     );
 }
 

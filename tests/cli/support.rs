@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -63,7 +64,18 @@ pub(crate) fn command<S: AsRef<OsStr>>(words: &[&str], args: impl IntoIterator<I
             command.env_remove(name);
         }
     }
+    // SAFETY: the call is async-signal-safe.
+    unsafe { command.pre_exec(end_with_its_test) };
     command
+}
+
+/// A program that a test has left behind, because it failed, would take its processor from all others.
+fn end_with_its_test() -> std::io::Result<()> {
+    // SAFETY: it takes a number.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }
 
 /// The folder that programs and libraries are built to. The first call builds those of other packages: cargo does that
@@ -137,6 +149,16 @@ pub(crate) fn wait(child: Child) -> Ran {
         std::thread::sleep(Duration::from_millis(2));
     }
     waiting.join().expect("waiting does not panic").expect("its output can be read").into()
+}
+
+/// How often something is done: in a sample, with `WAYFARER_TEST_FULL`, and with `WAYFARER_TEST_LONG`.
+pub(crate) fn how_often<T>(sample: T, full: T, long: T) -> T {
+    let asked = |name| std::env::var_os(name).is_some_and(|value| value != "0");
+    match (asked("WAYFARER_TEST_LONG"), asked("WAYFARER_TEST_FULL")) {
+        (true, _) => long,
+        (_, true) => full,
+        _ => sample,
+    }
 }
 
 /// Waits until something is so.

@@ -19,14 +19,26 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// Guests that travel in every combination of engines, one of each kind of state: loops, calls, vectors, memory, files.
-const THOROUGH: &[&str] = &["loops", "recursion", "v128_locals", "heap", "files"];
+/// Guests that travel in every combination of engines, one of each kind of state: calls, files, loops, vectors, memory.
+const THOROUGH: &[&str] = &["recursion", "files", "loops", "v128_locals", "heap"];
 
-/// Journeys of each other guest in random engines with the same stable points.
-const JOURNEYS: usize = 3;
+/// How much is tested.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    /// How many of [`THOROUGH`] do.
+    thorough: usize,
+    /// Journeys of each other guest in random engines with the same stable points.
+    journeys: usize,
+    /// Journeys of each guest in random engines of any kind.
+    others: usize,
+}
 
-/// Journeys of each guest in random engines of any kind.
-const OTHERS: usize = 2;
+fn effort() -> Effort {
+    match std::env::var_os("WAYFARER_TEST_CROSS").is_some_and(|tier| tier == "suites") {
+        true => Effort { thorough: 2, journeys: 2, others: 1 },
+        false => Effort { thorough: THOROUGH.len(), journeys: 3, others: 2 },
+    }
+}
 
 /// What a guest is at a station.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -235,9 +247,12 @@ fn travel(name: &str, count: &Mutex<Count>) {
     let expected = String::from_utf8_lossy(&guest.expected);
     let mut random = Random::named(&format!("across {name}"));
     let legs = Station::round_trip(0).len();
-    let ways = match THOROUGH.contains(&name) {
+    let effort = effort();
+    let ways = match THOROUGH[..effort.thorough].contains(&name) {
         true => combinations(&Form::ALIKE, legs),
-        false => (0..JOURNEYS).map(|_| (0..legs).map(|_| *random.pick(&Form::ALIKE)).collect()).collect(),
+        false => {
+            (0..effort.journeys).map(|_| (0..legs).map(|_| *random.pick(&Form::ALIKE)).collect()).collect()
+        }
     };
     for (round, way) in ways.into_iter().enumerate() {
         let stations = Station::round_trip(round);
@@ -253,7 +268,7 @@ fn travel(name: &str, count: &Mutex<Count>) {
     }
     // Others have other stable points, and may end before all strides are done.
     let (_, polls) = reference(Engine::Compiled(Code::Default), &guest, Kind::Files);
-    for round in 0..OTHERS {
+    for round in 0..effort.others {
         let stations = Station::round_trip(round);
         let way: Vec<Form> = stations.iter().map(|_| *random.pick(&Form::ALL)).collect();
         let way = if round == 0 { vec![Form::Compiled; legs] } else { way };

@@ -2,9 +2,8 @@
 //! if nothing had happened.
 //!
 //! For each guest of `tests/guests`: every one of the first stable points, and random later ones; in the interpreter, and
-//! in pairs of the interpreter and compiled code. That is a sample; `WAYFARER_TEST_FULL=1` takes 1,000 first and 250 later
-//! points of each guest, 200 and 100 of each pair, and 50 of CPython in each pair; `WAYFARER_TEST_LONG=1` more than twice as
-//! many.
+//! in pairs of the interpreter and compiled code. That is a sample; `WAYFARER_TEST_FULL=1` takes 500 first and 125 later
+//! points of each guest, 100 and 50 of each pair, and 25 of CPython in each pair; `WAYFARER_TEST_LONG=1` four times as many.
 
 mod across;
 mod cpython;
@@ -56,7 +55,7 @@ macro_rules! guests {
 }
 
 guests! {
-    append args_env br_table bulk_memory call_in_expression call_indirect_nested clocks deep_operand_stack
+    append args_env atomics br_table bulk_memory call_in_expression call_indirect_nested clocks deep_operand_stack
     deep_recursion descriptors exit_code externref_table files floats funcref_table globals heap
     host_callback integers loop_params loops memory_grow multi_value nan_payloads printf_floats readdir
     recursion seed_file select_br_if start_function stdin_echo table_operations tail_calls v128_locals

@@ -49,7 +49,7 @@ pub(crate) fn effort() -> Effort {
     if asked("WAYFARER_TEST_LONG") {
         Effort { first: 2000, later: 500, pair: (500, 200), cpython: 100 }
     } else if asked("WAYFARER_TEST_FULL") {
-        Effort { first: 1000, later: 250, pair: (200, 100), cpython: 50 }
+        Effort { first: 500, later: 125, pair: (100, 50), cpython: 25 }
     } else {
         Effort { first: 150, later: 50, pair: (30, 20), cpython: 5 }
     }

@@ -91,8 +91,8 @@ pub struct Part {
     pub context: *mut core::ffi::c_void,
 }
 
-/// A loop.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A loop of a module: where a function stands at a loop header.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(C)]
 pub struct Loop {
     /// Index of its function.

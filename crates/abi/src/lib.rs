@@ -36,7 +36,7 @@ mod trap_code;
 pub use trap_code::TrapCode;
 
 /// Changes with anything here.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A function's results are returned as values up to this number, unless one of several is a vector.
 pub const MAX_RETURNED: usize = 2;
@@ -174,11 +174,26 @@ pub enum Helper {
     ElemDrop,
     /// `(index: i32) -> i64`
     RefFunc,
+    /// `(how: i32, address: i64, expected: i64, timeout: i64) -> i32`: `memory.atomic.wait32` and `wait64`; `how` is a sum of what
+    /// is in [`wait`]. 3: it was interrupted and has to be executed again after a poll. May trap.
+    AtomicWait,
+    /// `(address: i64, count: i32) -> i32`: `memory.atomic.notify`. May trap.
+    AtomicNotify,
+}
+
+/// How to wait.
+pub mod wait {
+    /// For 64 bits, not 32.
+    pub const WIDE: u32 = 1;
+    /// The code does not poll: only what ends the thread ends its wait.
+    pub const WITHOUT_POLL: u32 = 2;
+    /// The result of a wait that was interrupted.
+    pub const INTERRUPTED: u32 = 3;
 }
 
 impl Helper {
     /// How many there are.
-    pub const COUNT: usize = Helper::RefFunc as usize + 1;
+    pub const COUNT: usize = Helper::AtomicNotify as usize + 1;
 }
 
 /// What a captured frame was doing.
@@ -200,6 +215,8 @@ pub mod symbol {
     extern crate alloc;
     use alloc::format;
     use alloc::string::String;
+
+    use crate::compiler::Loop;
 
     /// The code of function `index`.
     pub fn func(index: u32) -> String {
@@ -227,7 +244,7 @@ pub mod symbol {
         format!("t{index}")
     }
 
-    /// `extern "C" fn(vmctx, state, frame)`: continues function `func` at the loop header at `offset`. `state` is as
+    /// `extern "C" fn(vmctx, state, frame)`: continues a function at a loop header. `state` is as
     /// captured, one slot or two each: live locals, then operands; it has one slot at least.
     ///
     /// Afterwards its first slot says how it ended. 0: the function returned, its results are in the frame's first slots.
@@ -235,19 +252,22 @@ pub mod symbol {
     /// of a block around it, the header of a loop around it (a stable point), or a call in tail position. The `frame` had
     /// all locals in its first slots, and then all operands, and has them again: what the loop does not change is
     /// not touched.
-    pub fn continuation(func: u32, offset: u32) -> String {
-        format!("c{func}.{offset}")
+    pub fn continuation(at: Loop) -> String {
+        format!("c{}.{}", at.func, at.offset)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::symbol;
+    use crate::compiler::Loop;
 
     #[test]
     fn functions_of_symbols() {
         assert_eq!(symbol::func_of(&symbol::func(12)), Some(12));
-        assert_eq!(symbol::func_of(&symbol::continuation(12, 345)), Some(12));
+        let header = Loop { func: 12, offset: 345 };
+        assert_eq!(symbol::continuation(header), "c12.345");
+        assert_eq!(symbol::func_of(&symbol::continuation(header)), Some(12));
         for other in [symbol::entry(1), symbol::interpreted(1)] {
             assert_eq!(symbol::func_of(&other), None);
         }

@@ -30,6 +30,10 @@ pub enum TrapCode {
     TooManySlots,
     /// Stopped by the host.
     Terminated,
+    /// An atomic access to an address that is no multiple of its size.
+    UnalignedAtomic,
+    /// A wait in a memory that is not shared.
+    ExpectedSharedMemory,
 }
 
 impl TrapCode {
@@ -49,11 +53,13 @@ impl TrapCode {
             TrapCode::NativeStackOverflow => "native stack overflow",
             TrapCode::TooManySlots => "fast interpreter offset overflow",
             TrapCode::Terminated => "terminated by user",
+            TrapCode::UnalignedAtomic => "unaligned atomic",
+            TrapCode::ExpectedSharedMemory => "expected shared memory",
         }
     }
 
     /// All of them; each at the index of its number.
-    pub const ALL: [TrapCode; 13] = [
+    pub const ALL: [TrapCode; 15] = [
         TrapCode::Unreachable,
         TrapCode::MemoryOutOfBounds,
         TrapCode::TableOutOfBounds,
@@ -67,6 +73,8 @@ impl TrapCode {
         TrapCode::NativeStackOverflow,
         TrapCode::TooManySlots,
         TrapCode::Terminated,
+        TrapCode::UnalignedAtomic,
+        TrapCode::ExpectedSharedMemory,
     ];
 
     /// The code with this number.

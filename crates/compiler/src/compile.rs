@@ -15,8 +15,9 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use wayfarer_abi::compiler::Loop;
 use wayfarer_abi::symbol;
-use wayfarer_module::Module;
+use wayfarer_module::{FuncIdx, Module};
 
 /// Bytes of function bodies that are compiled as one LLVM module, about. Functions are only inlined within one.
 const PART: usize = 200_000;
@@ -46,7 +47,7 @@ pub(crate) struct Part {
     /// Functions.
     pub(crate) funcs: Vec<u32>,
     /// Continuations that are asked for, besides those that functions have anyway: function and offset of the loop.
-    pub(crate) loops: Vec<(u32, u32)>,
+    pub(crate) loops: Vec<Loop>,
     /// Entries: indices of types.
     pub(crate) entries: Vec<u32>,
 }
@@ -55,7 +56,7 @@ impl Part {
     /// Functions that code of this part comes from.
     fn sources(&self) -> impl Iterator<Item = u32> {
         let mut funcs = self.funcs.clone();
-        funcs.extend(self.loops.iter().map(|&(func, _)| func));
+        funcs.extend(self.loops.iter().map(|at| at.func));
         funcs.sort_unstable();
         funcs.dedup();
         funcs.into_iter()
@@ -81,6 +82,7 @@ pub fn compile(
 ) -> Result<Output> {
     // Its own thread has its own machine; this one is asked what it is.
     let target = Target::new(options)?;
+    let options = &with_stdio(module, options);
     let survey = Survey::of(module)?;
     let parts = parts(module, options);
     let size_of = |part: &Part| part.funcs.iter().map(|&func| size(module, func)).sum::<usize>();
@@ -133,6 +135,15 @@ pub fn compile(
     Ok(output)
 }
 
+/// Functions of C's streams can be watched, too.
+fn with_stdio(module: &Module, options: &Options) -> Options {
+    let mut options = options.clone();
+    // What somebody has said of them, and is wrong, is for him to hear of.
+    let functions = module.stdio_functions().unwrap_or_default();
+    options.watched.extend(functions.into_iter().map(|(_, func)| func));
+    options
+}
+
 /// Size of a function's body in bytes.
 fn size(module: &Module, func: u32) -> usize {
     module.funcs[func as usize].body.as_ref().map_or(0, |body| body.len())
@@ -151,7 +162,7 @@ fn parts(module: &Module, options: &Options) -> Vec<Part> {
         ..Part::default()
     };
     let mut bytes = 0;
-    for func in module.num_imported_funcs..module.funcs.len() as u32 {
+    for FuncIdx(func) in module.defined_funcs() {
         if bytes > 0 && bytes + size(module, func) > limit {
             parts.push(part(std::mem::take(&mut funcs), parts.is_empty()));
             bytes = 0;
@@ -256,26 +267,26 @@ fn compile_without(
     let mut loops = Vec::new();
     for &func in &part.funcs {
         let tail_calls = !unit.tail_calls && unit.survey.has_tail_calls(func);
-        if tail_calls || left_out.contains(&symbol::func(func)) {
+        if tail_calls || options.watched.contains(&func) || left_out.contains(&symbol::func(func)) {
             entries::compile_interpreted(unit, func)?;
         } else {
             function::compile(unit, func)?;
         }
         if continued && !interpreted.contains(&func) {
             let chosen = continuations::choose(unit.source(func)?.long_loops(), size(unit.module, func));
-            loops.extend(chosen.into_iter().map(|offset| (func, offset)));
+            loops.extend(chosen.into_iter().map(|offset| Loop { func, offset }));
         }
     }
-    for &(func, offset) in &part.loops {
-        if !interpreted.contains(&func) && unit.source(func)?.has_loop(offset) {
-            loops.push((func, offset));
+    for &at in &part.loops {
+        if !interpreted.contains(&at.func) && unit.source(at.func)?.has_loop(at.offset) {
+            loops.push(at);
         }
     }
     let mut continuations = HashSet::new();
-    for (func, offset) in loops {
-        let name = symbol::continuation(func, offset);
+    for at in loops {
+        let name = symbol::continuation(at);
         if !left_out.contains(&name) {
-            function::compile_continuation(unit, func, offset)?;
+            function::compile_continuation(unit, at)?;
             continuations.insert(name);
         }
     }

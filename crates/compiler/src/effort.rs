@@ -6,7 +6,7 @@ use crate::error::{Result, unknown};
 use crate::frames;
 use crate::function::invalid;
 use wasmparser::{FuncValidatorAllocations, Operator, OperatorsReader};
-use wayfarer_module::{Module, PointKind, stable_points};
+use wayfarer_module::{Module, PointKind, check_operator, stable_points};
 
 /// How a function is compiled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -85,11 +85,17 @@ impl Count {
         while !operators.eof() {
             let (operator, at) = operators.read_with_offset().map_err(invalid)?;
             let points = match operator {
-                Operator::Loop { .. } | Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => {
-                    1
-                }
+                Operator::Loop { .. }
+                | Operator::ReturnCall { .. }
+                | Operator::ReturnCallIndirect { .. }
+                | Operator::MemoryAtomicWait32 { .. }
+                | Operator::MemoryAtomicWait64 { .. } => 1,
                 Operator::Call { .. } | Operator::CallIndirect { .. } => 2,
-                _ => 0,
+                // It might be a stable point.
+                ref other => {
+                    check_operator(other, at).map_err(unknown)?;
+                    0
+                }
             };
             count.points += points;
             count.operands += points * validator.operand_stack_height() as usize;

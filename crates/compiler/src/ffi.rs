@@ -101,10 +101,9 @@ pub unsafe extern "C" fn wayfarer_compiler_part(
         let funcs = slice(part.funcs, part.funcs_len);
         (&*session.cast::<Session>(), part, funcs, slice(part.loops, part.loops_len))
     };
-    let loops: Vec<(u32, u32)> = loops.iter().map(|at| (at.func, at.offset)).collect();
     // SAFETY: a function of this type.
     let fatal = |text: &str| unsafe { (part.fatal)(part.context, text.as_ptr(), text.len()) };
-    let compiled = caught(|| session.compile(funcs, &loops, &fatal).map_err(|e| e.to_string()));
+    let compiled = caught(|| session.compile(funcs, loops, &fatal).map_err(|e| e.to_string()));
     let (status, bytes) = match compiled {
         Ok(object) => (DONE, object),
         Err(message) => (FAILED, message.into_bytes()),

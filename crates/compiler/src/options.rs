@@ -46,6 +46,9 @@ pub struct Options {
     pub in_parts: bool,
     /// NaNs whose bits the specification leaves open are the canonical one: positive, quiet, without a payload.
     pub deterministic: bool,
+    /// Functions that can be watched: they are interpreted, wherever they are called. With those of C's streams, as far as the
+    /// module says which these are.
+    pub watched: Vec<u32>,
     /// Threads to compile with.
     pub threads: usize,
     /// What comes out.
@@ -66,6 +69,7 @@ impl Default for Options {
             continuations: true,
             in_parts: false,
             deterministic: false,
+            watched: Vec::new(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             format: Format::Object,
         }

@@ -6,7 +6,8 @@ use crate::function::Survey;
 use crate::options::{Format, Options};
 use crate::process::{Fatal, guarded};
 use crate::{CompileError, features};
-use wayfarer_module::Module;
+use wayfarer_abi::compiler::Loop;
+use wayfarer_module::{FuncIdx, Module};
 
 /// A module, and what is found out about all of it before parts can be compiled. Threads may share it.
 #[derive(Debug)]
@@ -29,17 +30,16 @@ impl Session {
         Ok(Session { module, options, survey })
     }
 
-    /// Compiles functions (not imported ones) and continuations (function and offset of a loop) to an object file, with the
+    /// Compiles functions (not imported ones) and continuations at loop headers to an object file, with the
     /// entries for the functions' types. What cannot be compiled is left out, as [`crate::compile()`] does.
     ///
     /// What LLVM cannot go on after is told to `fatal`, which must not return.
     ///
     /// # Errors
     /// [`CompileError`].
-    pub fn compile(&self, funcs: &[u32], loops: &[(u32, u32)], fatal: &dyn Fn(&str)) -> Result<Vec<u8>> {
-        let local = self.module.num_imported_funcs..self.module.funcs.len() as u32;
-        let all = funcs.iter().copied().chain(loops.iter().map(|&(func, _)| func));
-        if let Some(func) = all.into_iter().find(|func| !local.contains(func)) {
+    pub fn compile(&self, funcs: &[u32], loops: &[Loop], fatal: &dyn Fn(&str)) -> Result<Vec<u8>> {
+        let all = funcs.iter().copied().chain(loops.iter().map(|at| at.func));
+        if let Some(func) = all.into_iter().find(|&func| self.module.defined(FuncIdx(func)).is_none()) {
             return Err(CompileError::Llvm(format!("function {func} has no body")));
         }
         let mut entries: Vec<u32> = funcs.iter().map(|&func| self.module.funcs[func as usize].ty).collect();

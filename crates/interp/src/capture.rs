@@ -1,6 +1,6 @@
 //! The interpreter's frames as the Wasm view.
 
-use crate::code::{Elsewhere, FINISH, FuncCode, Offset, RETURN_ACROSS, Translated, Word};
+use crate::code::{Elsewhere, FINISH, FuncCode, LEFT, Offset, RETURN_ACROSS, Translated, Word};
 use crate::exec::ctx::{Ctx, Record};
 use crate::exec::dispatch::State;
 use wayfarer_module::{PointKind, StablePoint, ValType};
@@ -31,9 +31,17 @@ pub(crate) unsafe fn callers(ctx: *const Ctx, mut record: *const Record, frames:
         let mut instance = (*ctx).instance;
         loop {
             let (mut ip, mut fp) = ((*record).ret, (*record).fp);
-            if ip == RETURN_ACROSS.ip() {
-                record = record.sub(1);
-                (ip, fp, instance) = ((*record).ret, (*record).fp, (*record).instance);
+            loop {
+                if ip == RETURN_ACROSS.ip() {
+                    record = record.sub(1);
+                    instance = (*record).instance;
+                } else if ip == LEFT.ip() {
+                    record = record.sub(1);
+                    (*(*ctx).env).watched.captured(frames.len());
+                } else {
+                    break;
+                }
+                (ip, fp) = ((*record).ret, (*record).fp);
             }
             if ip == FINISH.ip() {
                 break;
@@ -57,8 +65,9 @@ pub fn view(env: &ExecEnv, store: &Store, frames: &[RawFrame]) -> Result<Thread,
             || CaptureError::ForeignFunction { place: format!("a frame of function {}", frame.func) };
         frame.view(&func.ok_or_else(foreign)?.point(frame.kind, Offset(frame.offset)), &ids)
     };
+    let watched = env.watched.view(env.depth, frames, &ids)?;
     let frames = frames.iter().rev().map(view).collect::<Result<_, _>>()?;
-    Ok(Thread { entry: env.entry, frames, tid: env.tid })
+    Ok(Thread { entry: env.entry, frames, tid: env.tid, watched, waits: env.wait() })
 }
 
 /// The interpreter's code of a function of `instance`; `None` if it is not its own.

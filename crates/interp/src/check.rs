@@ -1,7 +1,7 @@
 //! A translation verified, and held against the stable points that it must have: for fuzzing and tests.
 
 use crate::code::{Elsewhere, FuncCode, InterpModule, Offset, Site};
-use crate::ir::{FuncIdx, verify};
+use crate::ir::verify;
 use crate::translate::{self, Untranslatable};
 use std::sync::Arc;
 use wayfarer_module::{Module, PointKind, StablePoint, stable_points_where};
@@ -18,8 +18,8 @@ const MAX_POINTS: usize = 1000;
 pub fn check_translation(module: &Arc<Module>) -> Result<(), String> {
     let types: Vec<TypeId> = (0..module.types.len() as u32).map(TypeId).collect();
     let prepared = InterpModule::new(module, &types);
-    for index in module.num_imported_funcs..module.funcs.len() as u32 {
-        check_func(prepared.func(FuncIdx(index))).map_err(|why| format!("function {index}: {why}"))?;
+    for index in module.defined_funcs() {
+        check_func(prepared.func(index)).map_err(|why| format!("function {}: {why}", index.0))?;
     }
     Ok(())
 }

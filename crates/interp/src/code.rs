@@ -2,15 +2,15 @@
 
 use crate::exec::dispatch::Handler;
 use crate::heat::Heat;
-use crate::ir::{CodePtr, FuncIdx, Slot};
+use crate::ir::{CodePtr, Slot};
 use crate::translate::{self, Untranslatable};
 use once_cell::sync::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use wayfarer_module::{FuncPoints, Module, PointKind, stable_points_where};
-use wayfarer_runtime::{Func, ModuleCode, TypeId};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wayfarer_module::{FuncIdx, FuncPoints, Module, PointKind, stable_points_where};
+use wayfarer_runtime::{Func, ModuleCode, PreparedFunc, TypeId};
 
 /// A function as the interpreter knows it. At a fixed address; instructions and frame records point to it.
 pub(crate) struct FuncCode {
@@ -27,6 +27,8 @@ pub(crate) struct FuncCode {
     /// Of its entry.
     pub(crate) heat: Heat,
     module: *const InterpModule,
+    /// By how many it is watched. Whoever changes `entry` holds it.
+    watched: Mutex<u32>,
     translated: OnceCell<Translated>,
     /// Stable points that captures and resumes asked for: those on stacks, never all of a function.
     points: Mutex<HashMap<(PointKind, Offset), Arc<FuncPoints>>>,
@@ -148,7 +150,7 @@ impl FuncCode {
     /// The code of a guest function of a store that this engine runs; what its `code` points to is another engine's to know.
     #[inline(always)]
     pub(crate) fn of(func: &Func) -> *const FuncCode {
-        func.code.cast()
+        func.code.0.cast()
     }
 
     /// The module it is in.
@@ -185,9 +187,28 @@ impl FuncCode {
         let t = self.translated.get_or_try_init(|| translate::function(self.module(), self.index))?;
         self.frame_slots.store(t.frame_slots, Ordering::Relaxed);
         self.zero_slots.store(t.local_slots - self.param_slots, Ordering::Relaxed);
-        // The entry comes last: whoever sees it sees the sizes.
-        self.entry.store(t.code.as_ptr().cast_mut(), Ordering::Release);
+        self.publish(&self.watched());
         Ok(t)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, u32> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has calls begin where they are to begin.
+    fn publish(&self, watched: &u32) {
+        let entry = match self.translated.get() {
+            _ if *watched > 0 => WATCHED.ip(),
+            Some(translated) => translated.code.as_ptr(),
+            None => LAZY.ip(),
+        };
+        // It comes last: whoever sees translated code sees the sizes.
+        self.entry.store(entry.cast_mut(), Ordering::Release);
+    }
+
+    /// Where a frame goes on that stands at the function's entry: in front of the code, if the call has still to be told of.
+    pub(crate) fn ip_at_entry(&self, translated: &Translated) -> *const u64 {
+        if *self.watched() > 0 { WATCHED.ip() } else { translated.code.as_ptr() }
     }
 
     /// The translated function, if it was translated.
@@ -227,15 +248,17 @@ impl InterpModule {
         let mut made =
             Box::new(InterpModule { module: module.clone(), types: types.into(), funcs: Box::default() });
         let owner: *const InterpModule = &*made;
-        made.funcs = (module.num_imported_funcs..module.funcs.len() as u32)
+        made.funcs = module
+            .defined_funcs()
             .map(|index| FuncCode {
                 entry: AtomicPtr::new(LAZY.0.as_ptr().cast_mut().cast()),
                 frame_slots: AtomicU32::new(0),
                 zero_slots: AtomicU32::new(0),
-                param_slots: module.func_type(index).param_slots(),
-                index: FuncIdx(index),
+                param_slots: module.func_type(index.0).param_slots(),
+                index,
                 heat: Heat::default(),
                 module: owner,
+                watched: Mutex::new(0),
                 translated: OnceCell::new(),
                 points: Mutex::default(),
             })
@@ -250,15 +273,27 @@ impl InterpModule {
         self.funcs.get(nth).filter(|func| func.as_operand().0 == code)
     }
 
-    /// The function of this index, which must be a local one.
+    /// The function of this index, unless it is imported.
+    pub(crate) fn defined(&self, index: FuncIdx) -> Option<&FuncCode> {
+        self.funcs.get(self.module.defined(index)?.0 as usize)
+    }
+
+    /// The function of this index, which must be one that the module defines.
     pub(crate) fn func(&self, index: FuncIdx) -> &FuncCode {
-        &self.funcs[(index.0 - self.module.num_imported_funcs) as usize]
+        self.defined(index).expect("only a function with a body has code")
     }
 }
 
 impl ModuleCode for InterpModule {
-    fn code(&self, func: u32) -> *const () {
-        (self.func(FuncIdx(func)) as *const FuncCode).cast()
+    fn code(&self, func: FuncIdx) -> PreparedFunc {
+        PreparedFunc(std::ptr::from_ref(self.func(func)).cast())
+    }
+
+    fn watch(&self, func: FuncIdx, more: bool) {
+        let func = self.func(func);
+        let mut watched = func.watched();
+        *watched = if more { *watched + 1 } else { watched.saturating_sub(1) };
+        func.publish(&watched);
     }
 }
 
@@ -271,6 +306,11 @@ pub(crate) static LAZY: Fixed = Fixed([crate::exec::call::translate_now]);
 pub(crate) static FINISH: Fixed = Fixed([crate::exec::call::finish]);
 /// Where the first frame in another instance returns to.
 pub(crate) static RETURN_ACROSS: Fixed = Fixed([crate::exec::call::return_across]);
+
+/// In front of the code of a watched function.
+pub(crate) static WATCHED: Fixed = Fixed([crate::exec::watch::watched_entry]);
+/// Where the frame of a watched function returns to.
+pub(crate) static LEFT: Fixed = Fixed([crate::exec::watch::watched_left]);
 
 impl Fixed {
     /// As an instruction pointer.

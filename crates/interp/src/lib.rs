@@ -30,9 +30,10 @@ pub use ir::listing::Listings;
 use std::ptr;
 use std::sync::Arc;
 use wayfarer_module::Module;
+use wayfarer_runtime::requests::{self, Served};
 use wayfarer_runtime::{
-    AfterCheckpoint, Caller, CaptureError, Engine, ExecEnv, Func, HostError, ModuleCode, PollAction,
-    ResumeError, Trap, TrapCode, TypeId, native_stack,
+    Caller, Engine, ExecEnv, Func, HostError, ModuleCode, ResumeError, Trap, TrapCode, TypeId, native_stack,
+    watch,
 };
 use wayfarer_snapshot::view::Thread;
 
@@ -72,25 +73,32 @@ impl Engine for Interpreter {
         env.depth += 1;
         // SAFETY: the caller vouches for the arguments; the context is fresh.
         let exit = unsafe { enter(&mut ctx, callee, &slots[..params], results) };
+        let ran = exit.map_err(Trap::from).and_then(|exit| {
+            // SAFETY: the run is over.
+            slots[..results].copy_from_slice(unsafe { finish(&mut ctx, exit, results) }?);
+            Ok(())
+        });
+        let ended = ran.inspect_err(|trap| watch::unwound(env, trap));
         env.depth -= 1;
-        // SAFETY: the run is over.
-        slots[..results].copy_from_slice(unsafe { finish(&mut ctx, exit?, results) }?);
-        Ok(())
+        ended
     }
 
     fn resume(&self, env: &mut ExecEnv, thread: &Thread) -> Result<Vec<u64>, ResumeError> {
         let frames = resume::check(env.store(), thread)?;
-        resume::make_room(env, frames.iter());
-        let mut ctx = context(env);
-        ctx.state.ctx = &raw mut ctx;
         (env.entry, env.tid) = (thread.entry, thread.tid);
         env.depth += 1;
-        // SAFETY: the context is fresh, and the frames were checked.
-        let ran = unsafe { resume::run(&mut ctx, frames.iter()) };
+        let ended = env.take_up(&env.store().clone(), thread).and_then(|()| {
+            resume::make_room(env, frames.iter());
+            let mut ctx = context(env);
+            ctx.state.ctx = &raw mut ctx;
+            // SAFETY: the context is fresh, and the frames were checked.
+            let (exit, results) = unsafe { resume::run(&mut ctx, frames.iter()) }?;
+            // SAFETY: the run is over.
+            unsafe { finish(&mut ctx, exit, results) }.map(<[u64]>::to_vec).map_err(ResumeError::Trap)
+        });
+        let ended = ended.inspect_err(|error| watch::unwound(env, error.trap().unwrap_or(&Trap::Stopped)));
         env.depth -= 1;
-        let (exit, results) = ran?;
-        // SAFETY: the run is over.
-        unsafe { finish(&mut ctx, exit, results) }.map(<[u64]>::to_vec).map_err(ResumeError::Trap)
+        ended
     }
 }
 
@@ -181,29 +189,11 @@ pub unsafe fn call_host(env: &mut ExecEnv, func: &Func, slots: &mut [u64]) -> Re
         match (host.call)(&mut Caller { env, instance }, slots) {
             Ok(()) => return Ok(()),
             Err(HostError::Trap(trap)) => return Err(trap),
-            Err(HostError::Interrupted) => match env.store().control().poll(env.thread()) {
-                PollAction::Continue => {}
-                PollAction::Terminate => return Err(TrapCode::Terminated.into()),
-                PollAction::Checkpoint => match checkpoint_between_calls(env) {
-                    AfterCheckpoint::Continue => {}
-                    AfterCheckpoint::Stop => return Err(Trap::Stopped),
-                },
+            Err(HostError::Interrupted) => match requests::serve_between_calls(env) {
+                // There is nothing to capture.
+                Served::GoOn | Served::Capture => {}
+                Served::End(trap) => return Err(trap),
             },
         }
-    }
-}
-
-/// No guest stands at a stable point, and the call that was interrupted has not begun: unless a host function called back
-/// there is nothing on the stack.
-fn checkpoint_between_calls(env: &ExecEnv) -> AfterCheckpoint {
-    let store = env.store();
-    let Some(checkpointer) = store.checkpointer() else { return AfterCheckpoint::Continue };
-    match env.host_stack.last() {
-        Some(&func) => {
-            // SAFETY: functions of a store outlive its runs.
-            let name = unsafe { exec::stop::host_name(func) };
-            checkpointer.checkpoint(store, Err(CaptureError::HostOnStack { name }))
-        }
-        None => checkpointer.checkpoint_between_calls(store),
     }
 }

@@ -9,7 +9,7 @@
 use crate::exec::dispatch::Exit;
 use crate::{context, enter, finish, resume};
 use std::sync::atomic::AtomicU32;
-use wayfarer_runtime::{ExecEnv, Func, Instance, RawFrame, ResumeError, Trap, native_stack};
+use wayfarer_runtime::{ExecEnv, Func, Instance, Loop, RawFrame, ResumeError, Trap, native_stack};
 
 pub use crate::capture::view;
 pub use crate::resume::check;
@@ -49,8 +49,8 @@ pub trait Tier: Send + Sync + std::fmt::Debug {
     /// Whether there is code of a function of the instance.
     fn is_compiled(&self, instance: &Instance, func: &Func) -> bool;
 
-    /// Whether there is code to go on with at a loop header of a function.
-    fn has_continuation(&self, instance: &Instance, func: u32, offset: u32) -> bool;
+    /// Whether there is code to go on with at a loop header.
+    fn has_continuation(&self, instance: &Instance, at: Loop) -> bool;
 
     /// There should be code of a function, or for the loop header at an offset: see
     /// [`wanted`](wayfarer_runtime::NativeCode::wanted).

@@ -1,9 +1,10 @@
 //! The Wasm view as the interpreter's frames.
 
 use crate::capture::func_code;
-use crate::code::{Elsewhere, FINISH, FuncCode, Offset, RETURN_ACROSS};
+use crate::code::{Elsewhere, FINISH, FuncCode, LEFT, Offset, RETURN_ACROSS};
 use crate::exec::ctx::{Ctx, Record};
 use crate::exec::dispatch::{self, Exit};
+use crate::exec::watch::mark;
 use std::ptr;
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 use wayfarer_module::{FuncType, Module, PointKind, StablePoint, ValType};
@@ -83,7 +84,7 @@ pub(crate) unsafe fn run<'a>(
 
 /// Has the environment's stacks hold these frames, if that is possible.
 pub(crate) fn make_room<'a>(env: &mut ExecEnv, frames: impl ExactSizeIterator<Item = &'a RawFrame>) {
-    let records = 2 * (frames.len() + 1) * size_of::<Record>();
+    let records = (2 * (frames.len() + 1) + env.watched.len()) * size_of::<Record>();
     let slots = frames.map(|frame| {
         // SAFETY: a frame's instance outlives it.
         let func = func_code(unsafe { &*frame.instance }, frame.func);
@@ -107,6 +108,9 @@ pub(crate) unsafe fn rebuild<'a>(
     frames: impl ExactSizeIterator<Item = &'a RawFrame>,
 ) -> Result<Resumed, ResumeError> {
     let count = frames.len();
+    // SAFETY: the context's environment outlives it.
+    let env = unsafe { &mut *ctx.env };
+    let mut watched = env.watched.places(env.depth).peekable();
     let mut fp = ctx.base;
     let mut ret = FINISH.ip();
     let mut caller_fp = ctx.base;
@@ -137,6 +141,14 @@ pub(crate) unsafe fn rebuild<'a>(
             }
             *ctx.top = Record { ret, fp: caller_fp, func, instance: ptr::null() };
             ctx.top = ctx.top.add(1);
+            let (mut ret, mut returned_to) = (ret, caller_fp);
+            while watched.next_if_eq(&(count - nth)).is_some() {
+                if ctx.top == ctx.records_end {
+                    return Err(invalid("the stack is too small (see the stack size option)"));
+                }
+                mark(ctx, ret, returned_to, fp);
+                (ret, returned_to) = (LEFT.ip(), fp);
+            }
             for slot in 0..translated.frame_slots as usize {
                 *fp.add(slot) = 0;
             }
@@ -186,7 +198,9 @@ pub(crate) unsafe fn rebuild<'a>(
         let code = translated.code.as_ptr();
         if nth + 1 == count {
             // SAFETY: a site's word is in the code.
-            let ip = unsafe { site.map_or(code, |s| code.add(s.word.0 as usize)) };
+            let ip = unsafe { site.map_or(func.ip_at_entry(translated), |s| code.add(s.word.0 as usize)) };
+            drop(watched);
+            env.watched.capture_ended();
             return Ok(Resumed { ip, fp, instance, outermost });
         }
         caller = instance;

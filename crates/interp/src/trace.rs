@@ -1,6 +1,6 @@
 //! The functions that a trap ended.
 
-use crate::code::{FINISH, FuncCode, RETURN_ACROSS, Word};
+use crate::code::{FINISH, FuncCode, LEFT, RETURN_ACROSS, Word};
 use crate::exec::ctx::Ctx;
 use wayfarer_runtime::{ExecEnv, TraceFrame};
 
@@ -31,9 +31,12 @@ pub(crate) unsafe fn collect(ctx: &Ctx) {
             }
             innermost = false;
             ip = (*record).ret;
-            if ip == RETURN_ACROSS.ip() && record > first {
+            while record > first && (ip == RETURN_ACROSS.ip() || ip == LEFT.ip()) {
                 record = record.sub(1);
-                (ip, instance) = ((*record).ret, (*record).instance);
+                if ip == RETURN_ACROSS.ip() {
+                    instance = (*record).instance;
+                }
+                ip = (*record).ret;
             }
             if ip == FINISH.ip() {
                 return;

@@ -13,7 +13,7 @@ use wayfarer_interp::{Listings, check_translation};
 use wayfarer_module::{Module, parse};
 
 /// Operators that must be somewhere in the golden files.
-const OPERATORS: usize = 250;
+const OPERATORS: usize = 310;
 
 fn golden_modules() -> Vec<(PathBuf, Arc<Module>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/interp");

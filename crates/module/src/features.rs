@@ -2,6 +2,8 @@
 
 use wasmparser::WasmFeatures;
 
-/// WebAssembly 2.0 with tail calls and extended constant expressions.
-pub const FEATURES: WasmFeatures =
-    WasmFeatures::WASM2.union(WasmFeatures::TAIL_CALL).union(WasmFeatures::EXTENDED_CONST);
+/// WebAssembly 2.0 with tail calls, extended constant expressions, and threads.
+pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::THREADS);

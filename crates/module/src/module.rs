@@ -1,6 +1,7 @@
 //! What a validated module declares, as plain data. Made by [`crate::parse()`].
 
 use crate::names::FuncNames;
+use crate::stdio::{Stdio, StdioFunction};
 use crate::types::{FuncType, GlobalType, MemoryType, TableType, ValType};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -51,8 +52,12 @@ pub struct Module {
     /// Whether it runs in deterministic mode: NaNs whose bits the specification leaves open are the canonical one, in every
     /// engine and on every architecture. Nothing in `bytes` says so; who loads the module does.
     pub deterministic: bool,
+    /// Where it has the functions of C's streams. Who loads the module may know better than its names.
+    pub stdio: Stdio,
     /// What `wasmparser` needs to know of the module to walk a body again; `None` if there are no bodies.
     pub(crate) resources: Option<ValidatorResources>,
+    /// Found when they are first asked for.
+    pub(crate) named_stdio: OnceLock<Vec<(StdioFunction, u32)>>,
     /// Made when the first name is asked for.
     pub(crate) func_names: OnceLock<FuncNames>,
 }
@@ -109,7 +114,19 @@ pub enum ImportType {
     Global(GlobalType),
 }
 
-/// What an export refers to.
+impl ImportType {
+    /// Which index space it is in.
+    pub fn kind(&self) -> ExternKind {
+        match self {
+            ImportType::Func(_) => ExternKind::Func,
+            ImportType::Table(_) => ExternKind::Table,
+            ImportType::Memory(_) => ExternKind::Memory,
+            ImportType::Global(_) => ExternKind::Global,
+        }
+    }
+}
+
+/// What an import or export refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExternKind {
     /// Function.
@@ -197,6 +214,20 @@ impl Module {
     /// Type of function `index`.
     pub fn func_type(&self, index: u32) -> &FuncType {
         &self.types[self.funcs[index as usize].ty as usize]
+    }
+
+    /// The places of imports of one kind among all of them, in file order.
+    pub fn import_places(&self, kind: ExternKind) -> impl Iterator<Item = usize> + '_ {
+        let of_kind = move |(place, import): (usize, &Import)| (import.ty.kind() == kind).then_some(place);
+        self.imports.iter().enumerate().filter_map(of_kind)
+    }
+
+    /// The imported functions, in order: each one's place among all imports, and its type's index.
+    pub fn function_imports(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        self.imports.iter().enumerate().filter_map(|(place, import)| match import.ty {
+            ImportType::Func(ty) => Some((place, ty)),
+            _ => None,
+        })
     }
 
     /// The export called `name`.

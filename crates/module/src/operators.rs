@@ -33,6 +33,7 @@ const fn is_known(proposal: &str) -> bool {
             | b"reference_types"
             | b"tail_call"
             | b"simd"
+            | b"threads"
     )
 }
 

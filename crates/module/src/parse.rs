@@ -7,7 +7,9 @@ use crate::module::{
     ConstExpr, ConstOp, DataSegment, ElemSegment, Export, ExternKind, Func, Global, Import, ImportType,
     Module, SegmentMode, Table,
 };
+use crate::operators::unknown_operator;
 use crate::sections::check_sections;
+use crate::stdio::Stdio;
 use crate::types::{FuncType, GlobalType, Limits, MemoryType, TableType, ValType};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
@@ -241,7 +243,11 @@ impl Parts {
                 self.customs.push((section.name().into(), range));
             }
             Payload::Version { .. } | Payload::DataCountSection { .. } | Payload::End(_) => {}
-            other => return Err(unsupported(format_args!("{other:?}"))),
+            // Not what it holds: to print that takes as much code as all else here.
+            other => {
+                let id = other.as_section().map(|(id, _)| id);
+                return Err(unsupported(format_args!("section {id:?}")));
+            }
         }
         Ok(())
     }
@@ -286,6 +292,7 @@ impl Parts {
     fn finish(self, bytes: Arc<[u8]>) -> Module {
         Module {
             deterministic: false,
+            stdio: Stdio::default(),
             sha256: Sha256::digest(&bytes).into(),
             bytes,
             types: self.types.into(),
@@ -306,6 +313,7 @@ impl Parts {
             code_start: self.code_start,
             uses_memory_grow_or_size: self.uses_memory_grow_or_size,
             resources: self.resources,
+            named_stdio: OnceLock::new(),
             func_names: OnceLock::new(),
         }
     }
@@ -391,7 +399,10 @@ fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr, Fault> {
             Operator::I64Sub => ConstOp::I64Sub,
             Operator::I64Mul => ConstOp::I64Mul,
             Operator::End => break,
-            other => return Err(unsupported(format_args!("constant instruction {other:?}"))),
+            other => {
+                let name = unknown_operator(&other, 0).name;
+                return Err(unsupported(format_args!("constant instruction {name}")));
+            }
         });
     }
     Ok(ConstExpr(ops.into()))

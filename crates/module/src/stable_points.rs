@@ -7,6 +7,7 @@
 //! | `Loop` | the `loop` opcode | live locals, operand stack below the loop and the loop's parameters |
 //! | `Call` | the call opcode | locals live *after* the call, operand stack below the arguments |
 //! | `BeforeCall` | the call opcode | locals live *before* the call, operand stack with the arguments (and the table index) |
+//! | `BeforeCall` | an instruction that waits (`memory.atomic.wait32`, `wait64`) | the same, with its operands |
 //!
 //! `Loop` is polled on the back edge, so a loop that does not repeat never stops there.
 //!
@@ -34,7 +35,8 @@ pub enum PointKind {
     Loop,
     /// Waiting for a callee; its results will be pushed when it returns. Never the innermost frame.
     Call,
-    /// About to execute a call that was interrupted and will be made again. Only the innermost frame.
+    /// About to execute a call, or an instruction that waits, that was interrupted and will be made again. Only the innermost
+    /// frame.
     BeforeCall,
 }
 
@@ -46,7 +48,7 @@ pub struct StablePoint {
     /// Byte offset relative to [`Module::code_start`]: of the opcode, or of the body's first byte for `Entry`.
     pub offset: u32,
     /// Types of the operand stack entries to save, bottom first. A `Loop`'s last are the loop's parameters, a
-    /// `BeforeCall`'s the arguments (and the table index).
+    /// `BeforeCall`'s the arguments (and the table index), or the operands.
     pub stack: Box<[ValType]>,
     /// One entry per local (parameters first): whether its value can still be read. Dead locals are saved as zero
     /// (null for a reference). At `Entry` only parameters can be live, as the rest is still zero.
@@ -95,7 +97,16 @@ pub fn stable_points(module: &Module, func: u32) -> Result<FuncPoints, UnknownOp
 pub fn stable_points_where(
     module: &Module,
     func: u32,
-    wanted: impl FnMut(PointKind, u32) -> bool,
+    mut wanted: impl FnMut(PointKind, u32) -> bool,
+) -> Result<FuncPoints, UnknownOperator> {
+    // Who asks is told apart here, and not by copies of all this and of the parser's validation.
+    points_of(module, func, &mut wanted)
+}
+
+fn points_of(
+    module: &Module,
+    func: u32,
+    wanted: &mut dyn FnMut(PointKind, u32) -> bool,
 ) -> Result<FuncPoints, UnknownOperator> {
     let walk = Walk {
         module,
@@ -131,16 +142,16 @@ impl From<wasmparser::Error> for Failure {
 }
 
 /// The walk over a body that finds its points, the types on the operand stack, and the control flow graph.
-struct Walk<'a, W> {
+struct Walk<'a> {
     module: &'a Module,
     validator: FuncValidator<ValidatorResources>,
     cfg: CfgBuilder,
     points: Vec<StablePoint>,
     num_params: usize,
-    wanted: W,
+    wanted: &'a mut dyn FnMut(PointKind, u32) -> bool,
 }
 
-impl<W: FnMut(PointKind, u32) -> bool> Walk<'_, W> {
+impl Walk<'_> {
     fn run(mut self, mut reader: BinaryReader<'_>) -> Result<FuncPoints, Failure> {
         let start = reader.original_position();
         self.validator.read_locals(&mut reader)?;
@@ -175,6 +186,10 @@ impl<W: FnMut(PointKind, u32) -> bool> Walk<'_, W> {
             Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => {
                 self.point(PointKind::BeforeCall, offset, 0);
                 self.cfg.leave();
+            }
+
+            Operator::MemoryAtomicWait32 { .. } | Operator::MemoryAtomicWait64 { .. } => {
+                self.point(PointKind::BeforeCall, offset, 0);
             }
 
             Operator::Block { .. } => self.cfg.block(),

@@ -1,6 +1,7 @@
 //! Walking the bodies of a validated module once more, with or without the types of the operand stack.
 
 use crate::features::FEATURES;
+use crate::index::FuncIdx;
 use crate::module::Module;
 use wasmparser::{BinaryReader, FuncToValidate, FuncValidator, FuncValidatorAllocations, ValidatorResources};
 
@@ -26,7 +27,7 @@ impl Module {
         func: u32,
         allocations: FuncValidatorAllocations,
     ) -> FuncValidator<ValidatorResources> {
-        assert!(func >= self.num_imported_funcs, "only a local function has a body");
+        assert!(self.defined(FuncIdx(func)).is_some(), "only a local function has a body");
         let resources = self.resources.clone().expect("`parse` keeps them if there are bodies");
         FuncToValidate { resources, index: func, ty: self.funcs[func as usize].ty, features: FEATURES }
             .into_validator(allocations)

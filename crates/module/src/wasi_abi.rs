@@ -1,6 +1,7 @@
 //! What WAMR demands of a module that is a WASI program or library. Not a matter of WebAssembly, so not part of
 //! [`crate::parse()`]: the embedder asks when it provides WASI.
 
+use crate::index::FuncIdx;
 use crate::load_error::LoadError;
 use crate::module::{ExternKind, Module};
 
@@ -21,7 +22,7 @@ pub fn check_wasi_abi(module: &Module) -> Result<(), LoadError> {
         return Ok(());
     }
     for (name, func) in starts {
-        if func < module.num_imported_funcs {
+        if module.defined(FuncIdx(func)).is_none() {
             return Err(LoadError::new(format!("the builtin {name} function can not be an import function")));
         }
         let ty = module.func_type(func);

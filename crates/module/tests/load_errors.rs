@@ -112,11 +112,12 @@ fn function_bodies() {
         (body(b"\0\x06\x40\x0b\x0b"), "unsupported opcode 06"),
         (body(b"\0\xfc\x7f\x0b"), "unsupported opcode fc 7f"),
         (body(b"\0\xfd\x9a\x01\x0b"), "invalid opcode 0xfd 9a."),
-        // A relaxed SIMD and an atomic instruction: known, but not accepted.
+        // A relaxed SIMD instruction: known, but not accepted.
         (body(b"\0\xfd\x80\x02\x0b"), "invalid opcode 0xfd 100."),
         (body(b"\0\xfd\x0c0123456789abcdef\xfd\x15\x10\x1a\x0b"), "invalid lane index"),
         (body(b"\0\x41\0\x41\0\x41\0\x1c\0\x0b"), "invalid result arity"),
-        (body(b"\0\xfe\x03\x00\x0b"), "unsupported opcode fe 03"),
+        (body(b"\0\xfe\x03\x01\x0b"), "zero byte expected"),
+        (body(b"\0\x41\0\xfe\x10\x02\0\x1a\x0b"), "unknown memory"),
         (body(b"\x01\x80\x80\x80\x80\x0f\x7f\x0b"), "too many locals"),
         (body(b"\x02\xff\xff\x01\x7f\xff\xff\x01\x7f\x0b"), "too many locals"),
         (body(b"\0\x41\x80\x80\x80\x80\x80\x00\x1a\x0b"), "integer representation too long"),

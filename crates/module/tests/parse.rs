@@ -290,14 +290,14 @@ fn refused_proposals() {
     for text in [
         "(module (memory 1) (memory 1))",
         "(module (memory i64 1))",
-        "(module (memory 1 1 shared))",
+        "(module (memory 1 shared))",
         "(module (tag))",
         "(module (type (struct)))",
         "(module (func (param anyref)))",
         "(module (func (param (ref func))))",
         "(module (table 1 funcref (ref.null func)))",
         "(module (func (drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0)))))",
-        "(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))",
+        "(module (func (drop (i32.atomic.load (i32.const 0)))))",
         "(module (func (param i64 i64) (i64.add128 (local.get 0) (local.get 0) (local.get 0) (local.get 0)) drop drop))",
     ] {
         let error = parse(wat::parse_str(text).unwrap().into()).expect_err(text);

@@ -1,7 +1,7 @@
 //! The compiled functions that a trap ends: those on the stack between here and where the run was entered.
 
+use crate::capture::{CFA_BIAS, Context};
 use crate::enter::Level;
-use crate::unwind::{CFA_BIAS, Context};
 use std::ffi::{c_int, c_void};
 use wayfarer_runtime::{Instance, TraceFrame, Trap};
 

@@ -7,8 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use wayfarer_abi::symbol;
 use wayfarer_loader::Code;
-use wayfarer_module::{Module, PointKind, UnknownOperator, stable_points_where};
-use wayfarer_runtime::NativeCode;
+use wayfarer_module::{DefinedFuncIdx, FuncIdx, Module, PointKind, UnknownOperator, stable_points_where};
+use wayfarer_runtime::{CompiledFunc, ContinuationCode, EntryCode, HelperCode, Loop, NativeCode};
 
 /// Compiled code of a module.
 #[derive(Debug)]
@@ -16,16 +16,11 @@ pub struct CompiledModule {
     // Before the code: fields are dropped in order.
     _known: KnownCode,
     code: Code,
-    funcs: Box<[*const ()]>,
-    entries: Box<[*const ()]>,
-    continuations: HashMap<(u32, u32), *const ()>,
+    funcs: Box<[Option<CompiledFunc>]>,
+    entries: Box<[Option<EntryCode>]>,
+    continuations: HashMap<Loop, ContinuationCode>,
     needs_guard: bool,
 }
-
-// SAFETY: the pointers are into `code`, which is never written to.
-unsafe impl Send for CompiledModule {}
-// SAFETY: as above.
-unsafe impl Sync for CompiledModule {}
 
 /// Why compiled code could not be taken in.
 #[derive(Debug)]
@@ -39,6 +34,8 @@ pub enum LoadError {
     },
     /// A function of the module is not in it.
     Missing(String),
+    /// There is to be no code of this function, which is watched.
+    Watched(u32),
     /// The module has an instruction that is not known.
     Unknown(UnknownOperator),
 }
@@ -53,6 +50,7 @@ impl fmt::Display for LoadError {
                 wayfarer_abi::VERSION
             ),
             LoadError::Missing(name) => write!(f, "compiled code without function {name}"),
+            LoadError::Watched(func) => write!(f, "compiled code with function {func}, which is watched"),
             LoadError::Unknown(error) => error.fmt(f),
         }
     }
@@ -80,25 +78,34 @@ impl CompiledModule {
             Some(address) => Ok(address.cast::<()>()),
             None => Err(LoadError::Missing(name)),
         };
+        // SAFETY: what the compiler gives these names is code that is called so; it stays as long as the module's code.
+        let func = |address| unsafe { CompiledFunc::at(address) };
+        // SAFETY: as above.
+        let entry = |address| unsafe { EntryCode::at(address) };
+        // SAFETY: as above.
+        let continuation = |address| unsafe { ContinuationCode::at(address) };
         let mut funcs = Vec::with_capacity(module.funcs.len());
         let mut continuations = HashMap::new();
-        for index in module.num_imported_funcs..module.funcs.len() as u32 {
+        for FuncIdx(index) in module.defined_funcs() {
             let address = find(symbol::func(index))?;
             // What only has itself interpreted is not called by an interpreter.
             let interpreted = code.symbol(&symbol::interpreted(index)).is_some();
-            funcs.push(if interpreted { std::ptr::null() } else { address });
+            funcs.push(if interpreted { None } else { func(address) });
             stable_points_where(module, index, |kind, offset| {
+                let at = Loop { func: index, offset };
                 if kind == PointKind::Loop
-                    && let Some(address) = code.symbol(&symbol::continuation(index, offset))
+                    && let Some(address) = code.symbol(&symbol::continuation(at))
+                    && let Some(code) = continuation(address.cast())
                 {
-                    continuations.insert((index, offset), address.cast::<()>());
+                    continuations.insert(at, code);
                 }
                 false
             })
             .map_err(LoadError::Unknown)?;
         }
-        let entries =
-            (0..module.types.len() as u32).map(|ty| find(symbol::entry(ty))).collect::<Result<_, _>>()?;
+        let entries = (0..module.types.len() as u32)
+            .map(|ty| find(symbol::entry(ty)).map(entry))
+            .collect::<Result<_, _>>()?;
         signals::install();
         let funcs = funcs.into();
         let _known = KnownCode::new(code.range());
@@ -127,19 +134,19 @@ pub(crate) fn function_at(code: &Code, address: usize) -> Option<u32> {
 }
 
 impl NativeCode for CompiledModule {
-    fn func(&self, local: u32) -> *const () {
-        self.funcs.get(local as usize).copied().unwrap_or(std::ptr::null())
+    fn func(&self, func: DefinedFuncIdx) -> Option<CompiledFunc> {
+        self.funcs.get(func.0 as usize).copied().flatten()
     }
 
-    fn entry(&self, ty: u32) -> *const () {
+    fn entry(&self, ty: u32) -> Option<EntryCode> {
         self.entries[ty as usize]
     }
 
-    fn continuation(&self, func: u32, offset: u32) -> Option<*const ()> {
-        self.continuations.get(&(func, offset)).copied()
+    fn continuation(&self, at: Loop) -> Option<ContinuationCode> {
+        self.continuations.get(&at).copied()
     }
 
-    fn helpers(&self) -> *const *const () {
+    fn helpers(&self) -> *const Option<HelperCode> {
         helpers::table()
     }
 

@@ -1,13 +1,12 @@
 //! Compiled code where there is any, the interpreter everywhere else.
 
-use crate::tier::COMPILED;
+use crate::hop::COMPILED;
+use crate::resume;
 use std::sync::Arc;
-use wayfarer_interp::mixed::{self, Ended, Tier};
+use wayfarer_interp::mixed::{self, Tier};
 use wayfarer_interp::{Interpreter, call_host};
 use wayfarer_module::Module;
-use wayfarer_runtime::{
-    AfterCheckpoint, Engine, ExecEnv, Func, ModuleCode, RawFrame, ResumeError, Trap, TypeId,
-};
+use wayfarer_runtime::{Engine, ExecEnv, Func, ModuleCode, ResumeError, Trap, TypeId, watch};
 use wayfarer_snapshot::view::Thread;
 
 /// Runs compiled code of modules that were loaded with some, and interprets the others; on one stack, in any order.
@@ -46,9 +45,10 @@ impl Engine for NativeEngine {
         let ended = match ran {
             Ok(()) => Ok(()),
             Err(ended) => {
-                go_on_after(env, ended).map(|results| slots[..results.len()].copy_from_slice(&results))
+                resume::after(env, ended).map(|results| slots[..results.len()].copy_from_slice(&results))
             }
         };
+        let ended = ended.inspect_err(|trap| watch::unwound(env, trap));
         env.depth -= 1;
         ended
     }
@@ -61,43 +61,16 @@ impl Engine for NativeEngine {
         frames.reverse();
         (env.entry, env.tid) = (thread.entry, thread.tid);
         env.depth += 1;
-        // SAFETY: the frames were checked.
-        let ended = match unsafe { mixed::go_on(env, &COMPILED, &frames) } {
-            Err(invalid) => Err(invalid),
-            Ok(Ok(results)) => Ok(results),
-            Ok(Err(ended)) => go_on_after(env, ended).map_err(ResumeError::Trap),
-        };
+        let ended = env.take_up(&env.store().clone(), thread).and_then(|()| {
+            // SAFETY: the frames were checked.
+            match unsafe { mixed::go_on(env, &COMPILED, &frames) } {
+                Err(invalid) => Err(invalid),
+                Ok(Ok(results)) => Ok(results),
+                Ok(Err(ended)) => resume::after(env, ended).map_err(ResumeError::Trap),
+            }
+        });
+        let ended = ended.inspect_err(|error| watch::unwound(env, error.trap().unwrap_or(&Trap::Stopped)));
         env.depth -= 1;
         ended
-    }
-}
-
-/// The outermost run ended: a thread that was captured is handed over, and goes on as often as it shall.
-fn go_on_after(env: &mut ExecEnv, mut ended: Ended) -> Result<Vec<u64>, Trap> {
-    loop {
-        match ended {
-            Ended::Trap(trap) => return Err(trap),
-            Ended::Captured => {}
-        }
-        let frames = std::mem::take(&mut env.captured);
-        let only_left = std::mem::take(&mut env.goes_on);
-        if !only_left && checkpoint(env, &frames) == AfterCheckpoint::Stop {
-            return Err(Trap::Stopped);
-        }
-        // SAFETY: just captured, in this store.
-        match unsafe { mixed::go_on(env, &COMPILED, &frames) } {
-            Ok(Ok(results)) => return Ok(results),
-            Ok(Err(again)) => ended = again,
-            // Interpreted frames may need more room than the compiled ones did.
-            Err(_) => return Err(wayfarer_runtime::TrapCode::StackOverflow.into()),
-        }
-    }
-}
-
-fn checkpoint(env: &ExecEnv, frames: &[RawFrame]) -> AfterCheckpoint {
-    let store = env.store();
-    match store.checkpointer() {
-        Some(checkpointer) => checkpointer.checkpoint(store, mixed::view(env, store, frames)),
-        None => AfterCheckpoint::Continue,
     }
 }

@@ -1,13 +1,15 @@
 //! Into compiled code, and out of it: by returning, or at once from anywhere above.
 
-use crate::area::Area;
+use crate::capture::Area;
 use crate::{backtrace, signals};
 use std::arch::global_asm;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::Ordering;
 use wayfarer_interp::mixed::Ended;
-use wayfarer_runtime::{ExecEnv, Trap, TrapCode, VmContext, VmCtx, native_stack};
+use wayfarer_runtime::{
+    CompiledFunc, ContinuationCode, EntryCode, ExecEnv, Trap, TrapCode, VmContext, VmCtx, native_stack,
+};
 
 /// A run of compiled code: from the call that entered it until it is left.
 #[repr(C)]
@@ -27,7 +29,7 @@ pub(crate) struct Level {
     /// Where its frames are captured to.
     pub(crate) area: Area,
     /// For the unwinder.
-    pub(crate) exception: crate::unwind::Exception,
+    pub(crate) exception: crate::capture::Exception,
 }
 
 /// How compiled code was left: it returned.
@@ -51,18 +53,52 @@ unsafe extern "C" {
     pub(crate) fn wayfarer_leave(level: *mut c_void, status: u32) -> !;
 }
 
+/// Calls a compiled function with arguments in `slots`, which its results replace. `None` as for [`run`].
+///
+/// # Safety
+/// Both must be of the instance that `vm` is the context of, the entry the one for the function's type; the slots have room
+/// for arguments and results.
+pub(crate) unsafe fn call(
+    env: &mut ExecEnv,
+    vm: &VmContext,
+    guard: (usize, usize),
+    entry: EntryCode,
+    func: CompiledFunc,
+    slots: *mut u64,
+) -> Option<Result<(), Ended>> {
+    // SAFETY: an entry takes a function and its slots.
+    unsafe { run(env, vm, guard, entry.as_ptr(), func.as_ptr().cast_mut().cast(), slots.cast()) }
+}
+
+/// Goes on at a loop header, with its `state`, in this `frame`. `None` as for [`run`].
+///
+/// # Safety
+/// The code must be of the instance that `vm` is the context of; state and frame must be as it wants them
+/// (`wayfarer_abi::symbol::continuation`).
+pub(crate) unsafe fn go_on(
+    env: &mut ExecEnv,
+    vm: &VmContext,
+    guard: (usize, usize),
+    code: ContinuationCode,
+    state: *mut u64,
+    frame: *mut u64,
+) -> Option<Result<(), Ended>> {
+    // SAFETY: a continuation takes a state and a frame.
+    unsafe { run(env, vm, guard, code.as_ptr(), state.cast(), frame.cast()) }
+}
+
 /// Runs `code(vmctx, a, b)`. `None` if another thread runs compiled code of this instance, or if so much of the native stack is
 /// used that only what is interpreted still has room.
 ///
 /// # Safety
 /// The code must be of the instance that `vm` is the context of, take these arguments, and touch nothing else.
-pub(crate) unsafe fn run(
+unsafe fn run(
     env: &mut ExecEnv,
     vm: &VmContext,
     guard: (usize, usize),
     code: *const (),
-    a: *mut u64,
-    b: *mut u64,
+    a: *mut c_void,
+    b: *mut c_void,
 ) -> Option<Result<(), Ended>> {
     let limit = native_stack::limit_to_enter(env.stack_boundary.get())?;
     let entered = vm.enter(env, limit)?;
@@ -79,8 +115,7 @@ pub(crate) unsafe fn run(
     env.native = (&raw mut level).cast();
     let outer = signals::enter(&raw mut level);
     // SAFETY: the caller vouches for the code.
-    let status =
-        unsafe { wayfarer_enter((&raw mut level).cast(), code, vm.as_ptr().cast(), a.cast(), b.cast()) };
+    let status = unsafe { wayfarer_enter((&raw mut level).cast(), code, vm.as_ptr().cast(), a, b) };
     signals::leave(outer);
     // SAFETY: the environment outlives the run.
     let env = unsafe { &mut *level.env };

@@ -6,15 +6,18 @@
 use crate::code::{self, LoadError};
 use crate::known::KnownCode;
 use crate::{helpers, signals};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use wayfarer_abi::symbol;
 use wayfarer_loader::Code;
-use wayfarer_module::Module;
-use wayfarer_runtime::NativeCode;
+use wayfarer_module::{DefinedFuncIdx, FuncIdx, Module};
+use wayfarer_runtime::{CompiledFunc, ContinuationCode, EntryCode, HelperCode, Loop, NativeCode};
+
+/// How long a part may take to be published, in milliseconds.
+const PATIENCE: u32 = 10_000;
 
 /// Told which code the module should have. Dropped with the module's code.
 pub trait Wanted: Send + Sync {
@@ -27,8 +30,8 @@ pub trait Wanted: Send + Sync {
 pub struct Part {
     /// Functions. With them come the entries for their types.
     pub funcs: Vec<u32>,
-    /// Continuations: function and offset of the loop. Those that turned out too large are not there.
-    pub loops: Vec<(u32, u32)>,
+    /// Loops that there are continuations for. Those that turned out too large are not there.
+    pub loops: Vec<Loop>,
 }
 
 /// Compiled code of a module, as far as there is any.
@@ -36,22 +39,15 @@ pub struct GrowingModule {
     module: Arc<Module>,
     funcs: Box<[AtomicPtr<()>]>,
     entries: Box<[AtomicPtr<()>]>,
-    continuations: RwLock<HashMap<(u32, u32), Address>>,
+    continuations: RwLock<HashMap<Loop, ContinuationCode>>,
     generation: AtomicU32,
     needs_guard: bool,
     wanted: Box<dyn Wanted>,
+    /// Functions of which there is to be no code. Held while a part is published.
+    interpreted: Mutex<HashSet<u32>>,
     /// What all the addresses are in.
     code: Mutex<Vec<(KnownCode, Code)>>,
 }
-
-/// Of code that stays as long as the module.
-#[derive(Clone, Copy)]
-struct Address(*const ());
-
-// SAFETY: only an address; the code is never written to.
-unsafe impl Send for Address {}
-// SAFETY: as above.
-unsafe impl Sync for Address {}
 
 impl fmt::Debug for GrowingModule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,12 +62,13 @@ impl GrowingModule {
         let none = |count: usize| (0..count).map(|_| AtomicPtr::new(null_mut())).collect();
         Arc::new(GrowingModule {
             module: module.clone(),
-            funcs: none(module.funcs.len() - module.num_imported_funcs as usize),
+            funcs: none(module.defined_count()),
             entries: none(module.types.len()),
             continuations: RwLock::default(),
             generation: AtomicU32::new(0),
             needs_guard,
             wanted,
+            interpreted: Mutex::default(),
             code: Mutex::default(),
         })
     }
@@ -93,13 +90,16 @@ impl GrowingModule {
         if abi != wayfarer_abi::VERSION {
             return Err(LoadError::Version { found: abi });
         }
+        let interpreted = self.interpreted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&func) = part.funcs.iter().find(|func| interpreted.contains(func)) {
+            return Err(LoadError::Watched(func));
+        }
         let mut code = Code::load(&[object]).map_err(LoadError::Link)?;
-        let first = self.module.num_imported_funcs;
         let mut without = Part::default();
         let (mut funcs, mut entries, mut loops) = (Vec::new(), Vec::new(), Vec::new());
         for &func in &part.funcs {
             let name = symbol::func(func);
-            let place = func.checked_sub(first).and_then(|local| self.funcs.get(local as usize));
+            let place = self.module.defined(FuncIdx(func)).and_then(|func| self.funcs.get(func.0 as usize));
             let (Some(place), Some(address)) = (place, code.symbol(&name)) else {
                 return Err(LoadError::Missing(name));
             };
@@ -113,10 +113,12 @@ impl GrowingModule {
             entries.push((&self.entries[ty as usize], entry));
             funcs.push((place, address));
         }
-        for &(func, offset) in &part.loops {
-            match code.symbol(&symbol::continuation(func, offset)) {
-                Some(address) => loops.push(((func, offset), Address(address.cast()))),
-                None => without.loops.push((func, offset)),
+        for &at in &part.loops {
+            let address = code.symbol(&symbol::continuation(at)).map(|address| address.cast());
+            // SAFETY: what the compiler gives this name is code that is called so; it stays as long as the module's code.
+            match address.and_then(|address| unsafe { ContinuationCode::at(address) }) {
+                Some(code) => loops.push((at, code)),
+                None => without.loops.push(at),
             }
         }
         announce(&mut code);
@@ -133,13 +135,17 @@ impl GrowingModule {
 
     /// Whether there is code of a function.
     pub fn has(&self, func: u32) -> bool {
-        func.checked_sub(self.module.num_imported_funcs).is_some_and(|local| !self.func(local).is_null())
+        self.module.defined(FuncIdx(func)).is_some_and(|func| self.func(func).is_some())
+    }
+
+    /// Whether there is to be no code of a function.
+    pub fn is_kept_interpreted(&self, func: u32) -> bool {
+        self.interpreted.lock().unwrap_or_else(PoisonError::into_inner).contains(&func)
     }
 
     /// Whether there is code for a loop.
-    pub fn has_continuation(&self, func: u32, offset: u32) -> bool {
-        let continuations = self.continuations.read().unwrap_or_else(PoisonError::into_inner);
-        continuations.contains_key(&(func, offset))
+    pub fn has_continuation(&self, at: Loop) -> bool {
+        self.continuations.read().unwrap_or_else(PoisonError::into_inner).contains_key(&at)
     }
 
     /// How many parts there are.
@@ -149,18 +155,20 @@ impl GrowingModule {
 }
 
 impl NativeCode for GrowingModule {
-    fn func(&self, local: u32) -> *const () {
-        self.funcs.get(local as usize).map_or(std::ptr::null(), |place| place.load(Ordering::Acquire))
+    fn func(&self, func: DefinedFuncIdx) -> Option<CompiledFunc> {
+        // SAFETY: what `publish` found under the name of a function's code.
+        unsafe { CompiledFunc::at(self.funcs.get(func.0 as usize)?.load(Ordering::Acquire)) }
     }
 
-    fn entry(&self, ty: u32) -> *const () {
-        self.entries[ty as usize].load(Ordering::Acquire)
+    fn entry(&self, ty: u32) -> Option<EntryCode> {
+        // SAFETY: what `publish` found under the name of an entry.
+        unsafe { EntryCode::at(self.entries[ty as usize].load(Ordering::Acquire)) }
     }
 
-    fn continuation(&self, func: u32, offset: u32) -> Option<*const ()> {
+    fn continuation(&self, at: Loop) -> Option<ContinuationCode> {
         // While one is added, there is none: the next generation is about to come. Waiting would not do, since a process
         // may have been forked at this moment.
-        self.continuations.try_read().ok()?.get(&(func, offset)).map(|address| address.0)
+        self.continuations.try_read().ok()?.get(&at).copied()
     }
 
     fn codes(&self) -> *const AtomicPtr<()> {
@@ -175,7 +183,21 @@ impl NativeCode for GrowingModule {
         self.wanted.wanted(func, offset, count);
     }
 
-    fn helpers(&self) -> *const *const () {
+    /// Code of parts has in it what the part names, and nothing else is inlined.
+    fn keep_interpreted(&self, func: DefinedFuncIdx) -> bool {
+        // A process may have been forked while a part was published: nobody will let it go there.
+        for _ in 0..PATIENCE {
+            if let Ok(mut interpreted) = self.interpreted.try_lock() {
+                let index = func.0 + self.module.num_imported_funcs;
+                return interpreted.contains(&index)
+                    || (self.func(func).is_none() && interpreted.insert(index));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        false
+    }
+
+    fn helpers(&self) -> *const Option<HelperCode> {
         helpers::table()
     }
 

@@ -3,53 +3,54 @@
 //! A helper that traps or stops the thread never returns: it leaves the run (see `enter`), or unwinds it. So each does
 //! its work in a function that returns what is to be done, and has nothing with a destructor left when it does it.
 
-use crate::enter::{self, level};
-use crate::tier::COMPILED;
-use crate::{backtrace, unwind};
+use crate::enter;
+use crate::hop::COMPILED;
+use crate::stop::{Action, entry, leave, leave_entry, poll};
 use std::sync::atomic::Ordering;
-use wayfarer_abi::Helper;
+use wayfarer_abi::{Helper, wait};
 use wayfarer_interp::mixed::{self, Ended, Tier};
-use wayfarer_runtime::{
-    AfterCheckpoint, CaptureError, ExecEnv, Func, HostError, Instance, PollAction, Table, Trap, TrapCode,
-    VmCtx, native_stack,
-};
+use wayfarer_runtime::waits::{self, Expected};
+use wayfarer_runtime::{ExecEnv, Func, HelperCode, HostError, Instance, Table, TrapCode, VmCtx};
 
 /// The helpers' addresses, by number.
-pub(crate) fn table() -> *const *const () {
-    static TABLE: Addresses = Addresses({
-        let mut table = [std::ptr::null(); Helper::COUNT];
-        table[Helper::Poll as usize] = poll as *const ();
-        table[Helper::Leave as usize] = leave as *const ();
-        table[Helper::Entry as usize] = entry as *const ();
-        table[Helper::LeaveEntry as usize] = leave_entry as *const ();
-        table[Helper::Trap as usize] = trap as *const ();
-        table[Helper::Call as usize] = call as *const ();
-        table[Helper::Interpret as usize] = interpret as *const ();
-        table[Helper::MemoryGrow as usize] = memory_grow as *const ();
-        table[Helper::MemoryCopy as usize] = memory_copy as *const ();
-        table[Helper::MemoryFill as usize] = memory_fill as *const ();
-        table[Helper::MemoryInit as usize] = memory_init as *const ();
-        table[Helper::DataDrop as usize] = data_drop as *const ();
-        table[Helper::TableGet as usize] = table_get as *const ();
-        table[Helper::TableSet as usize] = table_set as *const ();
-        table[Helper::TableGrow as usize] = table_grow as *const ();
-        table[Helper::TableFill as usize] = table_fill as *const ();
-        table[Helper::TableCopy as usize] = table_copy as *const ();
-        table[Helper::TableInit as usize] = table_init as *const ();
-        table[Helper::ElemDrop as usize] = elem_drop as *const ();
-        table[Helper::RefFunc as usize] = ref_func as *const ();
+pub(crate) fn table() -> *const Option<HelperCode> {
+    static TABLE: [Option<HelperCode>; Helper::COUNT] = {
+        let mut table = [None; Helper::COUNT];
+        table[Helper::Poll as usize] = code(poll as *const ());
+        table[Helper::Leave as usize] = code(leave as *const ());
+        table[Helper::Entry as usize] = code(entry as *const ());
+        table[Helper::LeaveEntry as usize] = code(leave_entry as *const ());
+        table[Helper::Trap as usize] = code(trap as *const ());
+        table[Helper::Call as usize] = code(call as *const ());
+        table[Helper::Interpret as usize] = code(interpret as *const ());
+        table[Helper::MemoryGrow as usize] = code(memory_grow as *const ());
+        table[Helper::MemoryCopy as usize] = code(memory_copy as *const ());
+        table[Helper::MemoryFill as usize] = code(memory_fill as *const ());
+        table[Helper::MemoryInit as usize] = code(memory_init as *const ());
+        table[Helper::DataDrop as usize] = code(data_drop as *const ());
+        table[Helper::TableGet as usize] = code(table_get as *const ());
+        table[Helper::TableSet as usize] = code(table_set as *const ());
+        table[Helper::TableGrow as usize] = code(table_grow as *const ());
+        table[Helper::TableFill as usize] = code(table_fill as *const ());
+        table[Helper::TableCopy as usize] = code(table_copy as *const ());
+        table[Helper::TableInit as usize] = code(table_init as *const ());
+        table[Helper::ElemDrop as usize] = code(elem_drop as *const ());
+        table[Helper::RefFunc as usize] = code(ref_func as *const ());
+        table[Helper::AtomicWait as usize] = code(atomic_wait as *const ());
+        table[Helper::AtomicNotify as usize] = code(atomic_notify as *const ());
         table
-    });
-    TABLE.0.as_ptr()
+    };
+    TABLE.as_ptr()
 }
 
-struct Addresses([*const (); Helper::COUNT]);
-
-// SAFETY: addresses of functions.
-unsafe impl Sync for Addresses {}
+/// The address of a helper.
+const fn code(helper: *const ()) -> Option<HelperCode> {
+    // SAFETY: a function of this file, with the signature of the helper that it is listed as.
+    unsafe { HelperCode::at(helper) }
+}
 
 /// The environment that runs compiled code in this context.
-unsafe fn env<'a>(vmctx: *mut VmCtx) -> &'a mut ExecEnv {
+pub(crate) unsafe fn env<'a>(vmctx: *mut VmCtx) -> &'a mut ExecEnv {
     // SAFETY: while compiled code runs, its context names the environment, which nothing else uses.
     unsafe { &mut *(*vmctx).env.load(Ordering::Relaxed) }
 }
@@ -57,114 +58,6 @@ unsafe fn env<'a>(vmctx: *mut VmCtx) -> &'a mut ExecEnv {
 unsafe fn instance<'a>(vmctx: *mut VmCtx) -> &'a Instance {
     // SAFETY: a context's instance outlives it.
     unsafe { &*(*vmctx).instance }
-}
-
-/// What a helper does in the end.
-enum Action {
-    Return,
-    /// Capture the run's frames, and leave it.
-    Capture,
-    /// The trap is in the level.
-    Trap,
-}
-
-impl Action {
-    /// Notes why the run will be left.
-    fn trap(env: &ExecEnv, trap: Trap) -> Action {
-        // SAFETY: compiled code runs, so there is a level, and nobody else looks at it.
-        unsafe { (*level(env)).trap = Some(trap) };
-        Action::Trap
-    }
-
-    /// # Safety
-    /// Compiled code must be running in `env`, and between it and this call nothing may have a destructor.
-    unsafe fn take(self, env: *mut ExecEnv) {
-        // SAFETY: passed on.
-        unsafe {
-            let level = level(&*env);
-            match self {
-                Action::Return => {}
-                Action::Capture => unwind::capture(level),
-                Action::Trap => {
-                    backtrace::collect(level);
-                    enter::wayfarer_leave(level.cast(), enter::TRAPPED)
-                }
-            }
-        }
-    }
-}
-
-unsafe extern "C-unwind" fn poll(vmctx: *mut VmCtx) {
-    // SAFETY: called by compiled code at a stable point.
-    unsafe {
-        let env: *mut ExecEnv = env(vmctx);
-        serve(&mut *env).take(env);
-    }
-}
-
-unsafe extern "C-unwind" fn leave(vmctx: *mut VmCtx) {
-    // SAFETY: called by compiled code at a stable point, with the frame's record written.
-    unsafe {
-        let env: *mut ExecEnv = env(vmctx);
-        let action = match serve(&mut *env) {
-            // Nothing else is to be done, but there is no way back.
-            Action::Return => {
-                (*env).goes_on = true;
-                Action::Capture
-            }
-            action => action,
-        };
-        action.take(env);
-    }
-}
-
-unsafe extern "C-unwind" fn leave_entry(vmctx: *mut VmCtx) -> *const u64 {
-    // SAFETY: called by compiled code at a function's entry, with the frame's record written.
-    unsafe {
-        // Not the stack pointer here: the function's frame is gone.
-        let env: *mut ExecEnv = env(vmctx);
-        if (*vmctx).stack.load(Ordering::Relaxed) < native_stack::limit((*env).stack_boundary.get()) {
-            Action::trap(&*env, TrapCode::NativeStackOverflow.into()).take(env);
-        }
-        leave(vmctx);
-    }
-    std::ptr::null()
-}
-
-/// Serves a request.
-fn serve(env: &mut ExecEnv) -> Action {
-    let store = env.store().clone();
-    match store.control().poll(env.thread()) {
-        PollAction::Continue => Action::Return,
-        PollAction::Terminate => Action::trap(env, TrapCode::Terminated.into()),
-        PollAction::Checkpoint => {
-            let Some(checkpointer) = store.checkpointer() else { return Action::Return };
-            let Some(&func) = env.host_stack.last() else { return Action::Capture };
-            // SAFETY: functions of a store outlive its runs.
-            let name = match unsafe { &(*func).host } {
-                Some(host) => (host.name.0.to_string(), host.name.1.to_string()),
-                None => Default::default(),
-            };
-            match checkpointer.checkpoint(&store, Err(CaptureError::HostOnStack { name })) {
-                AfterCheckpoint::Continue => Action::Return,
-                AfterCheckpoint::Stop => Action::trap(env, Trap::Stopped),
-            }
-        }
-    }
-}
-
-unsafe extern "C-unwind" fn entry(vmctx: *mut VmCtx) {
-    // SAFETY: called by compiled code at a function's entry.
-    unsafe {
-        let env: *mut ExecEnv = env(vmctx);
-        if native_stack::is_used_up((*env).stack_boundary.get()) {
-            Action::trap(&*env, TrapCode::NativeStackOverflow.into()).take(env);
-        }
-        // A request, or the stack was short by no more than this helper's frame: then the word is not armed.
-        if (*env).store().control().word().load(Ordering::Relaxed) != 0 {
-            serve(&mut *env).take(env);
-        }
-    }
 }
 
 unsafe extern "C" fn trap(vmctx: *mut VmCtx, code: u32) {
@@ -233,6 +126,31 @@ unsafe extern "C-unwind" fn interpret(vmctx: *mut VmCtx, index: u32, slots: *mut
         let func = &*instance(vmctx).funcs()[index as usize];
         let ran = mixed::call(&mut *env, &COMPILED, func, slots);
         ended(&*env, ran).take(env);
+    }
+}
+
+unsafe extern "C" fn atomic_wait(
+    vmctx: *mut VmCtx,
+    how: u32,
+    address: u64,
+    expected: u64,
+    timeout: i64,
+) -> u32 {
+    // SAFETY: called by compiled code.
+    unsafe {
+        let expected = match how & wait::WIDE {
+            0 => Expected::Four(expected as u32),
+            _ => Expected::Eight(expected),
+        };
+        let env: &ExecEnv = env(vmctx);
+        let waited = match instance(vmctx).memory(0) {
+            Some(memory) if how & wait::WITHOUT_POLL != 0 => {
+                waits::wait_to_the_end(env, memory, address, expected, timeout)
+            }
+            Some(memory) => waits::wait(env, memory, address, expected, timeout),
+            None => Err(TrapCode::MemoryOutOfBounds),
+        };
+        or_trap(vmctx, waited) as u32
     }
 }
 
@@ -306,6 +224,10 @@ helpers! {
     elem_drop |instance| (segment: u32) {
         instance.drop_elem(segment);
         Ok(())
+    }
+    atomic_notify |instance| (address: u64, count: u32) -> u32 {
+        let memory = instance.memory(0).ok_or(TrapCode::MemoryOutOfBounds);
+        memory.and_then(|memory| waits::notify(memory, address, count))
     }
     ref_func |instance| (index: u32) -> u64 {
         Ok(instance.funcs()[index as usize] as usize as u64)

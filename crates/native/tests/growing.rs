@@ -9,7 +9,7 @@ use wayfarer_compiler::{Options, Session};
 use wayfarer_module::{Module, PointKind, stable_points};
 use wayfarer_native::{GrowingModule, NativeEngine, Part, Wanted};
 use wayfarer_runtime::{
-    AfterCheckpoint, CaptureError, Checkpointer, ExecEnv, Extern, InstantiateOptions, LoadedModule,
+    AfterCheckpoint, CaptureError, Checkpointer, ExecEnv, Extern, InstantiateOptions, LoadedModule, Loop,
     NativeCode, Runtime, Store, Trap,
 };
 use wayfarer_snapshot::view::Thread;
@@ -28,7 +28,7 @@ fn compile(session: &Session, part: &Part) -> Vec<u8> {
     session.compile(&part.funcs, &part.loops, &|why| panic!("{why}")).expect("it can be compiled")
 }
 
-fn publish(growing: &GrowingModule, session: &Session, funcs: &[u32], loops: &[(u32, u32)]) -> Part {
+fn publish(growing: &GrowingModule, session: &Session, funcs: &[u32], loops: &[Loop]) -> Part {
     let part = Part { funcs: funcs.into(), loops: loops.into() };
     growing.publish(wayfarer_abi::VERSION, &compile(session, &part), &part, |_| ()).expect("it can be loaded")
 }
@@ -169,7 +169,7 @@ impl Wanted for AtOnce {
         let growing = self.growing.get().and_then(Weak::upgrade).expect("it is set");
         let part = match offset {
             None => Part { funcs: vec![func], loops: vec![] },
-            Some(offset) => Part { funcs: vec![], loops: vec![(func, offset)] },
+            Some(offset) => Part { funcs: vec![], loops: vec![Loop { func, offset }] },
         };
         let object = compile(&self.session, &part);
         growing.publish(wayfarer_abi::VERSION, &object, &part, |_| ()).expect("it can be loaded");
@@ -271,7 +271,7 @@ fn threads_run_while_code_comes() {
             for (nth, func) in order.into_iter().enumerate() {
                 publish(&guest.growing, &session, &[func], &[]);
                 if nth == round as usize % 3 {
-                    publish(&guest.growing, &session, &[], &[(1, header)]);
+                    publish(&guest.growing, &session, &[], &[Loop { func: 1, offset: header }]);
                 }
             }
             for run in runs {
@@ -323,9 +323,9 @@ fn what_cannot_be_compiled_is_said() {
     assert!(refused(wayfarer_abi::VERSION, &object, &beyond).contains("f77"));
     assert_eq!(guest.growing.generation(), 0);
     // Loops are only missing.
-    let part = Part { funcs: vec![0], loops: vec![(2, 5)] };
+    let part = Part { funcs: vec![0], loops: vec![Loop { func: 2, offset: 5 }] };
     let published = guest.growing.publish(wayfarer_abi::VERSION, &object, &part, |_| ());
-    assert_eq!(published.unwrap(), Part { funcs: vec![], loops: vec![(2, 5)] });
+    assert_eq!(published.unwrap(), Part { funcs: vec![], loops: vec![Loop { func: 2, offset: 5 }] });
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod compile;
 use compile::Options;
 use std::fmt::Write;
 use std::sync::Arc;
+use wayfarer_module::DefinedFuncIdx;
 use wayfarer_native::{CompiledModule, NativeEngine};
 use wayfarer_runtime::{ExecEnv, Extern, InstantiateOptions, NativeCode, Runtime, Store, Trap};
 
@@ -74,7 +75,7 @@ fn large_frames_are_not_on_the_native_stack() {
     let code =
         CompiledModule::load(&module, wayfarer_abi::VERSION, &objects, true).expect("it can be loaded");
     // The others still are compiled.
-    assert_eq!([0, 1, 2].map(|func| code.func(func).is_null()), [true, true, false]);
+    assert_eq!([0, 1, 2].map(|func| code.func(DefinedFuncIdx(func)).is_none()), [true, true, false]);
     let runtime = Runtime::new(Arc::new(NativeEngine));
     let loaded = runtime.load_compiled(module, Some(code));
     let guest = move || {

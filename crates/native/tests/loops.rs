@@ -6,6 +6,7 @@ mod compile;
 use compile::Options;
 use std::fmt::Write;
 use std::sync::Arc;
+use wayfarer_module::DefinedFuncIdx;
 use wayfarer_native::{CompiledModule, NativeEngine};
 use wayfarer_runtime::{ExecEnv, Extern, InstantiateOptions, NativeCode, Runtime, Store};
 
@@ -132,7 +133,7 @@ fn loops_run_as_often_as_their_tests_say() {
     let objects: Vec<&[u8]> = objects.iter().map(|object| &**object).collect();
     let code =
         CompiledModule::load(&module, wayfarer_abi::VERSION, &objects, true).expect("it can be loaded");
-    assert!((0..loops.len() as u32).all(|func| !code.func(func).is_null()));
+    assert!((0..loops.len() as u32).all(|func| code.func(DefinedFuncIdx(func)).is_some()));
     let runtime = Runtime::new(Arc::new(NativeEngine));
     let loaded = runtime.load_compiled(module, Some(code));
     let store = Store::new(&runtime);

@@ -8,6 +8,7 @@ use compile::Options;
 use std::fmt::Write;
 use std::sync::Arc;
 use stopped::Program;
+use wayfarer_module::DefinedFuncIdx;
 use wayfarer_native::CompiledModule;
 use wayfarer_runtime::NativeCode;
 
@@ -46,7 +47,7 @@ fn check(locals: u32, is_compiled: bool) {
     let code = CompiledModule::load(&module, wayfarer_abi::VERSION, &objects, true);
     let code = code.expect("it can be loaded");
     // The other function always is.
-    assert_eq!([0, 1].map(|func| !code.func(func).is_null()), [true, is_compiled]);
+    assert_eq!([0, 1].map(|func| code.func(DefinedFuncIdx(func)).is_some()), [true, is_compiled]);
     assert_eq!(code.continuation_count(), usize::from(is_compiled));
     let (interpreted, compiled) = (Program::new(&module, None), Program::new(&module, Some(code)));
     let expected = interpreted.call("run", 3, u64::MAX).expect("it ends");

@@ -89,6 +89,15 @@ pub unsafe fn put_error(buf: *mut c_char, size: u32, message: &str) {
     }
 }
 
+/// Runs what may fail: whether it did not. If it did, the host is told why.
+///
+/// # Safety
+/// As [`put_error`].
+pub unsafe fn attempt(buf: *mut c_char, size: u32, what: impl FnOnce() -> Result<(), String>) -> bool {
+    // SAFETY: as the caller promises.
+    guard(false, || what().map_err(|why| unsafe { put_error(buf, size, &why) }).is_ok())
+}
+
 /// The integer in a C enum parameter.
 ///
 /// For the header such a parameter is the enum `E`. But a C caller can pass any integer, and one that is none of a Rust

@@ -13,6 +13,7 @@ use crate::history::{Made, Replay};
 use crate::instance::HostParts;
 use crate::program::InCall;
 use crate::record::Outcome;
+use crate::suspend::SUSPENDED_HERE;
 
 /// Where guest code runs: one thread's stacks, and what the embedder has to say of that thread.
 pub trait Environment {
@@ -111,6 +112,9 @@ impl HostParts {
             program.collect_before_call();
         }
         if outermost && !program.history().is_caught_up() {
+            if program.is_suspended_here() {
+                return Err(Failure::Refused(SUSPENDED_HERE));
+            }
             match self.repeated(func, &slots[..func.param_slots as usize]) {
                 Replay::Run => {}
                 Replay::Done(results) => return give(slots, &results),
@@ -127,7 +131,7 @@ impl HostParts {
             self.prepare(exec_env)?;
             if outermost {
                 exec_env.entry = entry;
-                call = Some(program.begin_call(exec_env.thread()));
+                call = Some(program.begin_call(exec_env.thread()).map_err(Failure::Refused)?);
             }
             if remembered {
                 self.begin(func, entry, &slots[..func.param_slots as usize]);
@@ -169,6 +173,9 @@ impl HostParts {
     /// # Errors
     /// As [`HostParts::call`]; also if there is none.
     pub fn resume(&self, env: &impl Environment) -> Result<Vec<u64>, Failure> {
+        if self.program().is_suspended_here() {
+            return Err(Failure::Refused(SUSPENDED_HERE));
+        }
         match self.program().history().take_pending(self.store()) {
             Ok(Some(thread)) => self.go_on(env, &thread),
             Ok(None) => {
@@ -191,7 +198,7 @@ impl HostParts {
         let mut call = None;
         let result = env.run(|exec_env| {
             self.prepare(exec_env)?;
-            call = Some(self.program().begin_call(exec_env.thread()));
+            call = Some(self.program().begin_call(exec_env.thread()).map_err(Failure::Refused)?);
             let resumed = self.store().runtime().engine.resume(exec_env, thread);
             resumed.map_err(|error| {
                 let trap = match error {

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::driver::complain;
+use crate::embedder::Embedder;
+
 static CALLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// At most so many are named.
@@ -30,12 +33,28 @@ impl Called {
 }
 
 /// Names of native functions that were called, for a message; empty if there are none.
-pub(crate) fn names() -> String {
+fn names() -> String {
     let called = CALLED.lock().unwrap_or_else(PoisonError::into_inner);
     let named: Vec<&str> = called.iter().take(NAMED).map(String::as_str).collect();
     let more =
         if called.len() > NAMED { format!(" and {} more", called.len() - NAMED) } else { String::new() };
     named.join(", ") + &more
+}
+
+/// Says, once, which native functions the guest has called whose own state is in no image.
+pub(crate) fn warn(embedder: &dyn Embedder) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !embedder.native_modules().is_empty() {
+        // The host knows what it does.
+        return;
+    }
+    let names = names();
+    if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
+        complain(&format!(
+            "what these native functions keep in the host's memory is not part of the image: {names} \
+             (see wayfarer_register_state)"
+        ));
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use wayfarer_wasi::{ByPrefix, FilePolicy, SavePolicy};
+
 use super::driver::complain;
 use super::policy::{Resolved, Settings};
 use super::watcher;
@@ -60,6 +62,12 @@ pub(crate) fn restored() {
     if let Some((Ok(resolved), _)) = in_force.as_mut() {
         resolved.restore = None;
     }
+}
+
+/// What an image holds of open files: as its order says, or else as the settings do.
+pub(crate) fn save_policy(ordered: Option<&ByPrefix<FilePolicy>>) -> SavePolicy {
+    let files = ordered.cloned().or_else(|| in_force().ok().map(|resolved| resolved.checkpoint_files));
+    SavePolicy { files: files.unwrap_or_default(), ..SavePolicy::default() }
 }
 
 /// Permissions of images that the program asked for; `u32::MAX`: it did not.

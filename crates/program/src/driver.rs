@@ -1,74 +1,30 @@
-//! Takes a store's checkpoints: gathers what an image holds, writes it where it was asked for, and says what happened.
+//! Takes a store's checkpoints: when, of which threads, and what becomes of them. The images are `images`'s.
+
+mod images;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
+use wayfarer_runtime::registry::Place;
 use wayfarer_runtime::threads;
-use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, GuestThread, Store, fork};
-use wayfarer_snapshot::view::{HostSection, Thread};
-use wayfarer_snapshot::{
-    Compression, Info, Progress, Reason, SaveError, Stats, WriteOptions, save_to_fd, save_to_path,
-    write_image,
-};
+use wayfarer_runtime::{AfterCheckpoint, CaptureError, Checkpointer, Control, GuestThread, Store};
+use wayfarer_snapshot::Reason;
+use wayfarer_snapshot::view::Thread;
 
-use super::gate::{Closed, Gate};
+use super::gate::{Closed, GOING_BACK, Gate};
+use super::group::{self, Group};
 use super::history::{History, Keep};
-use super::meeting::{self, Arrival, Attendance, Known};
+use super::lock::{Guard, Lock};
+use super::meeting::{self, Arrival, Attendance, Meeting, Parked, Verdict};
+use super::order::{Prepared, Request};
 use super::policy::{Policy, Then};
-use super::progress::Shown;
-use super::record::HostRecord;
-use super::resources::{self, Saving};
+use super::stacks::{self, Dumps};
+use super::suspend::SUSPENDED_HERE;
 use super::watcher::{self, Watch};
-use super::{called, config, host, leave, thread};
+use super::{called, forks, host, leave};
 use crate::embedder::Embedder;
-use crate::instance::HostParts;
-
-/// Where an image goes.
-#[derive(Debug)]
-pub enum Target {
-    /// A file, replaced as a whole.
-    Path(PathBuf),
-    /// A descriptor, from where it is.
-    Fd(OwnedFd),
-    /// Memory.
-    Buffer,
-}
-
-/// What became of a checkpoint.
-#[derive(Debug)]
-pub struct Report {
-    /// What was written.
-    pub stats: Stats,
-    /// How long the program stood still.
-    pub paused: Duration,
-    /// The image, if it was to go to memory.
-    pub image: Option<Vec<u8>>,
-}
-
-/// What is called when a checkpoint was taken or failed, on the thread that took it.
-pub type Done = Box<dyn FnOnce(Result<Report, String>) + Send>;
-
-/// Makes an order, each time one is triggered.
-pub type Prepared = Box<dyn Fn() -> Option<Request> + Send>;
-
-/// An order to take a checkpoint.
-pub struct Request {
-    /// Where the image goes.
-    pub target: Target,
-    /// How its pages are compressed.
-    pub compression: Compression,
-    /// Why it is taken.
-    pub reason: Reason,
-    /// What becomes of the program.
-    pub then: AfterCheckpoint,
-    /// Who is told.
-    pub done: Done,
-}
 
 /// Why there are no checkpoints of some code.
 pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-checkpoint, it cannot be stopped";
@@ -79,56 +35,47 @@ const SEVERAL: &str = "several threads of the host are running the guest";
 /// Why there are none of a guest that a child's parent was running in another thread.
 const LEFT_BEHIND: &str = "another thread of the host was running the guest when this process was forked";
 
-/// Has children know where the thread is that forked them.
-fn notice_forks() {
-    static NOTICED: AtomicBool = AtomicBool::new(false);
-    fork::notice();
-    // SAFETY: it does only what is allowed there, and is this library's.
-    unsafe { fork::in_children(&NOTICED, in_child) };
-}
-
-/// In a process that was just forked. Only what is async-signal-safe.
-unsafe extern "C" fn in_child() {
-    // SAFETY: a thread in a call of a driver's store keeps it.
-    let driver = unsafe { thread::called_here().as_ref() };
-    let inside = driver.map(|driver| &raw const driver.gate).unwrap_or(std::ptr::null());
-    let by_policy = driver.is_some_and(|driver| driver.policy.is_some());
-    super::gate::forked([inside, if by_policy { &raw const host::GATE } else { std::ptr::null() }]);
-}
-
 /// The checkpoints of one store.
 pub(crate) struct Driver {
     embedder: Arc<dyn Embedder>,
     policy: Option<Policy>,
+    /// Others that are checkpointed with it.
+    group: Option<Arc<Group>>,
     /// What is kept of what the host does.
     keep: Keep,
     /// What it did.
     history: Arc<History>,
     /// Whether the code can be stopped at all.
     possible: AtomicBool,
-    control: Arc<Control>,
+    pub(crate) control: Arc<Control>,
     /// Orders of the API that wait for a stable point.
-    requests: Mutex<VecDeque<Request>>,
-    /// Whether there are any.
+    requests: Lock<VecDeque<Request>>,
+    /// Descriptors that stacks are to be written to.
+    pub(crate) dumps: Dumps,
+    /// Whether there are any of these.
     ordered: AtomicBool,
     /// Closed while an image is written; calls of the host's go through.
-    gate: Gate,
+    pub(crate) gate: Gate,
     /// Where those come who are inside.
-    meeting: Known,
+    pub(crate) meeting: Meeting,
+    /// Those who stand still until the program is resumed.
+    pub(crate) suspended: Lock<Option<Parked>>,
     /// Calls that were in progress, of a store that was restored; without those that the host has continued.
-    calls: Mutex<Vec<Option<Thread>>>,
+    calls: Lock<Vec<Option<Thread>>>,
     /// Where app heaps are, by number of the instance, also of those whose parts have ended: their memories are larger by them.
-    heaps: Mutex<BTreeMap<u32, (u32, u32)>>,
+    heaps: Lock<BTreeMap<u32, (u32, u32)>>,
     /// Whether the API was asked for checkpoints before, and may be again.
     was_asked: AtomicBool,
     /// An order that a signal handler may place.
-    prepared: Mutex<Option<Prepared>>,
+    prepared: Lock<Option<Prepared>>,
     /// Whether it did.
     triggered: AtomicBool,
     /// Asks as the policy says.
-    watch: Option<Watch>,
-    /// Checkpoints taken so far, also before the program was restored.
-    sequence: Mutex<u64>,
+    pub(crate) watch: Option<Watch>,
+    /// Checkpoints taken so far, also before the program was restored. Changed while the gate is closed.
+    sequence: AtomicU64,
+    /// Where forks find it.
+    place: OnceLock<Place<Driver>>,
 }
 
 impl Driver {
@@ -148,7 +95,6 @@ impl Driver {
         keep: Keep,
         sequence: u64,
     ) -> Result<Arc<Driver>, String> {
-        notice_forks();
         let control = store.control().clone();
         let failed = |e| format!("checkpoints cannot be prepared: {e}");
         let watch = match &policy {
@@ -158,26 +104,32 @@ impl Driver {
             }
             None => None,
         };
+        let group = policy.as_ref().map_or(Ok(None), group::join)?;
         let at = policy.as_ref().and_then(|policy| policy.at);
         let driver = Arc::new(Driver {
             history: Arc::new(History::new(keep, embedder.clone())),
             embedder,
             policy,
+            group,
             keep,
             possible: AtomicBool::new(true),
             control,
-            requests: Mutex::default(),
+            requests: Lock::default(),
+            dumps: Dumps::default(),
             ordered: AtomicBool::new(false),
             gate: Gate::new(),
-            meeting: Known::new(),
-            calls: Mutex::default(),
-            heaps: Mutex::default(),
+            meeting: Meeting::default(),
+            suspended: Lock::default(),
+            calls: Lock::default(),
+            heaps: Lock::default(),
             was_asked: AtomicBool::new(false),
-            prepared: Mutex::new(None),
+            prepared: Lock::new(None),
             triggered: AtomicBool::new(false),
             watch,
-            sequence: Mutex::new(sequence),
+            sequence: AtomicU64::new(sequence),
+            place: OnceLock::new(),
         });
+        let _ = driver.place.set(forks::add(&driver));
         store.set_checkpointer(Some(Arc::new(Handle(Arc::downgrade(&driver)))));
         if let Some(at) = at {
             driver.control.checkpoint_at(at);
@@ -215,32 +167,52 @@ impl Driver {
     /// Text: what the operating system refused.
     pub(crate) fn order(&self, request: Request) -> Result<(), String> {
         self.check_possible()?;
-        self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push_back(request);
+        self.enable_wake()?;
+        self.requests.lock().push_back(request);
         self.was_asked.store(true, Ordering::Relaxed);
-        self.ordered.store(true, Ordering::SeqCst);
-        self.control.request_checkpoint();
+        self.place_order();
         Ok(())
     }
 
+    /// Something was ordered. Async-signal-safe.
+    pub(crate) fn place_order(&self) {
+        self.ordered.store(true, Ordering::SeqCst);
+        self.control.request_checkpoint();
+    }
+
+    /// Whether something was ordered, or triggered, and nobody has begun with it.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.ordered.load(Ordering::SeqCst) || self.triggered.load(Ordering::SeqCst)
+    }
+
+    /// Has those come who wait.
+    pub(crate) fn enable_wake(&self) -> Result<(), String> {
+        self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))
+    }
+
+    /// Whether its code can be stopped.
+    pub(crate) fn can_be_stopped(&self) -> bool {
+        self.possible.load(Ordering::Acquire)
+    }
+
     /// Code that cannot be stopped must not be asked to.
-    fn check_possible(&self) -> Result<(), String> {
-        if self.possible.load(Ordering::Acquire) { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
+    pub(crate) fn check_possible(&self) -> Result<(), String> {
+        if self.can_be_stopped() { Ok(()) } else { Err(NO_CHECKPOINTS.to_owned()) }
     }
 
     /// Calls that were in progress, of a store that was restored; without those that the host has continued.
-    pub(crate) fn calls(&self) -> std::sync::MutexGuard<'_, Vec<Option<Thread>>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn calls(&self) -> Guard<'_, Vec<Option<Thread>>> {
+        self.calls.lock()
     }
 
     /// Where app heaps are, by number of the instance, also of those whose parts have ended.
-    pub(crate) fn heaps(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, (u32, u32)>> {
-        self.heaps.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn heaps(&self) -> Guard<'_, BTreeMap<u32, (u32, u32)>> {
+        self.heaps.lock()
     }
 
     /// Checkpoints taken so far.
     pub(crate) fn count(&self) -> u64 {
-        *self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sequence.load(Ordering::SeqCst)
     }
 
     /// Keeps what a trigger orders: a function that makes the order.
@@ -249,9 +221,9 @@ impl Driver {
     /// Text: what the operating system refused.
     pub(crate) fn prepare(&self, order: Prepared) -> Result<(), String> {
         self.check_possible()?;
-        self.control.enable_wake().map_err(|e| format!("checkpoints cannot be prepared: {e}"))?;
+        self.enable_wake()?;
         self.was_asked.store(true, Ordering::Relaxed);
-        *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+        *self.prepared.lock() = Some(order);
         Ok(())
     }
 
@@ -268,21 +240,65 @@ impl Driver {
         if self.watch.as_ref().and_then(Watch::take).is_some() {
             self.control.settle_all();
             // The one request there is may have been the API's, too.
-            if self.ordered.load(Ordering::SeqCst) || self.triggered.load(Ordering::SeqCst) {
+            if self.is_ordered() {
                 self.control.request_checkpoint();
             }
         }
     }
 
-    /// A call of the host's begins. Waits while an image is written.
+    /// This thread is about to fork.
+    pub(crate) fn before_fork(&self) {
+        // First: who has it takes an image of the suspended program, and the others for that.
+        self.suspended.before_fork();
+        self.history.before_fork();
+        self.prepared.before_fork();
+        self.requests.before_fork();
+        self.calls.before_fork();
+        self.heaps.before_fork();
+    }
+
+    /// It has, and this is the parent or the child. Async-signal-safe.
+    pub(crate) fn after_fork(&self) {
+        self.history.after_fork();
+        self.prepared.after_fork();
+        self.requests.after_fork();
+        self.calls.after_fork();
+        self.heaps.after_fork();
+        self.suspended.after_fork();
+    }
+
+    /// This process was just forked: only this thread's calls are in progress. How many of them have gone through the gate of
+    /// all stores. Async-signal-safe.
+    pub(crate) fn in_child(&self) -> u64 {
+        let mut own = 0;
+        self.control.threads().visit(|thread| own += u64::from(thread.is_inside_here()));
+        self.gate.forked(own);
+        self.meeting.forked();
+        if self.policy.is_some() { own } else { 0 }
+    }
+
+    /// A call of the host's begins. Waits while an image is written, or the program is suspended.
+    ///
+    /// # Errors
+    /// Text: this thread has suspended it.
     #[inline]
-    pub(crate) fn begin_call(&self, thread: &GuestThread) {
+    pub(crate) fn begin_call(&self, thread: &GuestThread) -> Result<(), &'static str> {
         // In this order: whoever closes the gate, and finds one more inside, finds this thread, too.
         thread.enter();
-        self.gate.enter();
+        if self.gate.enter() && self.gate.is_suspended() {
+            thread.leave();
+            self.gate.leave();
+            return Err(SUSPENDED_HERE);
+        }
         if self.policy.is_some() {
             host::GATE.enter();
         }
+        Ok(())
+    }
+
+    /// Whether a call by this thread would be refused.
+    pub(crate) fn is_suspended_here(&self) -> bool {
+        self.gate.is_suspended() && self.gate.is_own()
     }
 
     /// It ended; `leave` has its thread leave. Orders that came too late for it are served now.
@@ -310,7 +326,7 @@ impl Driver {
     }
 
     /// The number of the guest's thread that this one of the host's is in a call of.
-    fn thread_here(&self) -> Option<u64> {
+    pub(crate) fn thread_here(&self) -> Option<u64> {
         let mut here = None;
         self.control.threads().visit(|thread| {
             if thread.is_inside_here() {
@@ -363,6 +379,8 @@ impl Driver {
     /// As [`Driver::order`].
     pub(crate) fn order_now(&self, store: &Store, request: Request) -> Result<(), String> {
         self.collect(store);
+        self.check_possible()?;
+        let Err(request) = self.take_suspended(store, request) else { return Ok(()) };
         self.order(request)?;
         self.serve_idle(store);
         Ok(())
@@ -370,9 +388,19 @@ impl Driver {
 
     /// Serves orders unless a call is in progress, which serves them itself.
     fn serve_idle(&self, store: &Store) {
-        let Some(_closed) = self.gate.close(0) else { return };
+        let Some(closed) = self.gate.close_on_all() else { return };
+        // Who has come to a stable point is in the middle of a call, and serves. Others may be going back.
+        closed.wait(Some(GOING_BACK), |inside| inside == 0 || self.meeting.arrived() > 0);
+        if self.gate.inside() > 0 {
+            return;
+        }
         if self.ordered.swap(false, Ordering::SeqCst) {
             self.control.settle_all();
+            let dumps = self.dumps.take();
+            if !dumps.is_empty() {
+                let text = stacks::text(store, self.meeting.take().parked(), None);
+                dumps.iter().for_each(|&fd| drop(stacks::write(fd, &text)));
+            }
             self.serve_orders(store, &self.unless_left_behind(Ok(Vec::new())));
             // The one request there is may have been the policy's, too, or a trigger's.
             if self.triggered.load(Ordering::SeqCst) || self.watch.as_ref().is_some_and(Watch::is_asked) {
@@ -395,9 +423,22 @@ impl Driver {
         unsafe { self.meeting.arrive(&raw const arrival) };
         self.gate.tell();
         loop {
-            let seen = self.gate.openings();
-            if let Some(after) = arrival.verdict() {
-                return after;
+            let (seen, news) = (self.gate.openings(), self.control.news());
+            match arrival.verdict() {
+                Some(Verdict::Goes(after)) => return after,
+                Some(Verdict::Again) => {
+                    // SAFETY: as above.
+                    unsafe { self.meeting.arrive(&raw const arrival) };
+                    self.gate.tell();
+                }
+                None => {}
+            }
+            if self.gate.is_suspended() {
+                // Who is to end ends, and so do all others.
+                if !(self.control.is_to_end_here() && self.resume()) {
+                    self.control.wait_for_news(news);
+                }
+                continue;
             }
             match self.gate.try_close() {
                 Some(_closed) if arrival.verdict().is_some() => {}
@@ -412,24 +453,30 @@ impl Driver {
         let by_policy = self.asked_by_policy();
         // What the guest stands still for counts from here.
         let _turn = by_policy.map(|_| watcher::begin());
-        let ordered = self.ordered.load(Ordering::SeqCst) || self.triggered.load(Ordering::SeqCst);
+        let ordered = self.is_ordered();
         let mut all = match (ordered, by_policy) {
             (true, _) => self.gather(&closed),
             (false, Some(_)) => self.gather_alone(&closed),
             // It was served meanwhile, or nothing was to be done.
             (false, None) => Gathered { attendance: self.meeting.take(), missing: None },
         };
+        let mut dumps = Vec::new();
+        if ordered {
+            // Not before: what is asked for from here on has a number of its own.
+            self.ordered.store(false, Ordering::SeqCst);
+            dumps = self.dumps.take();
+        }
+        let text =
+            (!dumps.is_empty()).then(|| stacks::text(store, all.attendance.parked(), all.missing.as_deref()));
         let threads = match all.missing.take() {
             Some(why) => Err(why),
             None => self.unless_left_behind(all.attendance.stacks()),
         };
         if ordered {
-            // Not before: what is asked for from here on has a number of its own.
-            self.ordered.store(false, Ordering::SeqCst);
             if self.triggered.swap(false, Ordering::SeqCst) {
-                let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+                let prepared = self.prepared.lock();
                 let order = prepared.as_ref().and_then(|prepared| prepared());
-                self.requests.lock().unwrap_or_else(PoisonError::into_inner).extend(order);
+                self.requests.lock().extend(order);
             }
             if self.serve_orders(store, &threads) == AfterCheckpoint::Stop {
                 all.attendance.stop();
@@ -438,18 +485,22 @@ impl Driver {
         if let (Some(policy), Some(reason)) = (&self.policy, by_policy) {
             let all_outside = host::GATE.close(1);
             let others = "another thread of the host is running a guest".to_owned();
-            let taken = match (&all_outside, threads) {
+            let ready = match (&all_outside, threads) {
                 _ if all.attendance.count() > 1 => Err(SEVERAL.to_owned()),
                 (Some(_), _) if host::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
-                (Some(_), threads) => {
-                    threads.and_then(|threads| self.take_by_policy(store, &threads, policy, reason))
-                }
+                (Some(_), threads) => threads,
                 (None, Err(why)) if why == SEVERAL => Err(why),
                 (None, _) => Err(others),
             };
+            let taken = match &self.group {
+                None => {
+                    ready.and_then(|threads| self.take_by_policy(store, &threads, &policy.path, reason, None))
+                }
+                Some(group) => self.take_in_group(group, store, policy, ready, reason),
+            };
             match taken {
                 Ok(_) if policy.then == Then::Exit => leave::end_process(),
-                Ok(_) => warn_of_natives(&*self.embedder),
+                Ok(_) => called::warn(&*self.embedder),
                 Err(why) => complain(&format!("no checkpoint taken: {why}")),
             }
             host::served(self);
@@ -457,10 +508,14 @@ impl Driver {
         // Before the gate opens: nobody tries to close it who has been served.
         drop(all);
         drop(closed);
+        if let Some(text) = text {
+            // Who cannot be written to does not read.
+            dumps.iter().for_each(|&fd| drop(stacks::write(fd, &text)));
+        }
     }
 
     /// Has all threads that are inside come, and waits for them.
-    fn gather(&self, closed: &Closed<'_>) -> Gathered<'_> {
+    pub(crate) fn gather(&self, closed: &Closed<'_>) -> Gathered<'_> {
         let all_here = |inside: u64| inside <= self.meeting.arrived();
         let mut missing = None;
         if !all_here(self.gate.inside()) {
@@ -476,8 +531,7 @@ impl Driver {
 
     /// The policy wants one thread, and waits for no other.
     fn gather_alone(&self, closed: &Closed<'_>) -> Gathered<'_> {
-        let alone =
-            closed.wait(Some(super::gate::GOING_BACK), |inside| inside <= 1 || self.meeting.arrived() > 1);
+        let alone = closed.wait(Some(GOING_BACK), |inside| inside <= 1 || self.meeting.arrived() > 1);
         let attendance = self.meeting.take();
         let missing = (!alone || attendance.count() > 1).then(|| SEVERAL.to_owned());
         Gathered { attendance, missing }
@@ -507,7 +561,10 @@ impl Driver {
     }
 
     /// The state of the guest's threads. A guest that another thread has left in the middle of a call has none.
-    fn unless_left_behind(&self, threads: Result<Vec<Thread>, String>) -> Result<Vec<Thread>, String> {
+    pub(crate) fn unless_left_behind(
+        &self,
+        threads: Result<Vec<Thread>, String>,
+    ) -> Result<Vec<Thread>, String> {
         if self.gate.left_behind() { Err(LEFT_BEHIND.to_owned()) } else { threads }
     }
 
@@ -520,10 +577,10 @@ impl Driver {
 
     /// Serves the API's orders.
     fn serve_orders(&self, store: &Store, threads: &Result<Vec<Thread>, String>) -> AfterCheckpoint {
-        let orders = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
+        let orders = std::mem::take(&mut *self.requests.lock());
         let mut after = AfterCheckpoint::Continue;
-        for Request { target, compression, reason, then, done } in orders {
-            let result = self.take_ordered(store, threads, &target, compression, reason);
+        for Request { image, then, done } in orders {
+            let result = self.take_ordered(store, threads, &image);
             if result.is_ok() && then == AfterCheckpoint::Stop {
                 after = AfterCheckpoint::Stop;
             }
@@ -531,109 +588,24 @@ impl Driver {
         }
         after
     }
-
-    /// An image of a store, which is made from it by `wayfarer.h`.
-    fn take_ordered(
-        &self,
-        store: &Store,
-        threads: &Result<Vec<Thread>, String>,
-        target: &Target,
-        compression: Compression,
-        reason: Reason,
-    ) -> Result<Report, String> {
-        let mut threads = threads.as_ref().map_err(String::clone)?.clone();
-        // Those that the host has not gone on with are where they were.
-        threads.extend(self.history.waiting());
-        threads.extend(self.calls().iter().flatten().cloned());
-        meeting::give_ids(&mut threads);
-        let view = store.capture().map_err(|e| e.to_string())?;
-        if let Some(object) = wayfarer_runtime::integrity::unused(&view) {
-            return Err(format!("{object} was made by the host, and is used by no instance"));
-        }
-        self.take(store, threads, target, compression, reason, None)
-    }
-
-    /// An image that the host is restored from by being started again.
-    fn take_by_policy(
-        &self,
-        store: &Store,
-        threads: &[Thread],
-        policy: &Policy,
-        reason: Reason,
-    ) -> Result<Report, String> {
-        let target = Target::Path(policy.path.clone());
-        let host = match self.keep {
-            Keep::Nothing => None,
-            keep => {
-                if let Some(why) = host::obstacle(&self.history) {
-                    return Err(why);
-                }
-                Some(host::record(store, keep)?)
-            }
-        };
-        self.take(store, threads.to_vec(), &target, Compression::None, reason, host)
-    }
-
-    fn take(
-        &self,
-        store: &Store,
-        threads: Vec<Thread>,
-        target: &Target,
-        compression: Compression,
-        reason: Reason,
-        host: Option<HostRecord>,
-    ) -> Result<Report, String> {
-        let started = Instant::now();
-        let mut sequence = self.sequence.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = self.host_sections(store, *sequence + 1, host)?;
-        let program = store.program(threads, host).map_err(|e| e.to_string())?;
-        if let Some(place) = program.host_reference() {
-            return Err(format!(
-                "{place} holds a reference to an object of the host, which has no way to save it"
-            ));
-        }
-        let info = Info::now(reason, *sequence + 1);
-        let shown = Shown::new("checkpoint");
-        let progress = |p: Progress| shown.show(p);
-        let options = WriteOptions { compression, progress: Some(&progress), mode: config::image_mode() };
-        let saved = store.with_memories(&program, |memories| match target {
-            Target::Path(path) => save_to_path(path, &program, &info, memories, &options).map(|s| (s, None)),
-            Target::Fd(fd) => save_to_fd(fd.as_fd(), &program, &info, memories, &options).map(|s| (s, None)),
-            Target::Buffer => {
-                let mut bytes = Vec::new();
-                match write_image(&mut bytes, &program, &info, memories, &options) {
-                    Ok(stats) => Ok((stats, Some(bytes))),
-                    Err(source) => Err(SaveError {
-                        target: "memory".to_owned(),
-                        step: wayfarer_snapshot::SaveStep::Write,
-                        source,
-                    }),
-                }
-            }
-        });
-        drop(shown);
-        let (stats, image) = saved.map_err(|e| e.to_string())?;
-        *sequence += 1;
-        if stats.unsynced {
-            complain(
-                "the image is in place, but its directory could not be synced: a power failure may bring the older one back",
-            );
-        }
-        Ok(Report { stats, paused: started.elapsed(), image })
-    }
 }
 
 /// Those who have come to a checkpoint. They go on when this is dropped.
-struct Gathered<'a> {
-    attendance: Attendance<'a>,
+pub(crate) struct Gathered<'a> {
+    pub(crate) attendance: Attendance<'a>,
     /// Why they are not all, if they are not.
-    missing: Option<String>,
+    pub(crate) missing: Option<String>,
 }
 
 impl Drop for Driver {
     /// It goes with its store.
     fn drop(&mut self) {
+        // As long as forks know of it: the history stays, also in children.
         self.history.store_gone();
+        if let Some(place) = self.place.get() {
+            // SAFETY: `new` has added it.
+            unsafe { forks::remove(place) };
+        }
     }
 }
 
@@ -653,48 +625,6 @@ impl Checkpointer for Handle {
             Some(driver) => driver.serve(store, Ok(None)),
             None => AfterCheckpoint::Continue,
         }
-    }
-}
-
-impl Driver {
-    /// What WASI, the C API and the host's native modules add.
-    fn host_sections(
-        &self,
-        store: &Store,
-        sequence: u64,
-        host: Option<HostRecord>,
-    ) -> Result<Vec<HostSection>, String> {
-        let first = store.instance(0);
-        let (Some(first), Some(instance)) = (first, first.and_then(HostParts::of)) else {
-            return Err("the store's first instance is gone".to_owned());
-        };
-        let embedder = self.embedder();
-        resources::save(Saving {
-            heaps: self.heaps().clone(),
-            store,
-            instance,
-            module: first.module(),
-            embedder,
-            history: &self.history,
-            sequence,
-            host,
-        })
-    }
-}
-
-/// Says, once, which native functions the guest has called whose own state is in no image.
-fn warn_of_natives(embedder: &dyn Embedder) {
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !embedder.native_modules().is_empty() {
-        // The host knows what it does.
-        return;
-    }
-    let names = called::names();
-    if !names.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
-        complain(&format!(
-            "what these native functions keep in the host's memory is not part of the image: {names} \
-             (see wayfarer_register_state)"
-        ));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What this crate wants to know from the program that it is part of.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wayfarer_runtime::{TraceFrame, Trap, TrapCode};
 
@@ -44,4 +44,70 @@ pub trait NativeModule: Send + Sync {
 
     /// Takes it back; false if it cannot be used.
     fn restore(&self, instance: &HostParts, state: &[u8]) -> bool;
+}
+
+/// Those that a host has, by name.
+#[derive(Default)]
+pub struct NativeModules(Mutex<Vec<Arc<dyn NativeModule>>>);
+
+impl NativeModules {
+    /// None.
+    pub const fn new() -> NativeModules {
+        NativeModules(Mutex::new(Vec::new()))
+    }
+
+    /// Adds one, or replaces the one of the same name.
+    pub fn register(&self, module: Arc<dyn NativeModule>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|known| known.name() != module.name());
+        all.push(module);
+    }
+
+    /// Removes the one of this name; false if there is none.
+    pub fn unregister(&self, name: &str) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.len();
+        all.retain(|known| known.name() != name);
+        all.len() < before
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<dyn NativeModule>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named(&'static str, u32);
+
+    impl NativeModule for Named {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn version(&self) -> u32 {
+            self.1
+        }
+        fn save(&self, _: &HostParts) -> Option<Vec<u8>> {
+            None
+        }
+        fn restore(&self, _: &HostParts, _: &[u8]) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_native_module_replaces_the_one_of_its_name() {
+        let modules = NativeModules::new();
+        let versions =
+            || modules.all().iter().map(|m| (m.name().to_owned(), m.version())).collect::<Vec<_>>();
+        for module in [Named("a", 1), Named("b", 1), Named("a", 2)] {
+            modules.register(Arc::new(module));
+        }
+        assert_eq!(versions(), [("b".to_owned(), 1), ("a".to_owned(), 2)]);
+        assert!(modules.unregister("b") && !modules.unregister("b"));
+        assert_eq!(versions(), [("a".to_owned(), 2)]);
+    }
 }

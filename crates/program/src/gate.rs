@@ -1,22 +1,25 @@
 //! Who may be in the guest while an image is written: nobody.
 //!
 //! A child of this process has none of its other threads: neither those that were inside, nor one that had closed the gate.
-//! Each gate is set right when the child first uses it.
+//! All gates are set right in it before it does anything ([`super::forks`]).
 
-use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::cell::Cell;
+use std::ptr::null;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use wayfarer_runtime::fork;
+use wayfarer_runtime::futex;
 use wayfarer_runtime::threads::this_thread;
-
-use super::futex;
 
 /// Set while the gate is closed.
 const CLOSED: u64 = 1 << 63;
 
 /// The bits that count who is inside.
-const COUNT: u64 = u32::MAX as u64;
+const COUNT: u64 = !CLOSED;
+
+/// Set in who has closed the gate if it stays closed until it is told otherwise. In a child it is open: there is nobody to
+/// tell.
+const SUSPENDED: usize = 1 << (usize::BITS - 1);
 
 /// Someone who has come in, and finds the gate closed, goes back. That takes no longer than this.
 pub(crate) const GOING_BACK: Duration = Duration::from_millis(20);
@@ -24,7 +27,7 @@ pub(crate) const GOING_BACK: Duration = Duration::from_millis(20);
 /// Calls of the host go through it. Whoever takes an image closes it.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    /// How many are inside, in which process, and whether it is closed.
+    /// How many are inside, and whether it is closed.
     state: AtomicU64,
     /// The thread that has closed it; 0 for none. What it does meanwhile, it does for the image.
     closer: AtomicUsize,
@@ -39,27 +42,20 @@ pub(crate) struct Gate {
 /// A closed gate; it opens when this is dropped.
 pub(crate) struct Closed<'a>(&'a Gate);
 
-/// The thread that forked this process, and what it was inside of.
-static SURVIVOR: Survivor =
-    Survivor { thread: AtomicUsize::new(0), inside: [const { AtomicPtr::new(null_mut()) }; 2] };
-
-struct Survivor {
-    thread: AtomicUsize,
-    inside: [AtomicPtr<Gate>; 2],
+/// A passage of this thread through a gate, and those that it is part of.
+struct Passage<'a> {
+    gate: &'a Gate,
+    outer: *const Passage<'static>,
 }
 
-/// The process, as a gate's state has it.
-#[inline]
-fn this_process() -> u64 {
-    u64::from(fork::generation()) << 32 & !CLOSED
+thread_local! {
+    static PASSAGES: Cell<*const Passage<'static>> = const { Cell::new(null()) };
 }
 
-/// To be called in a process that was just forked: this thread, which forked it, is inside of these gates.
-/// Async-signal-safe.
-pub(crate) fn forked(inside: [*const Gate; 2]) {
-    SURVIVOR.thread.store(this_thread(), Ordering::SeqCst);
-    for (place, gate) in SURVIVOR.inside.iter().zip(inside) {
-        place.store(gate.cast_mut(), Ordering::SeqCst);
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        PASSAGES.set(self.outer);
+        self.gate.leave();
     }
 }
 
@@ -75,65 +71,57 @@ impl Gate {
         }
     }
 
-    /// The state, of this process. No other can become of it while this thread is here.
-    #[inline]
-    fn state(&self) -> &AtomicU64 {
-        if self.state.load(Ordering::Relaxed) & !COUNT & !CLOSED != this_process() {
-            self.set_right();
+    /// This process was just forked by this thread, which has come in `calls` times to call the guest. Async-signal-safe.
+    pub(crate) fn forked(&self, calls: u64) {
+        let (mut own, mut at) = (calls, PASSAGES.get());
+        // SAFETY: they are on this thread's stack, and each ends before the one that it is part of.
+        while let Some(passage) = unsafe { at.as_ref() } {
+            own += u64::from(std::ptr::eq(passage.gate, self));
+            at = passage.outer;
         }
-        &self.state
-    }
-
-    /// Takes over the state of the process that this one was forked from: only the thread that did so is left.
-    #[cold]
-    fn set_right(&self) {
-        let own = SURVIVOR.inside.iter().filter(|gate| std::ptr::eq(gate.load(Ordering::SeqCst), self));
-        let own = own.count() as u64;
-        let closer = self.closer.load(Ordering::SeqCst);
-        let kept = closer != 0 && closer == SURVIVOR.thread.load(Ordering::SeqCst);
-        let right = this_process() | own | if kept { CLOSED } else { 0 };
-        let take_over = |now: u64| (now & !COUNT & !CLOSED != this_process()).then_some(right);
-        if let Ok(before) = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_over) {
-            if before & COUNT > own {
-                self.left_behind.store(true, Ordering::SeqCst);
-            }
-            if !kept {
-                let _ = self.closer.compare_exchange(closer, 0, Ordering::SeqCst, Ordering::SeqCst);
-            }
+        let kept = self.closer.load(Ordering::SeqCst) == this_thread();
+        let before = self.state.swap(own | if kept { CLOSED } else { 0 }, Ordering::SeqCst);
+        if before & COUNT > own {
+            self.left_behind.store(true, Ordering::SeqCst);
+        }
+        if !kept {
+            self.closer.store(0, Ordering::SeqCst);
         }
     }
 
     /// Whether the process was forked while another thread was inside: what that was doing is neither done nor in progress.
     pub(crate) fn left_behind(&self) -> bool {
-        self.state();
         self.left_behind.load(Ordering::SeqCst)
     }
 
-    /// Comes in; waits while the gate is closed, unless this thread closed it.
+    /// Comes in; waits while the gate is closed, unless this thread closed it. Whether it is closed.
     #[inline]
-    pub(crate) fn enter(&self) {
-        self.enter_unless(|| false);
+    pub(crate) fn enter(&self) -> bool {
+        self.enter_unless(|| false)
     }
 
     /// The same; who is `inside` already, as far as that can be told, does not wait: whoever has closed the gate waits for
     /// him.
     #[inline]
-    fn enter_unless(&self, inside: impl Fn() -> bool) {
-        if self.state().fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
-            self.wait_outside(inside);
-        }
+    fn enter_unless(&self, inside: impl Fn() -> bool) -> bool {
+        self.state.fetch_add(1, Ordering::SeqCst) & CLOSED != 0 && self.wait_outside(inside)
+    }
+
+    /// Whether this thread has closed the gate.
+    pub(crate) fn is_own(&self) -> bool {
+        self.closer.load(Ordering::SeqCst) & !SUSPENDED == this_thread()
     }
 
     #[cold]
-    fn wait_outside(&self, inside: impl Fn() -> bool) {
-        if self.closer.load(Ordering::SeqCst) == this_thread() || inside() {
-            return;
+    fn wait_outside(&self, inside: impl Fn() -> bool) -> bool {
+        if self.is_own() || inside() {
+            return true;
         }
         loop {
             self.leave();
             self.wait_until_open();
             if self.state.fetch_add(1, Ordering::SeqCst) & CLOSED == 0 {
-                return;
+                return false;
             }
         }
     }
@@ -151,7 +139,7 @@ impl Gate {
     /// Goes out.
     #[inline]
     pub(crate) fn leave(&self) {
-        if self.state().fetch_sub(1, Ordering::SeqCst) & CLOSED != 0 {
+        if self.state.fetch_sub(1, Ordering::SeqCst) & CLOSED != 0 {
             self.tell();
         }
     }
@@ -165,37 +153,37 @@ impl Gate {
 
     /// Comes in for as long as `f` runs. Who is `inside` already does not wait.
     pub(crate) fn pass<T>(&self, inside: impl Fn() -> bool, f: impl FnOnce() -> T) -> T {
-        struct Leave<'a>(&'a Gate);
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                self.0.leave();
-            }
-        }
         self.enter_unless(inside);
-        let _leave = Leave(self);
+        let passage = Passage { gate: self, outer: PASSAGES.get() };
+        PASSAGES.set((&raw const passage).cast());
         f()
     }
 
     /// Closes the gate if it is open and nobody is inside. Does not wait.
     pub(crate) fn close_if_empty(&self) -> Option<Closed<'_>> {
-        let empty = this_process();
-        self.state().compare_exchange(empty, empty | CLOSED, Ordering::SeqCst, Ordering::SeqCst).ok()?;
+        self.state.compare_exchange(0, CLOSED, Ordering::SeqCst, Ordering::SeqCst).ok()?;
         self.closer.store(this_thread(), Ordering::SeqCst);
         Some(Closed(self))
     }
 
     /// How many are inside.
     pub(crate) fn inside(&self) -> u64 {
-        self.state().load(Ordering::SeqCst) & COUNT
+        self.state.load(Ordering::SeqCst) & COUNT
     }
 
     /// Closes the gate, whoever is inside. `None`: it is closed.
     pub(crate) fn try_close(&self) -> Option<Closed<'_>> {
-        if self.state().fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
+        if self.state.fetch_or(CLOSED, Ordering::SeqCst) & CLOSED != 0 {
             return None;
         }
         self.closer.store(this_thread(), Ordering::SeqCst);
         Some(Closed(self))
+    }
+
+    /// Has those look who wait for it to open.
+    fn tell_all(&self) {
+        self.openings.fetch_add(1, Ordering::SeqCst);
+        futex::wake_all(&self.openings);
     }
 
     /// How often it was opened.
@@ -211,18 +199,43 @@ impl Gate {
     /// Closes the gate, if nobody is inside but the caller, who came in `own` times. `None`: somebody is, or the caller has
     /// closed it.
     pub(crate) fn close(&self, own: u64) -> Option<Closed<'_>> {
-        let closed = loop {
+        let closed = self.close_on_all()?;
+        closed.wait(Some(GOING_BACK), |inside| inside == own).then_some(closed)
+    }
+
+    /// Closes the gate, whoever is inside; waits while another has closed it. `None`: the caller has.
+    pub(crate) fn close_on_all(&self) -> Option<Closed<'_>> {
+        loop {
             match self.try_close() {
-                Some(closed) => break closed,
-                None if self.closer.load(Ordering::SeqCst) == this_thread() => return None,
+                Some(closed) => return Some(closed),
+                None if self.is_own() => return None,
                 None => self.wait_until_open(),
             }
-        };
-        closed.wait(Some(GOING_BACK), |inside| inside == own).then_some(closed)
+        }
+    }
+
+    /// Whether it is closed until [`Gate::resume`].
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.closer.load(Ordering::SeqCst) & SUSPENDED != 0
+    }
+
+    /// Opens the gate, if [`Closed::suspend`] has left it closed.
+    pub(crate) fn resume(&self) {
+        if self.is_suspended() {
+            drop(Closed(self));
+        }
     }
 }
 
 impl Closed<'_> {
+    /// Leaves it closed; those who wait for it to open look at it once more.
+    pub(crate) fn suspend(self) {
+        let gate = self.0;
+        std::mem::forget(self);
+        gate.closer.fetch_or(SUSPENDED, Ordering::SeqCst);
+        gate.tell_all();
+    }
+
     /// Waits until those who are inside are as many as `enough` wants, for so long at most. Whether they were.
     pub(crate) fn wait(&self, limit: Option<Duration>, enough: impl Fn(u64) -> bool) -> bool {
         let gate = self.0;
@@ -244,9 +257,8 @@ impl Closed<'_> {
 impl Drop for Closed<'_> {
     fn drop(&mut self) {
         self.0.closer.store(0, Ordering::SeqCst);
-        self.0.state().fetch_and(!CLOSED, Ordering::SeqCst);
-        self.0.openings.fetch_add(1, Ordering::SeqCst);
-        futex::wake_all(&self.0.openings);
+        self.0.state.fetch_and(!CLOSED, Ordering::SeqCst);
+        self.0.tell_all();
     }
 }
 
@@ -294,6 +306,21 @@ mod tests {
         gate.pass(|| false, || assert!(gate.close_if_empty().is_none()));
         drop(closed);
         assert!(gate.close_if_empty().is_some());
+    }
+
+    #[test]
+    fn a_suspended_one_is_open_to_who_closed_it_until_anybody_resumes_it() {
+        static GATE: Gate = Gate::new();
+        GATE.close_on_all().unwrap().suspend();
+        assert!(GATE.enter() && GATE.is_suspended());
+        GATE.leave();
+        let other = std::thread::spawn(|| GATE.enter());
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!other.is_finished());
+        std::thread::spawn(|| GATE.resume()).join().unwrap();
+        assert!(!other.join().unwrap() && !GATE.is_suspended());
+        GATE.resume();
+        assert!(GATE.close(0).is_none() && GATE.close(1).is_some());
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! The call that was in progress is continued: the image's state is laid out, whatever is there by then.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wayfarer_module::ValType;
 use wayfarer_runtime::fork::Lineage;
@@ -16,12 +16,16 @@ use wayfarer_runtime::values::{NULL_REF, func_to_slot, slot_to_func};
 use wayfarer_runtime::{ChangeWatch, Func, Instance, Store};
 use wayfarer_snapshot::view::{Entry, HostSection, Thread};
 
+use super::lock::{Guard, Lock};
 use super::record::{Call, FuncName, InstanceNote, Outcome, Packed, Processes, StoreRecord};
 use super::references;
 use super::resources::native_state;
 use super::source::Source;
 use crate::embedder::Embedder;
 use crate::instance::{HostParts, imports_wasi};
+
+/// WASI's state of an instance, and the image that it is in.
+pub(crate) type SavedWasi = (Vec<u8>, Arc<Source>);
 
 /// Calls remembered of a process at most.
 pub(crate) const MAX_CALLS: usize = 1 << 20;
@@ -47,7 +51,7 @@ pub(crate) enum Keep {
 pub(crate) struct History {
     keep: Keep,
     embedder: Arc<dyn Embedder>,
-    state: Mutex<State>,
+    state: Lock<State>,
     /// Nothing to repeat, no call in progress to come back to: looked at by every call.
     caught_up: AtomicBool,
 }
@@ -169,11 +173,21 @@ fn map_functions(types: &[ValType], slots: &[u64], f: impl Fn(u64) -> Option<u64
 impl History {
     /// The history of a store in which nothing has happened.
     pub(crate) fn new(keep: Keep, embedder: Arc<dyn Embedder>) -> History {
-        History { keep, embedder, state: Mutex::default(), caught_up: AtomicBool::new(true) }
+        History { keep, embedder, state: Lock::default(), caught_up: AtomicBool::new(true) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> Guard<'_, State> {
+        self.state.lock()
+    }
+
+    /// This thread is about to fork.
+    pub(crate) fn before_fork(&self) {
+        self.state.before_fork();
+    }
+
+    /// It has, and this is the parent or the child. Async-signal-safe.
+    pub(crate) fn after_fork(&self) {
+        self.state.after_fork();
     }
 
     /// Whether there is nothing to repeat, nor a call in progress to come back to.
@@ -260,18 +274,19 @@ impl History {
         Ok(())
     }
 
-    /// WASI's state for the instance in this place, if it is alive in the image that the host is restored from.
+    /// WASI's state for the instance in this place, if it is alive in the image that the host is restored from; and that.
     ///
     /// # Errors
     /// The image has none, in words.
-    pub(crate) fn wasi_of(&self, place: usize) -> Result<Option<Vec<u8>>, String> {
+    pub(crate) fn wasi_of(&self, place: usize) -> Result<Option<SavedWasi>, String> {
         let state = self.state();
         let Some((source, ordinal)) = &state.origin else { return Ok(None) };
         if place == 0 && source.is_section_of_first(*ordinal) {
-            return source.wasi().map(|wasi| Some(wasi.into_owned()));
+            return source.wasi().map(|wasi| Some((wasi.into_owned(), source.clone())));
         }
         let store = source.host.as_ref().and_then(|host| host.stores.get(*ordinal));
-        Ok(store.and_then(|store| store.instances.get(place)?.wasi.clone()))
+        let wasi = store.and_then(|store| store.instances.get(place)?.wasi.clone());
+        Ok(wasi.map(|wasi| (wasi, source.clone())))
     }
 
     /// Where an instance that goes again, as it did the first time, leaves the host's standard streams.
@@ -408,6 +423,8 @@ impl History {
 
     /// Notes how a call ended: its result slots, or its exception.
     pub(crate) fn end(&self, made: Made<'_>, result: Result<&[u64], Outcome>) {
+        // Not while the lock is held: native modules may wait for other threads.
+        let natives = self.native_state(made);
         let mut state = self.state();
         let instance = made.instance.number();
         let running = state.running.iter().rposition(|r| r.instance == instance);
@@ -416,10 +433,20 @@ impl History {
             return;
         }
         let begun = running.process.clone();
-        match self.call_done(&mut state, made, running, result) {
+        match self.call_done(&mut state, made, running, result, natives) {
             Ok(call) => state.done(call, &begun),
             Err(why) => state.forget(why),
         }
+    }
+
+    /// State of native modules, if it is to be kept and there are any.
+    fn native_state(&self, made: Made<'_>) -> Option<Result<Vec<HostSection>, String>> {
+        if self.keep != Keep::Changes || self.state().unrepeatable.is_some() {
+            return None;
+        }
+        let natives = self.embedder.native_modules();
+        let save = |instance| native_state::save(&natives, instance);
+        (!natives.is_empty()).then(|| HostParts::of(made.instance).map_or(Ok(Vec::new()), save))
     }
 
     fn call_done(
@@ -428,6 +455,7 @@ impl History {
         made: Made<'_>,
         running: Running,
         result: Result<&[u64], Outcome>,
+        natives: Option<Result<Vec<HostSection>, String>>,
     ) -> Result<Call, String> {
         let changes = if self.keep == Keep::Changes {
             let changes = state.watch.changes(made.store).map_err(|e| e.to_string())?;
@@ -454,11 +482,8 @@ impl History {
             Err(failed) => failed,
         };
         let mut changed = Vec::new();
-        let natives = if self.keep == Keep::Changes { self.embedder.native_modules() } else { Vec::new() };
-        if !natives.is_empty() {
-            let instance = HostParts::of(made.instance);
-            let saved = instance.map(|instance| native_state::save(&natives, instance));
-            let saved = saved.transpose()?.unwrap_or_default();
+        if let Some(saved) = natives {
+            let saved = saved?;
             changed = saved.iter().filter(|s| !state.hooks.contains(s)).cloned().collect();
             state.hooks = saved;
         }

@@ -1,14 +1,16 @@
 //! All that this process's host does with its guests: stores in the order they were first used in, the gate that is closed
 //! while an image is written, and the image that the host is restored from.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use wayfarer_runtime::Store;
 use wayfarer_runtime::fork::Lineage;
+use wayfarer_wasi::{Beside, SavePolicy};
 
 use super::driver::Driver;
 use super::gate::Gate;
 use super::history::{History, Keep};
+use super::lock::{Guard, Lock};
 use super::policy::Resolved;
 use super::record::{HostRecord, Processes};
 use super::source::Source;
@@ -17,7 +19,7 @@ use crate::instance::HostParts;
 /// Calls into any guest that the environment's checkpoints are about go through it.
 pub(crate) static GATE: Gate = Gate::new();
 
-static PROGRAM: Mutex<Program> = Mutex::new(Program { members: Vec::new(), source: None });
+static PROGRAM: Lock<Program> = Lock::new(Program { members: Vec::new(), source: None });
 
 struct Program {
     members: Vec<Member>,
@@ -31,8 +33,24 @@ struct Member {
     history: Arc<History>,
 }
 
-fn program() -> MutexGuard<'static, Program> {
-    PROGRAM.lock().unwrap_or_else(PoisonError::into_inner)
+fn program() -> Guard<'static, Program> {
+    PROGRAM.lock()
+}
+
+/// This thread is about to fork.
+pub(crate) fn before_fork() {
+    PROGRAM.before_fork();
+}
+
+/// It has, and this is the parent or the child. Async-signal-safe.
+pub(crate) fn after_fork() {
+    PROGRAM.after_fork();
+}
+
+/// Runs `f` while no other thread forks.
+pub(crate) fn while_nobody_forks<T>(f: impl FnOnce() -> T) -> T {
+    let _held = (!PROGRAM.is_held_here()).then(program);
+    f()
 }
 
 /// What a store's first instance begins with.
@@ -112,7 +130,12 @@ pub(crate) fn obstacle(own: &Arc<History>) -> Option<String> {
 ///
 /// # Errors
 /// What cannot be saved, in words.
-pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
+pub(crate) fn record(
+    store: &Store,
+    keep: Keep,
+    files: &SavePolicy,
+    beside: &mut Beside,
+) -> Result<HostRecord, String> {
     let program = program();
     let process = Processes::here();
     if process.ended.is_too_deep() {
@@ -143,13 +166,21 @@ pub(crate) fn record(store: &Store, keep: Keep) -> Result<HostRecord, String> {
                     && let Some(instance) = HostParts::of(instance)
                     && !(in_progress && number == 0)
                 {
-                    note.wasi = Some(instance.wasi.save().map_err(|e| e.to_string())?);
+                    let wasi = instance.wasi.save_beside(files, beside);
+                    note.wasi = Some(wasi.map_err(|e| e.to_string())?);
                 }
             }
         }
         record.stores.push(stored);
     }
     Ok(record)
+}
+
+/// How many instances there are.
+pub(crate) fn instances() -> usize {
+    let stores: Vec<Arc<Store>> =
+        program().members.iter().filter_map(|member| member.store.upgrade()).collect();
+    stores.iter().map(|store| store.instances().count()).sum()
 }
 
 /// The policy's checkpoint was taken, or refused: whoever else was asked for it need not.

@@ -2,15 +2,17 @@
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use wayfarer_module::Module;
-use wayfarer_runtime::{Instance, Store, Used};
-use wayfarer_wasi::WasiCtx;
+use wayfarer_runtime::{Extern, Func, Instance, Store, Used};
+use wayfarer_wasi::{Lock, WasiCtx};
 
 use crate::app_heap::AppHeap;
 use crate::program::Program;
+use crate::recording::Recording;
+use crate::streams::Streams;
 
 /// Where guests have their system calls.
 const WASI_MODULES: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
@@ -31,6 +33,10 @@ pub struct HostParts {
     pub wasi: WasiCtx,
     /// A heap for the host, in the guest's memory.
     pub heap: Option<AppHeap>,
+    /// C's streams, where they are known.
+    pub(crate) streams: OnceLock<Arc<Streams>>,
+    /// The log of its calls, if it keeps one.
+    pub(crate) recording: OnceLock<Recording>,
     embedder: AtomicPtr<c_void>,
 }
 
@@ -38,6 +44,15 @@ pub struct HostParts {
 unsafe impl Send for HostParts {}
 // SAFETY: as above.
 unsafe impl Sync for HostParts {}
+
+fn kind(lock: u32) -> Result<Lock, String> {
+    match lock {
+        0 => Ok(Lock::Unlocked),
+        1 => Ok(Lock::Shared),
+        2 => Ok(Lock::Exclusive),
+        other => Err(format!("bad value {other} for a lock")),
+    }
+}
 
 impl HostParts {
     /// Parts of an instance of this program, which they keep.
@@ -53,10 +68,58 @@ impl HostParts {
         let embedder = AtomicPtr::new(null_mut());
         // SAFETY: an instance that is there, of the program's store.
         let used = Some(unsafe { Used::new(program.store(), instance) });
-        let parts = Box::new(HostParts { program: program.clone(), instance, used, wasi, heap, embedder });
+        let parts = Box::new(HostParts {
+            program: program.clone(),
+            instance,
+            used,
+            wasi,
+            heap,
+            streams: OnceLock::new(),
+            recording: OnceLock::new(),
+            embedder,
+        });
         // They stay in their box until they are dropped, which takes this away.
         instance.owner.store(std::ptr::from_ref(&*parts).cast_mut().cast(), Ordering::Release);
         parts
+    }
+
+    /// Locks (1: shared, 2: exclusive) or unlocks (0) a range of a file that the guest has open, as
+    /// [`WasiCtx::lock_file`].
+    ///
+    /// # Errors
+    /// Text: why it cannot be had.
+    pub fn lock_file(&self, fd: u32, lock: u32, start: u64, len: u64) -> Result<(), String> {
+        self.wasi.lock_file(fd, kind(lock)?, start, len).map_err(|why| format!("descriptor {fd}: {why}"))
+    }
+
+    /// The same for a file as a whole, as [`WasiCtx::lock_whole_file`].
+    ///
+    /// # Errors
+    /// Text: why it cannot be had.
+    pub fn lock_whole_file(&self, fd: u32, lock: u32) -> Result<(), String> {
+        self.wasi.lock_whole_file(fd, kind(lock)?).map_err(|why| format!("descriptor {fd}: {why}"))
+    }
+
+    /// Has C's streams noticed, where it is known which functions open and close them.
+    ///
+    /// # Errors
+    /// What is wrong with what somebody has said of these.
+    pub(crate) fn notice_streams(&self) -> Result<(), String> {
+        if let Some(streams) = Streams::attach(self)? {
+            let _ = self.streams.set(streams);
+        }
+        Ok(())
+    }
+
+    /// Has the instance's calls logged from now on, if they are to be. `restored`: the image that it goes on from.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub(crate) fn record_calls(&self, restored: Option<&str>) -> Result<(), String> {
+        if let Some(recording) = Recording::begin(self, restored)? {
+            let _ = self.recording.set(recording);
+        }
+        Ok(())
     }
 
     /// The parts of an instance, while it has any.
@@ -83,6 +146,15 @@ impl HostParts {
     pub fn instance(&self) -> &Instance {
         // SAFETY: it is used by these parts, or they go with it, and the program keeps its store.
         unsafe { &*self.instance }
+    }
+
+    /// The exported function called `name`.
+    pub fn exported_func(&self, name: &str) -> Option<&Func> {
+        match self.instance().export(name)? {
+            // SAFETY: the instance keeps what it exports.
+            Extern::Func(func) => Some(unsafe { &*func }),
+            _ => None,
+        }
     }
 
     /// Keeps the engine's instance no more. Whoever gets this does, and has to end these parts before it:

@@ -277,7 +277,7 @@ fn begin(
 
 /// Files of restored instances, as the settings say.
 fn files(settings: &Resolved) -> RestorePolicy {
-    RestorePolicy { accept_changed_files: settings.changed_files }
+    RestorePolicy { files: settings.restore_files.clone(), ..RestorePolicy::default() }
 }
 
 fn refuse(why: String) -> Refusal {
@@ -295,11 +295,17 @@ fn fresh<B: Blueprint>(blueprint: &B, program: &Program, settings: &Resolved) ->
     let (store, history) = (program.store(), program.history());
     let place = store.instances_made() as usize;
     history.instance_made(place, blueprint.module().sha256).map_err(refuse)?;
-    if let Some(record) = history.wasi_of(place).map_err(refuse)? {
-        Wasi::restore(&record.into(), (&wasi, &files(settings))).map_err(refuse)?;
+    if let Some((record, source)) = history.wasi_of(place).map_err(refuse)? {
+        Wasi::restore(&record.into(), (&wasi, &files(settings), &source.image)).map_err(refuse)?;
     }
     let (instance, heap) = make(blueprint, &loaded, store).map_err(refuse)?;
-    Ok(blueprint.own(HostParts::new(program, instance, wasi, heap)))
+    let parts = HostParts::new(program, instance, wasi, heap);
+    parts.notice_streams().map_err(refuse)?;
+    // One that is made again goes on from the image, when all is as it was.
+    let image = settings.restore.as_ref().filter(|_| !history.is_caught_up());
+    let image = image.map(|image| image.display().to_string());
+    parts.record_calls(image.as_deref()).map_err(Refusal::settings)?;
+    Ok(blueprint.own(parts))
 }
 
 /// A new engine instance and its app heap.
@@ -353,7 +359,7 @@ fn from_image<B: Blueprint>(
         contexts.push(match &parts {
             Some(parts) => {
                 let wasi = surroundings(blueprint)?;
-                Wasi::restore(&parts.wasi, (&wasi, &files(settings))).map_err(refuse)?;
+                Wasi::restore(&parts.wasi, (&wasi, &files(settings), &source.image)).map_err(refuse)?;
                 Some((blueprint, wasi))
             }
             None => None,
@@ -373,8 +379,15 @@ fn from_image<B: Blueprint>(
         let instance = store.instance(place);
         let instance = instance.ok_or_else(|| refuse("the image has no such instance".to_owned()))?;
         let heap = source.heap_of(place).and_then(|(start, end)| AppHeap::new(start..end));
-        owners.push(Some(blueprint.own(HostParts::new(program, instance, wasi, heap))));
+        let parts = HostParts::new(program, instance, wasi, heap);
+        parts.notice_streams().map_err(refuse)?;
+        let image = source.image.origin().to_string();
+        parts.record_calls(Some(&image)).map_err(Refusal::settings)?;
+        owners.push(Some(blueprint.own(parts)));
     }
+    source.restore_streams(store).map_err(refuse)?;
+    let places = store.reserve_places(&source.image.program().threads);
+    places.map_err(|why| refuse(format!("{}: {why}", source.image.origin())))?;
     let natives = program.embedder().native_modules();
     for (owner, parts) in owners.iter().zip(&saved) {
         if let (Some(owner), Some(parts)) = (owner, parts) {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use libc::FILE;
 
+use wayfarer_runtime::futex;
+
 use super::driver::complain;
-use super::futex;
 use super::pace::nanoseconds;
 use super::policy::EXIT_CHECKPOINTED;
 
@@ -59,6 +60,26 @@ pub(super) fn end_process() -> ! {
     }
     // SAFETY: ends the process.
     unsafe { libc::_exit(EXIT_CHECKPOINTED) }
+}
+
+/// Writes out what the host has printed to a pipe or a stream, if that takes no waiting: others who stand still may be who reads it.
+///
+/// # Errors
+/// Text: it cannot be.
+pub(super) fn write_out() -> Result<(), String> {
+    // SAFETY: C's stream, which is open for as long as it runs; the system calls get locals.
+    let written = unsafe {
+        let pending = __fpending(stdout);
+        let mut fd = libc::pollfd { fd: libc::fileno(stdout), events: libc::POLLOUT, revents: 0 };
+        let mut stat: libc::stat = std::mem::zeroed();
+        let read_by_others = libc::fstat(fd.fd, &raw mut stat) == 0
+            && matches!(stat.st_mode & libc::S_IFMT, libc::S_IFIFO | libc::S_IFSOCK);
+        // A pipe that polls as writable has room for as many.
+        !read_by_others
+            || pending == 0
+            || pending <= libc::PIPE_BUF && libc::poll(&raw mut fd, 1, 0) == 1 && flush_if_free(stdout)
+    };
+    if written { Ok(()) } else { Err("the host has output that standard output has no room for".to_owned()) }
 }
 
 /// Writes out what is buffered, unless another thread has the stream: whether it has.

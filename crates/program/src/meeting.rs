@@ -6,33 +6,52 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use wayfarer_runtime::registry::{Place, Registry};
 use wayfarer_runtime::{AfterCheckpoint, fork};
 use wayfarer_snapshot::view::Thread;
+
+use super::config;
 
 /// The stack of a thread that stands still: none if no guest's code is on it.
 pub(crate) type Stack = Result<Option<Thread>, String>;
 
-/// How long a thread is waited for that does not come to a stable point, in milliseconds.
-static LIMIT: AtomicU64 = AtomicU64::new(5000);
+/// How long a thread is waited for that does not come to a stable point, in milliseconds, if the host has said it.
+static LIMIT: AtomicU64 = AtomicU64::new(UNSAID);
+const UNSAID: u64 = u64::MAX;
+
+/// Otherwise, and if the settings do not say it either.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a thread is waited for that does not come to a stable point.
 pub(crate) fn limit() -> Duration {
-    Duration::from_millis(LIMIT.load(Ordering::Relaxed))
+    match LIMIT.load(Ordering::Relaxed) {
+        UNSAID => config::in_force().ok().and_then(|settings| settings.stop_limit).unwrap_or(DEFAULT_LIMIT),
+        milliseconds => Duration::from_millis(milliseconds),
+    }
 }
 
 /// Sets how long a checkpoint waits for a thread that does not come to a stable point, in milliseconds.
 pub fn set_limit(milliseconds: u64) {
-    LIMIT.store(milliseconds, Ordering::Relaxed);
+    LIMIT.store(milliseconds.min(UNSAID - 1), Ordering::Relaxed);
 }
 
 /// What becomes of who has come: nothing yet.
 const WAITS: u32 = 0;
 const GOES_ON: u32 = 1;
 const STOPS: u32 = 2;
+/// It comes again.
+const AGAIN: u32 = 3;
+
+/// What becomes of who has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// It goes on, or stops.
+    Goes(AfterCheckpoint),
+    /// It was not asked for what it came for: it comes once more, from where it is.
+    Again,
+}
 
 /// A thread that has come.
 pub(crate) struct Arrival {
@@ -54,12 +73,13 @@ impl Arrival {
         }
     }
 
-    /// What became of it, once that is decided.
-    pub(crate) fn verdict(&self) -> Option<AfterCheckpoint> {
+    /// What becomes of it, once that is decided.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
         match self.verdict.load(Ordering::SeqCst) {
             WAITS => None,
-            STOPS => Some(AfterCheckpoint::Stop),
-            _ => Some(AfterCheckpoint::Continue),
+            AGAIN => Some(Verdict::Again),
+            STOPS => Some(Verdict::Goes(AfterCheckpoint::Stop)),
+            _ => Some(Verdict::Goes(AfterCheckpoint::Continue)),
         }
     }
 }
@@ -73,56 +93,20 @@ pub(crate) struct Meeting {
     arrived: AtomicI64,
 }
 
-/// All of the process, for its children.
-static MEETINGS: Registry<Meeting> = Registry::new();
-
-/// A meeting that children know of.
-pub(crate) struct Known {
-    meeting: Box<Meeting>,
-    place: Place<Meeting>,
-}
-
-impl Known {
-    pub(crate) fn new() -> Known {
-        static NOTICED: AtomicBool = AtomicBool::new(false);
-        // SAFETY: it does only what is allowed there, and is this library's.
-        unsafe { fork::in_children(&NOTICED, in_child) };
-        let meeting = Box::new(Meeting::default());
-        // SAFETY: the box stays until this is dropped, which removes it.
-        let place = unsafe { MEETINGS.add(&raw const *meeting) };
-        Known { meeting, place }
-    }
-}
-
-impl std::ops::Deref for Known {
-    type Target = Meeting;
-
-    fn deref(&self) -> &Meeting {
-        &self.meeting
-    }
-}
-
-impl Drop for Known {
-    fn drop(&mut self) {
-        // SAFETY: `new` has added it.
-        unsafe { MEETINGS.remove(&self.place) };
-    }
-}
-
-/// In a process that was just forked. Only what is async-signal-safe.
-unsafe extern "C" fn in_child() {
-    MEETINGS.visit(|meeting| {
-        meeting.last.store(null_mut(), Ordering::SeqCst);
-        meeting.arrived.store(0, Ordering::SeqCst);
-    });
-}
-
 impl Meeting {
+    /// This process was just forked: nobody is here. Async-signal-safe.
+    pub(crate) fn forked(&self) {
+        self.last.store(null_mut(), Ordering::SeqCst);
+        self.arrived.store(0, Ordering::SeqCst);
+    }
+
     /// Another one has come.
     ///
     /// # Safety
     /// `arrival` must stay where it is until it has a verdict.
     pub(crate) unsafe fn arrive(&self, arrival: *const Arrival) {
+        // SAFETY: nobody else has it yet.
+        unsafe { (*arrival).verdict.store(WAITS, Ordering::SeqCst) };
         let mut last = self.last.load(Ordering::SeqCst);
         loop {
             // SAFETY: nobody else has it yet.
@@ -150,35 +134,38 @@ impl Meeting {
         }
         // SAFETY: as above.
         all.sort_by_key(|&arrival| unsafe { (*arrival).id });
-        Attendance { meeting: self, process: fork::generation(), all, verdict: GOES_ON }
+        let parked = Parked { process: fork::generation(), all, verdict: GOES_ON };
+        Attendance { meeting: self, parked }
+    }
+
+    /// Those who were left waiting.
+    pub(crate) fn attendance(&self, parked: Parked) -> Attendance<'_> {
+        Attendance { meeting: self, parked }
     }
 }
 
-/// Those who have come. When this is dropped they go on, or stop.
-pub(crate) struct Attendance<'a> {
-    meeting: &'a Meeting,
+/// Those who have come, and wait. Their stacks are looked at by one thread at a time.
+pub(crate) struct Parked {
     /// The process in which they have come.
     process: u32,
     all: Vec<*const Arrival>,
     verdict: u32,
 }
 
-impl Attendance<'_> {
-    /// How many they are.
-    pub(crate) fn count(&self) -> usize {
-        self.all.len()
+// SAFETY: arrivals stay where they are until they have a verdict, and who comes does not look at his stack meanwhile.
+unsafe impl Send for Parked {}
+
+impl Parked {
+    /// Whether they have come in this very process.
+    pub(crate) fn is_here(&self) -> bool {
+        self.process == fork::generation()
     }
 
-    /// Their stacks, each with an id of its own: the one that it had, if no other has it.
-    ///
-    /// # Errors
-    /// Why one cannot be had.
-    pub(crate) fn stacks(&self) -> Result<Vec<Thread>, String> {
-        // SAFETY: they stay until they have a verdict, and only who has closed the gate, and took them, looks at them.
-        let stacks = self.all.iter().filter_map(|&arrival| unsafe { (*(*arrival).stack.get()).take() });
-        let mut threads: Vec<Thread> = stacks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        give_ids(&mut threads);
-        Ok(threads)
+    /// Their numbers and stacks, to be looked at.
+    pub(crate) fn stacks(&self) -> impl Iterator<Item = (u64, &Stack)> {
+        // SAFETY: they stay until they have a verdict, and only who has this looks at them.
+        let look = |&arrival: &*const Arrival| unsafe { ((*arrival).id, &*(*arrival).stack.get()) };
+        self.all.iter().map(look).filter_map(|(id, stack)| Some((id, stack.as_ref()?)))
     }
 
     /// They are to stop.
@@ -187,16 +174,70 @@ impl Attendance<'_> {
     }
 }
 
+/// Those who have come. When this is dropped they go on, or stop, or come again.
+pub(crate) struct Attendance<'a> {
+    meeting: &'a Meeting,
+    parked: Parked,
+}
+
+impl Attendance<'_> {
+    /// How many they are.
+    pub(crate) fn count(&self) -> usize {
+        self.parked.all.len()
+    }
+
+    /// Who they are.
+    pub(crate) fn parked(&self) -> &Parked {
+        &self.parked
+    }
+
+    /// Their stacks, each with an id of its own: the one that it had, if no other has it.
+    ///
+    /// # Errors
+    /// Why one cannot be had.
+    pub(crate) fn stacks(&self) -> Result<Vec<Thread>, String> {
+        // SAFETY: they stay until they have a verdict, and only who has closed the gate, and took them, looks at them.
+        together(self.parked.all.iter().filter_map(|&arrival| unsafe { (*(*arrival).stack.get()).take() }))
+    }
+
+    /// They are to stop.
+    pub(crate) fn stop(&mut self) {
+        self.parked.stop();
+    }
+
+    /// They are to come once more.
+    pub(crate) fn again(&mut self) {
+        self.parked.verdict = AGAIN;
+    }
+
+    /// Leaves them waiting.
+    pub(crate) fn park(mut self) -> Parked {
+        // What is dropped has nobody.
+        let nobody = Parked { all: Vec::new(), ..self.parked };
+        std::mem::replace(&mut self.parked, nobody)
+    }
+}
+
 impl Drop for Attendance<'_> {
     fn drop(&mut self) {
-        if self.process == fork::generation() {
-            self.meeting.arrived.fetch_sub(self.all.len() as i64, Ordering::SeqCst);
+        if self.parked.is_here() {
+            self.meeting.arrived.fetch_sub(self.parked.all.len() as i64, Ordering::SeqCst);
         }
-        for &arrival in &self.all {
+        for &arrival in &self.parked.all {
             // SAFETY: it stays until it has a verdict; from then on nobody here looks at it.
-            unsafe { (*arrival).verdict.store(self.verdict, Ordering::SeqCst) };
+            unsafe { (*arrival).verdict.store(self.parked.verdict, Ordering::SeqCst) };
         }
     }
+}
+
+/// Stacks of threads, each with an id of its own.
+///
+/// # Errors
+/// Why one cannot be had.
+pub(crate) fn together(stacks: impl Iterator<Item = Stack>) -> Result<Vec<Thread>, String> {
+    let mut threads: Vec<Thread> = stacks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    give_ids(&mut threads);
+    Ok(threads)
 }
 
 /// Sees to it that no two threads have the same id.
@@ -216,7 +257,7 @@ mod tests {
     use wayfarer_snapshot::view::Entry;
 
     fn thread(tid: u32) -> Thread {
-        Thread { entry: Entry::Call, frames: Vec::new(), tid }
+        Thread { entry: Entry::Call, frames: Vec::new(), tid, watched: Vec::new(), waits: None }
     }
 
     #[test]
@@ -235,7 +276,7 @@ mod tests {
         assert!(all.iter().all(|arrival| arrival.verdict().is_none()));
         attendance.stop();
         drop(attendance);
-        assert!(all.iter().all(|arrival| arrival.verdict() == Some(AfterCheckpoint::Stop)));
+        assert!(all.iter().all(|arrival| arrival.verdict() == Some(Verdict::Goes(AfterCheckpoint::Stop))));
         assert_eq!(meeting.arrived(), 0);
     }
 
@@ -248,6 +289,8 @@ mod tests {
         let attendance = meeting.take();
         assert_eq!(attendance.stacks().unwrap_err(), "deep inside");
         drop(attendance);
-        assert!(all.iter().all(|arrival| arrival.verdict() == Some(AfterCheckpoint::Continue)));
+        assert!(
+            all.iter().all(|arrival| arrival.verdict() == Some(Verdict::Goes(AfterCheckpoint::Continue)))
+        );
     }
 }

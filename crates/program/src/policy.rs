@@ -9,6 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wayfarer_wasi::{ByPrefix, FileChoice, FilePolicy, UnknownWord};
+
+use super::group::{DEFAULT_LIMIT, GroupSettings, MOST_MEMBERS};
+
 /// Signal that asks for a checkpoint if none is named. Not SIGUSR1: WAMR hosts expect that one to wake blocked calls.
 pub const DEFAULT_SIGNAL: i32 = libc::SIGUSR2;
 
@@ -28,12 +32,24 @@ pub struct Policy {
     pub every: Option<Duration>,
     /// What to do after a checkpoint.
     pub then: Then,
+    /// Others that are checkpointed with it.
+    pub group: Option<GroupSettings>,
+    /// How long they are waited for.
+    pub group_limit: Duration,
 }
 
 impl Policy {
     /// Checkpoints to `path` when [`DEFAULT_SIGNAL`] arrives, and goes on.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Policy { path: path.into(), signal: DEFAULT_SIGNAL, at: None, every: None, then: Then::Continue }
+        Policy {
+            path: path.into(),
+            signal: DEFAULT_SIGNAL,
+            at: None,
+            every: None,
+            then: Then::Continue,
+            group: None,
+            group_limit: DEFAULT_LIMIT,
+        }
     }
 }
 
@@ -60,25 +76,40 @@ pub enum Setting {
     Every,
     /// What to do after one.
     Then,
+    /// Folder and size of the group that it is checkpointed with.
+    Group,
+    /// How long the others of the group are waited for.
+    GroupLimit,
     /// Path of the image to restore.
     Restore,
     /// What files that the program has open must be like when it is restored.
     Files,
     /// Permissions of images.
     Mode,
+    /// How long a thread is waited for that does not come to a stable point.
+    StopLimit,
+    /// Path of the file that WASI calls are logged in.
+    Record,
+    /// What images hold of open files.
+    Carried,
 }
 
 impl Setting {
     /// All settings, in the order they are checked in.
-    pub const ALL: [Setting; 8] = [
+    pub const ALL: [Setting; 13] = [
         Setting::Checkpoint,
         Setting::Signal,
         Setting::At,
         Setting::Every,
         Setting::Then,
+        Setting::Group,
+        Setting::GroupLimit,
         Setting::Restore,
         Setting::Files,
         Setting::Mode,
+        Setting::StopLimit,
+        Setting::Record,
+        Setting::Carried,
     ];
 
     /// Name of its environment variable.
@@ -89,9 +120,14 @@ impl Setting {
             Setting::At => "WAYFARER_CHECKPOINT_AT",
             Setting::Every => "WAYFARER_CHECKPOINT_EVERY",
             Setting::Then => "WAYFARER_CHECKPOINT_THEN",
+            Setting::Group => "WAYFARER_CHECKPOINT_GROUP",
+            Setting::GroupLimit => "WAYFARER_GROUP_LIMIT",
             Setting::Restore => "WAYFARER_RESTORE",
             Setting::Files => "WAYFARER_RESTORE_FILES",
             Setting::Mode => "WAYFARER_IMAGE_MODE",
+            Setting::StopLimit => "WAYFARER_STOP_LIMIT",
+            Setting::Record => "WAYFARER_RECORD",
+            Setting::Carried => "WAYFARER_CHECKPOINT_FILES",
         }
     }
 
@@ -103,10 +139,20 @@ impl Setting {
             Setting::At => "--checkpoint-at",
             Setting::Every => "--checkpoint-every",
             Setting::Then => "--checkpoint-then",
+            Setting::Group => "--checkpoint-group",
+            Setting::GroupLimit => "--group-limit",
             Setting::Restore => "--restore",
             Setting::Files => "--restore-files",
             Setting::Mode => "--checkpoint-mode",
+            Setting::StopLimit => "--stop-limit",
+            Setting::Record => "--record",
+            Setting::Carried => "--checkpoint-files",
         }
+    }
+
+    /// Whether it is made for one path after the other.
+    fn is_list(self) -> bool {
+        matches!(self, Setting::Files | Setting::Carried)
     }
 }
 
@@ -117,7 +163,7 @@ enum Place {
     Environment,
 }
 
-/// A setting's text, and where it was made.
+/// A setting's text, and where it was made. A list has several; those of a variable are separated by commas.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Given {
     place: Place,
@@ -127,7 +173,7 @@ struct Given {
 /// The settings as they were given, not yet looked at. A flag wins over the environment variable of the same setting.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Settings {
-    given: [Option<Given>; Setting::ALL.len()],
+    given: [Vec<Given>; Setting::ALL.len()],
 }
 
 /// What the settings say.
@@ -137,12 +183,18 @@ pub struct Resolved {
     pub policy: Option<Policy>,
     /// The image to go on from, if any.
     pub restore: Option<PathBuf>,
-    /// Whether files that the program has open may have changed since.
-    pub changed_files: bool,
+    /// What a restore does about files that the program has open and that are not what they were.
+    pub restore_files: ByPrefix<FileChoice>,
+    /// What images hold of files that are open.
+    pub checkpoint_files: ByPrefix<FilePolicy>,
     /// Whether the host may look at the guest between its calls: hosts that know nothing of checkpoints may.
     pub observed: bool,
     /// Permissions of images, also of those that the host asks for itself. `None`: their owner may read and write them.
     pub image_mode: Option<u32>,
+    /// How long a thread is waited for that does not come to a stable point, unless the host says so itself.
+    pub stop_limit: Option<Duration>,
+    /// The file that WASI calls are logged in, if they are.
+    pub record: Option<PathBuf>,
 }
 
 /// A setting that makes no sense.
@@ -180,7 +232,15 @@ impl Settings {
         let mut settings = Settings::default();
         for setting in Setting::ALL {
             if let Some(value) = lookup(setting.variable()).filter(|v| !v.is_empty()) {
-                settings.given[setting as usize] = Some(Given { place: Place::Environment, value });
+                let values: Vec<&[u8]> = match setting.is_list() {
+                    true => value.as_bytes().split(|byte| *byte == b',').collect(),
+                    false => vec![value.as_bytes()],
+                };
+                let given = values.into_iter().map(|value| Given {
+                    place: Place::Environment,
+                    value: OsStr::from_bytes(value).to_owned(),
+                });
+                settings.given[setting as usize] = given.collect();
             }
         }
         settings
@@ -195,13 +255,17 @@ impl Settings {
             return false;
         };
         let value = OsStr::from_bytes(value).to_owned();
-        self.given[setting as usize] = Some(Given { place: Place::Flag, value });
+        let given = &mut self.given[setting as usize];
+        if !setting.is_list() || given.first().is_some_and(|given| given.place != Place::Flag) {
+            given.clear();
+        }
+        given.push(Given { place: Place::Flag, value });
         true
     }
 
     /// Whether nothing was set.
     pub fn is_empty(&self) -> bool {
-        self.given.iter().all(Option::is_none)
+        self.given.iter().all(Vec::is_empty)
     }
 
     /// Makes sense of the settings.
@@ -209,43 +273,52 @@ impl Settings {
     /// # Errors
     /// The first one that is wrong, or that is of no use because there is no path to checkpoint to.
     pub fn resolve(&self) -> Result<Resolved, SettingError> {
+        let record = self.parse(Setting::Record, path)?;
         let path = self.parse(Setting::Checkpoint, path)?;
         let signal = self.parse(Setting::Signal, in_text(parse_signal))?;
         let at = self.parse(Setting::At, in_text(parse_point))?;
         let every = self.parse(Setting::Every, in_text(parse_duration))?;
         let then = self.parse(Setting::Then, in_text(parse_then))?;
+        let group = self.parse(Setting::Group, parse_group)?;
+        let group_limit = self.parse(Setting::GroupLimit, in_text(parse_duration))?;
         let restore = self.parse(Setting::Restore, path_of_image)?;
-        let changed_files = self.parse(Setting::Files, in_text(parse_files))?.unwrap_or(false);
+        let restore_files = self.parse_list(Setting::Files)?;
+        let checkpoint_files = self.parse_list(Setting::Carried)?;
         let image_mode = self.parse(Setting::Mode, in_text(parse_mode))?;
-        if restore.is_none() {
-            self.parse(Setting::Files, |_| -> Result<(), String> {
-                Err(format!(
-                    "needs an image to restore: set {} or {}",
-                    Setting::Restore.flag(),
-                    Setting::Restore.variable()
-                ))
-            })?;
-        }
-        let Some(path) = path else {
-            for setting in [Setting::Signal, Setting::At, Setting::Every, Setting::Then] {
-                self.parse(setting, |_| -> Result<(), String> {
-                    Err(format!(
-                        "needs a file to checkpoint to: set {} or {}",
-                        Setting::Checkpoint.flag(),
-                        Setting::Checkpoint.variable()
-                    ))
-                })?;
-            }
-            return Ok(Resolved { policy: None, restore, changed_files, observed: false, image_mode });
+        let stop_limit = self.parse(Setting::StopLimit, in_text(parse_duration))?;
+        let is_of_no_use = |setting, without: &str, needed: Setting| {
+            self.parse(setting, |_| -> Result<(), String> {
+                Err(format!("needs {without}: set {} or {}", needed.flag(), needed.variable()))
+            })
         };
-        let policy = Policy {
+        if restore.is_none() {
+            is_of_no_use(Setting::Files, "an image to restore", Setting::Restore)?;
+        }
+        if path.is_none() {
+            let details = [Setting::Signal, Setting::At, Setting::Every, Setting::Then, Setting::Group];
+            for setting in details.into_iter().chain([Setting::GroupLimit]) {
+                is_of_no_use(setting, "a file to checkpoint to", Setting::Checkpoint)?;
+            }
+        }
+        let policy = path.map(|path| Policy {
             path,
             signal: signal.unwrap_or(DEFAULT_SIGNAL),
             at,
             every,
             then: then.unwrap_or_default(),
-        };
-        Ok(Resolved { policy: Some(policy), restore, changed_files, observed: false, image_mode })
+            group,
+            group_limit: group_limit.unwrap_or(DEFAULT_LIMIT),
+        });
+        Ok(Resolved {
+            policy,
+            restore,
+            restore_files,
+            checkpoint_files,
+            observed: false,
+            image_mode,
+            stop_limit,
+            record,
+        })
     }
 
     /// Makes sense of a setting, if it was made.
@@ -254,20 +327,52 @@ impl Settings {
         setting: Setting,
         parse: impl FnOnce(&OsStr) -> Result<T, String>,
     ) -> Result<Option<T>, SettingError> {
-        let Some(given) = &self.given[setting as usize] else { return Ok(None) };
-        parse(&given.value).map(Some).map_err(|why| SettingError {
-            name: match given.place {
+        let Some(given) = self.given[setting as usize].last() else { return Ok(None) };
+        parse(&given.value).map(Some).map_err(|why| given.error(setting, why))
+    }
+
+    /// Makes sense of a setting for one path after the other; the longest prefix of a path counts.
+    fn parse_list<T>(&self, setting: Setting) -> Result<ByPrefix<T>, SettingError>
+    where
+        T: Copy + Default + std::str::FromStr<Err = UnknownWord>,
+    {
+        let mut list = ByPrefix::default();
+        for given in &self.given[setting as usize] {
+            list.add(&given.value).map_err(|why| given.error(setting, why.to_string()))?;
+        }
+        Ok(list)
+    }
+}
+
+impl Given {
+    /// What is wrong with it.
+    fn error(&self, setting: Setting, why: String) -> SettingError {
+        SettingError {
+            name: match self.place {
                 Place::Flag => setting.flag(),
                 Place::Environment => setting.variable(),
             },
-            value: given.value.to_string_lossy().into_owned(),
+            value: self.value.to_string_lossy().into_owned(),
             why,
-        })
+        }
     }
 }
 
 fn in_text<T>(parse: impl FnOnce(&str) -> Result<T, String>) -> impl FnOnce(&OsStr) -> Result<T, String> {
     |value| parse(value.to_str().ok_or("not UTF-8")?)
+}
+
+/// A folder, and how many meet there.
+fn parse_group(value: &OsStr) -> Result<GroupSettings, String> {
+    let bytes = value.as_bytes();
+    let split = bytes.iter().rposition(|&byte| byte == b':').filter(|&at| at > 0);
+    let size = split.and_then(|at| parse_number(std::str::from_utf8(&bytes[at + 1..]).ok()?));
+    match (split, size) {
+        (Some(at), Some(size @ 1..=MOST_MEMBERS)) => {
+            Ok(GroupSettings { folder: PathBuf::from(OsStr::from_bytes(&bytes[..at])), size })
+        }
+        _ => Err("expected a folder and the number of members, like FOLDER:3".to_owned()),
+    }
 }
 
 /// A path to write an image to: it must end in a name, or no file could be put there.
@@ -412,15 +517,6 @@ fn parse_point(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Whether changed files are accepted.
-fn parse_files(text: &str) -> Result<bool, String> {
-    match text {
-        "same" => Ok(false),
-        "changed" => Ok(true),
-        _ => Err("expected `same` or `changed`".to_owned()),
-    }
-}
-
 /// Whether a file may have these permissions and be of any use as an image.
 pub fn is_image_mode(mode: u32) -> bool {
     mode <= 0o777 && mode & 0o400 != 0
@@ -483,6 +579,8 @@ mod tests {
                 at: Some(12),
                 every: Some(Duration::from_millis(1500)),
                 then: Then::Exit,
+                group: Some(GroupSettings { folder: "a:b".into(), size: 3 }),
+                group_limit: Duration::from_millis(250),
             }),
             restore: Some("b.image".into()),
             ..Resolved::default()
@@ -493,6 +591,8 @@ mod tests {
             ("WAYFARER_CHECKPOINT_AT", "12"),
             ("WAYFARER_CHECKPOINT_EVERY", "1.5s"),
             ("WAYFARER_CHECKPOINT_THEN", "exit"),
+            ("WAYFARER_CHECKPOINT_GROUP", "a:b:3"),
+            ("WAYFARER_GROUP_LIMIT", "250ms"),
             ("WAYFARER_RESTORE", "b.image"),
         ];
         assert_eq!(settings(&variables, &[]).resolve().unwrap(), expected);
@@ -502,6 +602,8 @@ mod tests {
             "--checkpoint-at=12",
             "--checkpoint-every=1500ms",
             "--checkpoint-then=exit",
+            "--checkpoint-group=a:b:3",
+            "--group-limit=250ms",
             "--restore=b.image",
         ];
         assert_eq!(settings(&[], &flags).resolve().unwrap(), expected);
@@ -534,6 +636,11 @@ mod tests {
             with_path("--checkpoint-then=stop"),
             "--checkpoint-then=stop: expected `continue` or `exit`"
         );
+        for group in ["g", "g:", ":3", "g:0", "g:x", "g:2000", ""] {
+            let flag = format!("--checkpoint-group={group}");
+            let error = error(&[], &["--checkpoint=a", &flag]);
+            assert!(error.contains("expected a folder and the number of members"), "{error}");
+        }
         assert!(with_path("--checkpoint-at=-1").contains("expected the number"));
         assert!(with_path("--checkpoint-at=").contains("expected the number"));
         assert_eq!(error(&[], &["--restore="]), "--restore=: the name of a file is missing");
@@ -562,6 +669,8 @@ mod tests {
             "--checkpoint-at=1",
             "--checkpoint-every=1s",
             "--checkpoint-then=exit",
+            "--checkpoint-group=g:3",
+            "--group-limit=1s",
         ] {
             assert_eq!(error(&[("WAYFARER_RESTORE", "a")], &[flag]), format!("{flag}: {needs}"));
         }
@@ -584,6 +693,54 @@ mod tests {
         let flags = ["--checkpoint=a", "--checkpoint-mode=0660"];
         let resolved = settings(&[("WAYFARER_IMAGE_MODE", "0640")], &flags).resolve().unwrap();
         assert_eq!(resolved.image_mode, Some(0o660));
+    }
+
+    #[test]
+    fn the_stop_limit_needs_no_file() {
+        let limit = |value| settings(&[("WAYFARER_STOP_LIMIT", value)], &[]).resolve().map(|r| r.stop_limit);
+        assert_eq!(limit("50ms"), Ok(Some(Duration::from_millis(50))));
+        let error = limit("soon").unwrap_err().to_string();
+        assert!(error.starts_with("WAYFARER_STOP_LIMIT=soon: expected a number"), "{error}");
+    }
+
+    #[test]
+    fn a_record_needs_no_other_setting() {
+        let record = |value| settings(&[("WAYFARER_RECORD", value)], &[]).resolve().map(|r| r.record);
+        assert_eq!(record("a.log"), Ok(Some("a.log".into())));
+        let error = record("dir/").unwrap_err().to_string();
+        assert_eq!(error, "WAYFARER_RECORD=dir/: not the name of a file");
+        let both = settings(&[("WAYFARER_RECORD", "a")], &["--record=b"]).resolve().unwrap();
+        assert_eq!((both.record, both.policy), (Some("b".into()), None));
+    }
+
+    #[test]
+    fn files_are_for_one_prefix_after_the_other() {
+        let variables = [("WAYFARER_CHECKPOINT_FILES", "carry:/data,ignore:/data/tmp")];
+        let policies = |flags: &[&str]| {
+            let resolved = settings(&variables, flags).resolve().unwrap();
+            let set = resolved.checkpoint_files.iter();
+            set.map(|(prefix, policy)| (String::from_utf8_lossy(prefix).into_owned(), policy))
+                .collect::<Vec<_>>()
+        };
+        let set = |prefix: &str, policy| (prefix.to_owned(), policy);
+        assert_eq!(policies(&[]), [set("/data", FilePolicy::Carry), set("/data/tmp", FilePolicy::Ignore)]);
+        let flags = ["--checkpoint-files=reopen-hash", "--checkpoint-files=carry:/a,b"];
+        let expected = [set("", FilePolicy::ReopenHash), set("/a,b", FilePolicy::Carry)];
+        assert_eq!(policies(&flags), expected, "flags win over the variable");
+        let text = error(&[("WAYFARER_CHECKPOINT_FILES", "carry,keep:/x")], &[]);
+        let expected = "WAYFARER_CHECKPOINT_FILES=keep:/x: expected `reopen`, `reopen-hash`, `carry` or `ignore`, or one of these with `:PREFIX`";
+        assert_eq!(text, expected);
+        assert!(error(&[], &["--checkpoint-files="]).starts_with("--checkpoint-files=: expected `reopen`"));
+
+        let flags = ["--restore=a", "--restore-files=truncate", "--restore-files=replace:/data"];
+        let choices = settings(&[], &flags).resolve().unwrap().restore_files;
+        let set: Vec<_> = choices.iter().collect();
+        assert_eq!(set, [(&b""[..], FileChoice::Truncate), (&b"/data"[..], FileChoice::Replace)]);
+        let text = error(&[], &["--restore=a", "--restore-files=any"]);
+        assert!(
+            text.starts_with("--restore-files=any: expected `same`, `changed`, `truncate` or `replace`"),
+            "{text}"
+        );
     }
 
     #[test]

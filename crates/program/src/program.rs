@@ -1,15 +1,16 @@
 //! A program: a store, with what takes its checkpoints.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use wayfarer_runtime::{GuestThread, Store};
 use wayfarer_snapshot::view::{Entry, Thread};
 
-use crate::driver::{Driver, Prepared, Request};
+use crate::driver::Driver;
 use crate::embedder::Embedder;
 use crate::history::{History, Keep};
+use crate::order::{Prepared, Request};
 use crate::policy::Policy;
-use crate::thread::Inside;
 
 /// A store and its checkpoints. There is one for each store; this is a handle.
 #[derive(Clone)]
@@ -70,11 +71,14 @@ impl Program {
         crate::host::join(&self.store, &self.driver, self.history());
     }
 
-    /// A call of the host's begins on this thread. Waits while an image is written.
+    /// A call of the host's begins on this thread. Waits while an image is written, or the program is suspended.
+    ///
+    /// # Errors
+    /// Text: this thread has suspended it.
     #[inline]
-    pub(crate) fn begin_call(&self, thread: &GuestThread) -> InCall<'_> {
-        self.driver.begin_call(thread);
-        InCall { program: self, _thread: Inside::enter(&self.driver) }
+    pub(crate) fn begin_call(&self, thread: &GuestThread) -> Result<InCall<'_>, &'static str> {
+        self.driver.begin_call(thread)?;
+        Ok(InCall { program: self })
     }
 
     /// A call of the host's will begin: frees what nobody uses any more, if somebody is going to compare what there is by then.
@@ -121,6 +125,41 @@ impl Program {
         self.driver.trigger();
     }
 
+    /// Has all threads of the guest stand still: at stable points, or in host calls that will be made again. Calls of the host's
+    /// wait from then on, until the program is resumed; one by the thread that has suspended it is refused. A checkpoint can be
+    /// taken meanwhile.
+    ///
+    /// # Errors
+    /// Text: a thread that did not come to a stable point within the stop limit, with the native function that it is in; the
+    /// program is suspended, or runs on this thread; code that cannot be stopped.
+    pub fn suspend(&self) -> Result<(), String> {
+        self.driver.suspend()
+    }
+
+    /// Has them go on; on any thread. Whether it was suspended: a termination has ended that, too.
+    pub fn resume_threads(&self) -> bool {
+        self.driver.resume()
+    }
+
+    /// Whether calls by this thread are refused, as it has suspended the program.
+    pub(crate) fn is_suspended_here(&self) -> bool {
+        self.driver.is_suspended_here()
+    }
+
+    /// Writes to a descriptor what calls what in all threads of the guest, and who does not come to a stable point.
+    ///
+    /// # Errors
+    /// Text: the program runs on this thread; code that cannot be stopped; what cannot be written.
+    pub fn dump_stacks(&self, fd: RawFd) -> Result<(), String> {
+        self.driver.dump_stacks(&self.store, fd)
+    }
+
+    /// Has that written by whoever comes to a stable point first, or is the next to call. False: too many have asked, or the
+    /// code cannot be stopped. Async-signal-safe.
+    pub fn request_stacks(&self, fd: RawFd) -> bool {
+        self.driver.request_stacks(fd)
+    }
+
     /// Why the call was made that is in progress and comes next, if memory is as it was; with its argument slots, which are
     /// where they belong.
     pub fn next_in_place(&self) -> Option<(Entry, Vec<u64>)> {
@@ -158,7 +197,11 @@ impl Program {
     }
 
     /// Takes one of them, to continue it by [`HostParts::go_on`](crate::HostParts::go_on).
+    /// `None` also if this thread has suspended the program: it could not be continued.
     pub fn take_call(&self, nth: usize) -> Option<Thread> {
+        if self.is_suspended_here() {
+            return None;
+        }
         self.driver.calls().get_mut(nth)?.take()
     }
 
@@ -172,7 +215,6 @@ impl Program {
 #[must_use]
 pub(crate) struct InCall<'a> {
     program: &'a Program,
-    _thread: Inside,
 }
 
 impl InCall<'_> {
@@ -180,7 +222,6 @@ impl InCall<'_> {
     #[inline]
     pub(crate) fn end(self, leave: impl FnOnce()) {
         let program = self.program;
-        drop(self);
         wayfarer_wasi::call_ended();
         program.driver.end_call(&program.store, leave);
     }

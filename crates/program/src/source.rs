@@ -14,7 +14,10 @@ use super::resources::host::Host;
 use super::resources::instance::InstanceState;
 use super::resources::mode::Mode;
 use super::resources::others::{Other, Others};
+use super::resources::streams::Streams;
+use super::resources::waits::Waits;
 use super::resources::wasi::Wasi;
+use super::resources::watched::Watched;
 use super::resources::{Resource, missing, native_state, read};
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
@@ -43,7 +46,18 @@ impl Source {
     ///
     /// # Errors
     /// Text that says what is wrong with which image.
-    pub fn new(image: Image<'static>) -> Result<Source, String> {
+    pub fn new(mut image: Image<'static>) -> Result<Source, String> {
+        let mut program = image.take_program();
+        let taken_up = read::<Watched>(&program.host).and_then(|record| match record {
+            Some(record) => Watched::restore(&record, &mut program.threads),
+            None => Ok(()),
+        });
+        let taken_up = taken_up.and_then(|()| match read::<Waits>(&program.host)? {
+            Some(record) => Waits::restore(&record, &mut program.threads),
+            None => Ok(()),
+        });
+        image.put_program(program);
+        taken_up.map_err(|why| format!("{}: {why}", image.origin()))?;
         let fail = |why: String| format!("{}: {why}", image.origin());
         if let Some(place) = image.program().host_reference() {
             // Its number means something else in this process, or an object that is none of the guest's.
@@ -139,6 +153,9 @@ impl Source {
             .and_then(|()| Host::verify(self.host.as_ref(), module))
             .and_then(|()| Mode::verify(read::<Mode>(sections)?.as_ref(), module))
             .and_then(|()| Wasi::verify(read::<Wasi>(sections)?.as_ref(), module))
+            .and_then(|()| Watched::verify(read::<Watched>(sections)?.as_ref(), module))
+            .and_then(|()| Waits::verify(read::<Waits>(sections)?.as_ref(), module))
+            .and_then(|()| Streams::verify(read::<Streams>(sections)?.as_ref(), module))
             .and_then(|()| native_state::verify(&embedder.native_modules(), sections))
             .map_err(|why| self.fail(why))
     }
@@ -209,10 +226,21 @@ impl Source {
         store
             .load_memories(&self.image, &store.loaded_modules(), false, None)
             .map_err(|e| self.fail(e.to_string()))?;
+        self.restore_streams(store)?;
         let instance = store.instance(instance as usize).and_then(HostParts::of);
         instance.map_or(Ok(()), |instance| {
             native_state::restore(&embedder.native_modules(), instance, &self.image.program().host)
         })
+    }
+
+    /// What it says of C's streams, for the instances that are there, with their descriptors.
+    ///
+    /// # Errors
+    /// Text that names a stream without the descriptor that it had.
+    pub(crate) fn restore_streams(&self, store: &Store) -> Result<(), String> {
+        let record = read::<Streams>(&self.image.program().host).map_err(|why| self.fail(why))?;
+        let restored = record.map_or(Ok(()), |record| Streams::restore(&record, store));
+        restored.map_err(|why| self.fail(why))
     }
 
     fn fail(&self, why: String) -> String {

@@ -14,11 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use wayfarer_runtime::registry::{Place, Registry};
-use wayfarer_runtime::{Control, fork};
+use wayfarer_runtime::{Control, fork, futex};
 use wayfarer_snapshot::Reason;
 
 use super::driver::complain;
-use super::futex;
 use super::pace::{Pace, nanoseconds};
 use super::policy::Policy;
 
@@ -160,6 +159,11 @@ pub(crate) fn begin() -> Turn {
     Turn(now())
 }
 
+/// A signal that came too soon need not be served any more.
+pub(crate) fn forget() {
+    PACE.release();
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         static SAID: AtomicBool = AtomicBool::new(false);
@@ -242,13 +246,8 @@ fn has_thread() -> bool {
     THREAD.load(Ordering::SeqCst) == u64::from(fork::generation()) + 1
 }
 
-/// Starts the thread if this process has none.
-fn start_thread() -> io::Result<()> {
-    let me = u64::from(fork::generation()) + 1;
-    if THREAD.swap(me, Ordering::SeqCst) == me {
-        return Ok(());
-    }
-    // The host's signals are its own business: this thread takes none.
+/// Starts a thread, by `start`. The host's signals are its own business: that thread takes none.
+pub(crate) fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: both sets are written before they are read; masking signals of this thread for a moment harms nobody.
@@ -256,9 +255,20 @@ fn start_thread() -> io::Result<()> {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
     }
-    let spawned = std::thread::Builder::new().name("wayfarer-watch".into()).stack_size(STACK).spawn(run);
+    let started = start();
     // SAFETY: as above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), null_mut()) };
+    started
+}
+
+/// Starts the thread if this process has none.
+fn start_thread() -> io::Result<()> {
+    let me = u64::from(fork::generation()) + 1;
+    if THREAD.swap(me, Ordering::SeqCst) == me {
+        return Ok(());
+    }
+    let thread = std::thread::Builder::new().name("wayfarer-watch".into()).stack_size(STACK);
+    let spawned = without_signals(|| thread.spawn(run));
     if let Err(e) = spawned {
         THREAD.store(0, Ordering::SeqCst);
         return Err(e);

@@ -191,6 +191,7 @@ impl Marking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::code_address::PreparedFunc;
     use crate::engine::{Engine, ModuleCode, ResumeError};
     use crate::exec::ExecEnv;
     use crate::func::HostFunc;
@@ -201,7 +202,7 @@ mod tests {
     use crate::types::TypeId;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use wayfarer_module::{FuncType, Module};
+    use wayfarer_module::{FuncIdx, FuncType, Module};
     use wayfarer_snapshot::view::Thread;
 
     /// Runs nothing.
@@ -223,9 +224,11 @@ mod tests {
     }
 
     impl ModuleCode for Idle {
-        fn code(&self, _: u32) -> *const () {
-            std::ptr::null()
+        fn code(&self, _: FuncIdx) -> PreparedFunc {
+            PreparedFunc::NULL
         }
+
+        fn watch(&self, _: FuncIdx, _: bool) {}
     }
 
     fn store() -> Arc<Store> {

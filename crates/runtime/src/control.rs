@@ -6,12 +6,13 @@
 //! are in calls of the host's have seen it, or somebody says that it was served. One that comes when all are outside waits for
 //! the next who comes in.
 
+use crate::futex;
 use crate::limits::Limits;
 use crate::registry::Registry;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::threads::GuestThread;
 use crate::wake::Wake;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use wayfarer_guest::Interrupt;
 
 /// Come to a stable point: an epoch is not settled.
@@ -42,6 +43,8 @@ pub struct Control {
     epoch: AtomicU64,
     /// The last one that nobody need come for any more.
     settled: AtomicU64,
+    /// The last one that somebody has seen, who may be gone.
+    seen: AtomicU64,
     countdown: AtomicU64,
     polls: AtomicU64,
     /// The count has come to its end.
@@ -53,6 +56,8 @@ pub struct Control {
     wakes_at_once: AtomicBool,
     /// For those who wait and are none of the guest's threads.
     wake: Wake,
+    /// Changes with each request: a futex, for those who stand still.
+    news: AtomicU32,
     limits: Limits,
 }
 
@@ -129,8 +134,33 @@ impl Control {
         // After the word: who is woken looks there.
         self.wake.raise();
         self.threads.visit(GuestThread::raise);
+        self.tell();
         *errno = saved;
         asked
+    }
+
+    /// What [`Control::wait_for_news`] is given.
+    pub fn news(&self) -> u32 {
+        self.news.load(Ordering::SeqCst)
+    }
+
+    /// Waits for a request, or until those who stand still are told to look. `seen`: [`Control::news`], before who waits has
+    /// looked. May return sooner.
+    pub fn wait_for_news(&self, seen: u32) {
+        futex::wait(&self.news, seen, None);
+    }
+
+    /// Has those look who stand still. Async-signal-safe, but for errno.
+    pub fn tell(&self) {
+        self.news.fetch_add(1, Ordering::SeqCst);
+        futex::wake_all(&self.news);
+    }
+
+    /// Whether the thread that this one of the host's is in a call of is to end that call.
+    pub fn is_to_end_here(&self) -> bool {
+        let (word, mut ends) = (self.word.load(Ordering::SeqCst), false);
+        self.threads.visit(|thread| ends |= thread.is_inside_here() && self.is_to_end(thread, word));
+        ends
     }
 
     /// Asks for a checkpoint at the next stable point. What it is for has to be said before, where who serves it looks.
@@ -211,14 +241,9 @@ impl Control {
 
     /// A thread has left its call, or is gone: nobody waits for it any more.
     #[cold]
-    pub(crate) fn left(&self, thread: &GuestThread) {
-        // Of those that it, or somebody inside, has seen: what nobody has seen is for the next who comes in.
-        let mut seen = thread.seen.load(Ordering::SeqCst);
-        self.threads.visit(|thread| {
-            if thread.is_inside() {
-                seen = seen.max(thread.seen.load(Ordering::SeqCst));
-            }
-        });
+    pub(crate) fn left(&self) {
+        // What nobody has seen is for the next who comes in.
+        let seen = self.seen.load(Ordering::SeqCst);
         if seen > self.settled.load(Ordering::SeqCst) {
             self.settle_seen(seen);
         }
@@ -333,10 +358,16 @@ impl Control {
             && let Some(epoch) = self.is_asked(thread)
         {
             thread.seen.fetch_max(epoch, Ordering::SeqCst);
+            self.seen.fetch_max(epoch, Ordering::SeqCst);
             self.settle_seen(epoch);
             return PollAction::Checkpoint;
         }
         PollAction::Continue
+    }
+
+    /// Whether a thread that waits is to end.
+    pub(crate) fn is_ended(&self, thread: &GuestThread) -> bool {
+        self.is_to_end(thread, self.word.load(Ordering::SeqCst))
     }
 
     /// Whether a thread that waits is wanted.

@@ -1,5 +1,6 @@
 //! What the runtime and an engine ask of each other.
 
+use crate::code_address::PreparedFunc;
 use crate::exec::ExecEnv;
 use crate::func::Func;
 use crate::store::Store;
@@ -7,7 +8,7 @@ use crate::trap::Trap;
 use crate::types::TypeId;
 use std::fmt;
 use std::sync::Arc;
-use wayfarer_module::Module;
+use wayfarer_module::{FuncIdx, Module};
 use wayfarer_snapshot::view::Thread;
 
 /// A way to run guest code.
@@ -58,8 +59,11 @@ pub trait Engine: Send + Sync + fmt::Debug {
 
 /// A module as an engine prepared it.
 pub trait ModuleCode: Send + Sync + fmt::Debug {
-    /// The code of local function `func` (a function index): what goes into [`Func::code`].
-    fn code(&self, func: u32) -> *const ();
+    /// The code of a function that the module defines: what goes into [`Func::code`].
+    fn code(&self, func: FuncIdx) -> PreparedFunc;
+
+    /// Function `func` is watched from now on (see [`crate::watch`]), by one more or by one fewer. It never is by fewer than none.
+    fn watch(&self, func: FuncIdx, more: bool);
 }
 
 /// Why a captured thread could not be continued, or how it ended.
@@ -74,6 +78,16 @@ pub enum ResumeError {
     },
     /// It ran, and ended in a trap.
     Trap(Trap),
+}
+
+impl ResumeError {
+    /// How it ended, if it ran.
+    pub fn trap(&self) -> Option<&Trap> {
+        match self {
+            ResumeError::Trap(trap) => Some(trap),
+            ResumeError::Invalid { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for ResumeError {

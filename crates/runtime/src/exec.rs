@@ -8,6 +8,7 @@ use crate::region::Region;
 use crate::store::Store;
 use crate::threads::{GuestThread, Registered};
 use crate::trace::{MOST_TRACED, TraceFrame};
+use crate::watch::Watched;
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::io;
@@ -55,6 +56,8 @@ pub struct ExecEnv {
     /// The functions that a trap ended, innermost first, at most [`MOST_TRACED`](crate::MOST_TRACED). Engines add to it; the
     /// embedder takes it after a call that failed.
     pub trace: Vec<TraceFrame>,
+    /// Calls of watched functions on this thread's stack.
+    pub watched: Watched,
     /// Host functions on this thread's stack, outermost first: each is suspended between two runs of guest code, or
     /// running now.
     pub host_stack: Vec<*const Func>,
@@ -96,6 +99,7 @@ impl ExecEnv {
             captured: Vec::new(),
             native: std::ptr::null_mut(),
             trace: Vec::new(),
+            watched: Watched::default(),
             host_stack: Vec::new(),
             depth: 0,
             entry: Entry::Call,

@@ -21,6 +21,23 @@ pub fn notice() {
     }
 }
 
+/// Has functions called around each fork from now on: before it, in the parent, and in the child; once, however often this is
+/// called with the same `noted`.
+///
+/// # Safety
+/// The one for children does only what is async-signal-safe, and all go with this library, as their registration does.
+pub unsafe fn around(
+    noted: &'static AtomicBool,
+    before: unsafe extern "C" fn(),
+    in_parent: unsafe extern "C" fn(),
+    in_child: unsafe extern "C" fn(),
+) {
+    if !noted.swap(true, Ordering::SeqCst) {
+        // SAFETY: as the caller promises, which is how fork(2) wants them.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    }
+}
+
 /// Has a function called in every child from now on; once, however often this is called with the same `noted`.
 ///
 /// # Safety

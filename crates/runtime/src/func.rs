@@ -1,5 +1,6 @@
 //! Functions: of a guest module, or of the host.
 
+use crate::code_address::{CompiledFunc, PreparedFunc};
 use crate::exec::ExecEnv;
 use crate::instance::Instance;
 use crate::life::Life;
@@ -32,7 +33,7 @@ pub struct Func {
     /// The instance whose function this is, null for a function of the host's.
     pub instance: *const Instance,
     /// The interpreter's code, null for a host function.
-    pub code: *const (),
+    pub code: PreparedFunc,
     /// The host function, if it is one.
     pub host: Option<Box<HostFunc>>,
     pub(crate) life: Life,
@@ -60,16 +61,17 @@ pub struct HostFunc {
 pub type HostCall = dyn Fn(&mut Caller<'_>, &mut [u64]) -> Result<(), HostError> + Send + Sync;
 
 impl Func {
-    /// Its compiled code, null if there is none. While a module is compiled, code may appear that this function has not been
+    /// Its compiled code, if there is any. While a module is compiled, code may appear that this function has not been
     /// told of ([`Func::set_native`]).
     #[inline]
-    pub fn native(&self) -> *const () {
-        self.native.load(Ordering::Acquire)
+    pub fn native(&self) -> Option<CompiledFunc> {
+        // SAFETY: what `set_native` stored, which stays as long as the function's module.
+        unsafe { CompiledFunc::at(self.native.load(Ordering::Acquire)) }
     }
 
     /// There is code of it now.
-    pub fn set_native(&self, code: *const ()) {
-        self.native.store(code.cast_mut(), Ordering::Release);
+    pub fn set_native(&self, code: CompiledFunc) {
+        self.native.store(code.as_ptr().cast_mut(), Ordering::Release);
     }
 
     /// Slots that arguments and results need, which take the same place.

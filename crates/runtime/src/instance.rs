@@ -10,6 +10,7 @@ use crate::table::Table;
 use crate::trap::TrapCode;
 use crate::types::TypeId;
 use crate::vm::{NativeCode, VmContext};
+use crate::watch::Watches;
 use std::any::Any;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
@@ -58,6 +59,8 @@ pub struct Instance {
     pub(crate) dropped_elems: Box<[AtomicBool]>,
     pub(crate) own_funcs: Box<[Func]>,
     pub(crate) vm: Option<VmContext>,
+    /// Who is told of calls of its functions.
+    pub(crate) watches: Watches,
     /// What the embedder wants to find from an instance; null at first.
     pub owner: AtomicPtr<()>,
     /// What goes with it.

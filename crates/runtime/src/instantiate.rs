@@ -13,7 +13,7 @@ use crate::vm::VmContext;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use wayfarer_module::{ImportType, SegmentMode};
+use wayfarer_module::{FuncIdx, ImportType, SegmentMode};
 
 /// Why a module could not be instantiated.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,12 +112,12 @@ impl Store {
         // Local functions live in the instance; it is built in place so that they can point back to it.
         let mut instance = Box::new_uninit();
         let address: *const Instance = instance.as_ptr();
-        let first = module.num_imported_funcs;
-        let mut own_funcs: Box<[Func]> = (first..module.funcs.len() as u32)
-            .map(|index| (index, module.func_type(index)))
+        let mut own_funcs: Box<[Func]> = module
+            .defined_funcs()
+            .map(|index| (index, module.func_type(index.0)))
             .map(|(index, ty)| Func {
-                ty: loaded.types[module.funcs[index as usize].ty as usize],
-                index,
+                ty: loaded.types[module.funcs[index.0 as usize].ty as usize],
+                index: index.0,
                 vmctx: std::ptr::null_mut(),
                 native: Default::default(),
                 param_slots: ty.param_slots(),
@@ -164,10 +164,12 @@ impl Store {
             self.note_compiled();
             let growing = !native.codes().is_null();
             for func in &mut own_funcs {
-                let code = native.func(func.index - first);
+                let code = module.defined(FuncIdx(func.index)).and_then(|defined| native.func(defined));
                 // Code of a module that was compiled as a whole does not ask whether there is any.
-                if growing || !code.is_null() {
+                if growing || code.is_some() {
                     func.vmctx = vm.as_ptr();
+                }
+                if let Some(code) = code {
                     func.set_native(code);
                 }
             }
@@ -175,6 +177,7 @@ impl Store {
         });
         instance.write(Instance {
             vm,
+            watches: Default::default(),
             store: Arc::downgrade(self),
             loaded: loaded.clone(),
             funcs: funcs.into(),

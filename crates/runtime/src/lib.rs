@@ -5,14 +5,19 @@
 //! - [`memory`], [`table`], [`global`], [`func`]: the objects; [`values`]: how values look in slots
 //! - [`pages`]: which of a memory's pages were ever touched; [`written`]: which were written to
 //! - [`exec`]: a guest thread's stacks; [`native_stack`]: the host's; [`engine`]: the interface between runtime and engines
-//! - [`control`]: requests to a running program; [`threads`]: those of it who are to see them; `wake`: ends its waits; [`trap`]: why it stopped
-//! - [`registry`]: lists for signal handlers; [`fork`]: children of this process; [`library`]: the file of this code
+//! - [`control`]: requests to a running program; [`threads`]: those of it who are to see them; `wake`: ends its waits; [`requests`]: what a
+//!   thread does for them; [`trap`]: why it stopped
+//! - [`registry`]: lists for signal handlers; [`fork`]: children of this process; [`futex`]: waiting for a word; [`library`]: the file of this code
+//! - [`waits`]: `memory.atomic.wait` and `notify`, on the queues of `wayfarer_wait_queue`
+//! - [`code_address`]: addresses of code, by how it is called
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
+//! - [`watch`]: functions whose calls somebody wants to be told of
 //! - [`changes`]: what happened to a store between two moments, and making it happen again
 //! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`integrity`]: whether that fits the modules; [`image`]: to and from images
 
 pub mod capture;
 pub mod changes;
+pub mod code_address;
 pub mod collect;
 mod const_eval;
 pub mod control;
@@ -35,8 +40,10 @@ pub mod pages;
 pub mod raw_frame;
 pub mod region;
 pub mod registry;
+pub mod requests;
 pub mod restore;
 pub mod store;
+mod sync;
 pub mod table;
 pub mod threads;
 pub mod trace;
@@ -44,14 +51,17 @@ pub mod trap;
 pub mod types;
 pub mod values;
 pub mod vm;
+pub mod waits;
 mod wake;
+pub mod watch;
 pub mod written;
 
 pub use changes::{ChangeWatch, Changes};
+pub use code_address::{CompiledFunc, ContinuationCode, EntryCode, HelperCode, PreparedFunc};
 pub use control::{Control, PollAction};
 pub use engine::{AfterCheckpoint, CaptureError, Checkpointer, Engine, ModuleCode, ResumeError};
 pub use exec::ExecEnv;
-pub use func::{Caller, Func, HostError, HostFunc};
+pub use func::{Caller, Func, HostCall, HostError, HostFunc};
 pub use global::Global;
 pub use instance::{Extern, Instance, LoadedModule};
 pub use instantiate::{InstantiateError, InstantiateOptions};
@@ -65,4 +75,7 @@ pub use trace::{MOST_TRACED, TraceFrame};
 pub use trap::{Trap, TrapCode};
 pub use types::{TypeId, TypeRegistry};
 pub use vm::{Entered, NativeCode, VmContext, VmCtx};
+pub use watch::{Unwatchable, WatchId, Watcher};
+pub use wayfarer_abi::compiler::Loop;
+pub use wayfarer_wait_queue::{RawLock, futex};
 pub use written::WriteTracker;

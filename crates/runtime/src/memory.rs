@@ -1,12 +1,14 @@
 //! Linear memories. A memory reserves its whole address space at once, so its base never moves.
 
+use crate::fork;
 use crate::life::Life;
 use crate::region::{Region, page_size};
 use crate::trap::TrapCode;
 use std::io;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use wayfarer_wait_queue::WaitQueues;
 
 /// Bytes in a WebAssembly page.
 pub const WASM_PAGE: u64 = 65536;
@@ -52,6 +54,8 @@ pub struct Memory {
     page_size: u64,
     shared: bool,
     growing: Mutex<()>,
+    /// Who waits for one of its addresses; nobody can in one that is not shared.
+    waits: Option<Arc<WaitQueues<()>>>,
     pub(crate) life: Life,
 }
 
@@ -77,6 +81,7 @@ impl Memory {
             page_size: plan.page_size,
             shared: plan.shared,
             growing: Mutex::new(()),
+            waits: plan.shared.then(|| WaitQueues::new(fork::generation)),
             life: Life::default(),
         })
     }
@@ -173,6 +178,27 @@ impl Memory {
             Some(end) if end <= self.len() as u64 => Ok(unsafe { self.base().add(addr as usize) }),
             _ => Err(TrapCode::MemoryOutOfBounds),
         }
+    }
+
+    /// Whether it is shared between threads.
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Who waits for one of its addresses, if it is shared.
+    pub fn waits(&self) -> Option<&Arc<WaitQueues<()>>> {
+        self.waits.as_ref()
+    }
+
+    /// Pointer to what an atomic access of `size` bytes at `addr` accesses. `size` is a power of two.
+    ///
+    /// # Errors
+    /// `MemoryOutOfBounds` unless the whole range is inside; `UnalignedAtomic` unless `addr` is a multiple of `size`.
+    #[inline]
+    pub fn atomic_range(&self, addr: u64, size: u64) -> Result<*mut u8, TrapCode> {
+        let at = self.range(addr, size)?;
+        if addr & (size - 1) == 0 { Ok(at) } else { Err(TrapCode::UnalignedAtomic) }
     }
 
     /// Copies `bytes` to `addr`.

@@ -3,8 +3,9 @@
 //! A guest may have 4 GiB and use a few pages of it. What is done to all of its memory should cost what it uses.
 //!
 //! Linux from 6.7 on answers with one ioctl of `/proc/self/pagemap`, stretches of pages at a time. Before that, the file's
-//! entries say it page by page. Where neither is to be trusted (another system, no `/proc`, an emulator whose addresses are
-//! not those of the file) every page counts as touched. `mincore` would not do: it does not know of pages in swap.
+//! entries say it page by page. Where neither is to be trusted (another system, no `/proc`, an emulator whose addresses or
+//! order of bytes are not those of the file) every page counts as touched. `mincore` would not do: it does not know of pages
+//! in swap.
 
 use crate::region::{Region, page_size};
 use std::fs::File;
@@ -123,8 +124,6 @@ impl Pagemap {
 
     /// The same for pages that were touched, by the file's entries: one of 64 bits for each page.
     fn touched_by_entries(&self, addresses: Range<usize>) -> io::Result<Vec<Range<usize>>> {
-        /// Bits of an entry: the page is in memory, or in swap.
-        const IN_USE: u64 = 1 << 63 | 1 << 62;
         let page = page_size();
         let mut found = Vec::new();
         let mut entries = vec![0; 64 << 10];
@@ -135,7 +134,7 @@ impl Pagemap {
             let wanted = entries.len().min((count - at) * 8);
             self.0.read_exact_at(&mut entries[..wanted], (first + at) as u64 * 8)?;
             for entry in entries[..wanted].as_chunks::<8>().0 {
-                if u64::from_ne_bytes(*entry) & IN_USE != 0 {
+                if in_use(*entry)? {
                     add(&mut found, at * page..(at + 1) * page);
                 }
                 at += 1;
@@ -143,6 +142,19 @@ impl Pagemap {
         }
         Ok(found)
     }
+}
+
+/// Whether an entry of a page map says that the page is in memory, or in swap.
+///
+/// # Errors
+/// It has a bit that no entry has. Emulators hand over what the kernel wrote, in an order of bytes that may not be ours: parts
+/// of a page's number stand then where its state is looked for, and may look like one.
+fn in_use(entry: [u8; 8]) -> io::Result<bool> {
+    const IN_USE: u64 = 1 << 63 | 1 << 62;
+    /// admin-guide/mm/pagemap.rst: "zero".
+    const NONE: u64 = 1 << 60 | 1 << 59;
+    let entry = u64::from_ne_bytes(entry);
+    if entry & NONE == 0 { Ok(entry & IN_USE != 0) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 /// Adds a stretch behind others.
@@ -299,6 +311,19 @@ mod tests {
         let expected: Vec<_> = (0..pages).step_by(2).map(|n| n * page..(n + 1) * page).collect();
         for way in [Way::Scan, Way::Entries].into_iter().filter(|way| way.works()) {
             assert_eq!(touched_by(way, region.base(), pages * page), expected, "{way:?}");
+        }
+    }
+
+    #[test]
+    fn entries_in_another_order_of_bytes_are_none() {
+        const PRESENT: u64 = 1 << 63;
+        const EXCLUSIVE: u64 = 1 << 56;
+        assert!(in_use((PRESENT | EXCLUSIVE | 0x1_2340).to_ne_bytes()).unwrap());
+        assert!(!in_use([0; 8]).unwrap());
+        // As many as are asked about when it is tried out, one behind the other, from anywhere.
+        for first in 0x1_2300..0x1_2400 {
+            let swapped = |number: u64| (PRESENT | EXCLUSIVE | number).swap_bytes().to_ne_bytes();
+            assert!((first..first + 92).map(swapped).any(|entry| in_use(entry).is_err()), "{first:#x}");
         }
     }
 

@@ -69,6 +69,23 @@ fn nobody_waits_for_who_has_left_and_what_nobody_has_seen_stays() {
     assert_eq!(control.poll(c.thread()), PollAction::Checkpoint);
 }
 
+/// Otherwise each poll of the next call would take the slow path.
+#[test]
+fn who_leaves_last_need_not_have_seen_what_another_has() {
+    let (control, [a, b, c]) = threads();
+    a.thread().enter();
+    elsewhere(b.thread());
+    elsewhere(c.thread());
+    control.request_checkpoint();
+    assert_eq!(control.poll(a.thread()), PollAction::Checkpoint);
+    a.thread().leave();
+    drop(a);
+    b.thread().leave();
+    assert!(control.is_armed(), "one is inside who has not seen it");
+    c.thread().leave();
+    assert!(!control.is_armed());
+}
+
 #[test]
 fn who_asks_the_others_need_not_come_and_says_when_it_is_over() {
     let (control, [a, b]) = threads();

@@ -1,5 +1,6 @@
 //! The store: everything that a program's instances are made of, and what is captured and restored as one.
 
+use crate::code_address::PreparedFunc;
 use crate::control::Control;
 use crate::engine::{Checkpointer, Engine};
 use crate::func::{Func, HostFunc};
@@ -10,6 +11,8 @@ use crate::memory::{Memory, MemoryPlan};
 use crate::table::Table;
 use crate::types::TypeRegistry;
 use crate::vm::NativeCode;
+use crate::waits::Reserved;
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -148,6 +151,8 @@ pub struct Store {
     companion: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
     /// Burden of what was found to be used no more since the last collection.
     unused: AtomicUsize,
+    /// Places in queues of threads of an image that have not gone on yet.
+    reserved: Mutex<HashMap<u64, Reserved>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -167,6 +172,7 @@ impl Store {
             compiled: AtomicBool::new(false),
             companion: OnceLock::new(),
             unused: AtomicUsize::new(0),
+            reserved: Mutex::default(),
         })
     }
 
@@ -199,6 +205,10 @@ impl Store {
     /// Who takes checkpoints.
     pub fn checkpointer(&self) -> Option<Arc<dyn Checkpointer>> {
         self.checkpointer.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    pub(crate) fn reserved(&self) -> MutexGuard<'_, HashMap<u64, Reserved>> {
+        self.reserved.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     pub(crate) fn objects(&self) -> MutexGuard<'_, Objects> {
@@ -375,7 +385,7 @@ impl Store {
             param_slots: ty.param_slots(),
             result_slots: ty.result_slots(),
             instance: std::ptr::null(),
-            code: std::ptr::null(),
+            code: PreparedFunc::NULL,
             host: Some(Box::new(host)),
             life: Life::default(),
         };

@@ -5,26 +5,20 @@
 //! whoever asks, with atomics only: a signal handler may ask, and a child of the process takes over what it finds.
 
 use crate::control::Control;
+use crate::fork;
 use crate::func::Func;
 use crate::registry::{Place, Registry};
+pub use crate::sync::this_thread;
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::waits::Waiter;
 use crate::wake::Wake;
 use std::os::fd::RawFd;
 use std::ptr::null_mut;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use wayfarer_guest::Interrupt;
 
 /// All of the process, so that a child can tell which of them it does not have.
 static ALL: Registry<GuestThread> = Registry::new();
-
-/// Tells the threads of a process apart.
-#[inline]
-pub fn this_thread() -> usize {
-    thread_local! {
-        static HERE: u8 = const { 0 };
-    }
-    HERE.with(|here| std::ptr::from_ref(here) as usize)
-}
 
 /// Whether this thread is in a call of the host's, of any guest. Async-signal-safe.
 pub fn is_inside_any() -> bool {
@@ -61,6 +55,7 @@ pub struct GuestThread {
     /// The host function that it runs, or null.
     host: AtomicPtr<Func>,
     wake: Wake,
+    waiter: Arc<Waiter>,
 }
 
 impl GuestThread {
@@ -87,7 +82,7 @@ impl GuestThread {
     pub fn leave(&self) {
         self.call.store(self.call.load(Ordering::Relaxed) + 1, Ordering::Release);
         if self.control.is_armed() {
-            self.control.left(self);
+            self.control.left();
         }
     }
 
@@ -154,6 +149,13 @@ impl GuestThread {
     /// Ends its wait. Async-signal-safe, but for errno.
     pub(crate) fn raise(&self) {
         self.wake.raise();
+        self.waiter.nudge();
+    }
+
+    /// As queues know it in which it waits for other threads.
+    #[inline]
+    pub fn waiter(&self) -> &Arc<Waiter> {
+        &self.waiter
     }
 
     /// [`Interrupt::pending`], for those who wait for the descriptor without asking for it each time: while this is false,
@@ -196,9 +198,10 @@ pub struct Registered {
 impl Registered {
     /// Another thread of a store's guest, in no call.
     pub fn new(control: &Arc<Control>) -> Registered {
+        let id = control.next_id();
         let thread = Arc::new(GuestThread {
             control: control.clone(),
-            id: control.next_id(),
+            id,
             call: AtomicU64::new(0),
             owner: AtomicUsize::new(0),
             seen: AtomicU64::new(0),
@@ -206,6 +209,7 @@ impl Registered {
             countdown: AtomicU64::new(0),
             host: AtomicPtr::new(null_mut()),
             wake: Wake::default(),
+            waiter: Waiter::new(id, fork::generation),
         });
         // SAFETY: `self.thread` keeps it where it is, until it was removed.
         let (place, of_all) =
@@ -230,9 +234,10 @@ impl Drop for Registered {
             self.thread.control.threads().remove(&self.place);
             ALL.remove(&self.of_all);
         }
+        self.thread.waiter.leave();
         self.thread.countdown.store(0, Ordering::SeqCst);
         if self.thread.control.is_armed() {
-            self.thread.control.left(&self.thread);
+            self.thread.control.left();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What compiled code sees of an instance (layout: `wayfarer_abi::vmctx`), and where compiled code comes from.
 
+use crate::code_address::{CompiledFunc, ContinuationCode, EntryCode, HelperCode};
 use crate::func::Func;
 use crate::instance::{Instance, LoadedModule};
 use crate::limits::Limit;
@@ -10,21 +11,22 @@ use std::fmt;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use wayfarer_abi::compiler::Loop;
+use wayfarer_module::DefinedFuncIdx;
 
 /// A module's compiled code.
 pub trait NativeCode: Send + Sync + fmt::Debug {
-    /// The code of a function, by its place among those that are not imported; null if it has to be interpreted.
-    fn func(&self, local: u32) -> *const ();
+    /// The code of a function; `None` if it has to be interpreted.
+    fn func(&self, func: DefinedFuncIdx) -> Option<CompiledFunc>;
 
-    /// `extern "C" fn(vmctx, code, slots)`: calls code of type `ty` (an index of the module's types).
-    fn entry(&self, ty: u32) -> *const ();
+    /// What calls code of type `ty` (an index of the module's types). There is one if there is code of that type.
+    fn entry(&self, ty: u32) -> Option<EntryCode>;
 
-    /// `extern "C" fn(vmctx, state, frame)`: goes on at a loop header of a function, if there is code for that. See
-    /// `wayfarer_abi::symbol::continuation`.
-    fn continuation(&self, func: u32, offset: u32) -> Option<*const ()>;
+    /// What goes on at a loop header, if there is code for that.
+    fn continuation(&self, at: Loop) -> Option<ContinuationCode>;
 
     /// The helper functions that the code calls, by `wayfarer_abi::Helper`.
-    fn helpers(&self) -> *const *const ();
+    fn helpers(&self) -> *const Option<HelperCode>;
 
     /// The list of the functions' code, for code that calls others through it: addresses, null where there is none yet. Null
     /// if the code is complete.
@@ -41,6 +43,12 @@ pub trait NativeCode: Send + Sync + fmt::Debug {
     /// code. Said when it is hot, and again whenever it is twice as hot.
     fn wanted(&self, func: u32, offset: Option<u32>, count: u32) {
         let _ = (func, offset, count);
+    }
+
+    /// Has a function interpreted from now on, wherever it is called. False if that
+    /// cannot be: there is code of it, or code that it may be part of.
+    fn keep_interpreted(&self, func: DefinedFuncIdx) -> bool {
+        self.func(func).is_none()
     }
 
     /// The function (its index) whose code an address is in, for messages. Called with a thread of the guest stopped in its
@@ -61,7 +69,7 @@ pub struct VmCtx {
     pub limit: AtomicU64,
     memory_base: *mut u8,
     memory_len: *const AtomicUsize,
-    helpers: *const *const (),
+    helpers: *const Option<HelperCode>,
     /// Result area of the thread that runs.
     pub results: AtomicPtr<u64>,
     /// The instance.

@@ -162,6 +162,13 @@ pub enum WriteError {
     Invalid(InvalidView),
     /// The memories given are not those the program has.
     Memories(String),
+    /// A file that host sections refer to cannot be read.
+    File {
+        /// The file.
+        name: String,
+        /// The failure.
+        source: std::io::Error,
+    },
     /// A section is larger than any reader accepts.
     TooLarge {
         /// The section.
@@ -190,6 +197,7 @@ impl fmt::Display for WriteError {
             }
             Self::Invalid(e) => write!(f, "inconsistent program: {e}"),
             Self::Memories(why) => f.write_str(why),
+            Self::File { name, source } => write!(f, "{name}: {source}"),
             Self::TooLarge { section, len, max } => {
                 write!(f, "{section} section has {len} bytes, the format allows {max}")
             }
@@ -204,7 +212,7 @@ impl fmt::Display for WriteError {
 impl std::error::Error for WriteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::File { source, .. } => Some(source),
             Self::Invalid(e) => Some(e),
             _ => None,
         }

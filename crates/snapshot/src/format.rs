@@ -54,19 +54,25 @@ pub enum SectionKind {
     MemoryData,
     /// Which pages of one memory are where, encoded with bincode.
     MemoryMap,
+    /// The stored bytes of files that host sections refer to.
+    FileData,
+    /// Which bytes of which file are where, encoded with bincode.
+    FileMap,
     /// Something that this crate does not know, and that is skipped: by its number.
     Unknown(u32),
 }
 
 impl SectionKind {
     /// The kinds that this crate knows, with their numbers and names.
-    const KNOWN: [(SectionKind, u32, &str); 6] = [
+    const KNOWN: [(SectionKind, u32, &str); 8] = [
         (SectionKind::Info, 1, "info"),
         (SectionKind::Store, 2, "store"),
         (SectionKind::Threads, 3, "threads"),
         (SectionKind::Host, 4, "host"),
         (SectionKind::MemoryData, 5, "memory data"),
         (SectionKind::MemoryMap, 6, "memory map"),
+        (SectionKind::FileData, 7, "file data"),
+        (SectionKind::FileMap, 8, "file map"),
     ];
 
     /// The kind with this number in the section table.
@@ -86,6 +92,11 @@ impl SectionKind {
     /// Whether a reader may come across one that it can do without: not what every program consists of.
     const fn can_be_ancillary(self) -> bool {
         matches!(self, SectionKind::Host | SectionKind::Unknown(_))
+    }
+
+    /// Whether its chunks are compressed, each by itself, and not the section as a whole.
+    pub(crate) const fn is_chunked(self) -> bool {
+        matches!(self, SectionKind::MemoryData | SectionKind::FileData)
     }
 
     /// Sections of this kind start at a multiple of this. Pages of memory are aligned so that they can be mapped.
@@ -118,11 +129,12 @@ impl Serialize for SectionKind {
 pub struct SectionEntry {
     /// What the section holds.
     pub kind: SectionKind,
-    /// Whether Zstandard is used: for the whole section, or for each chunk in case of [`SectionKind::MemoryData`].
+    /// Whether Zstandard is used: for the whole section, or for each chunk in case of [`SectionKind::MemoryData`]
+    /// and [`SectionKind::FileData`].
     pub zstd: bool,
     /// Whether a reader that does not know the section can do without it.
     pub ancillary: bool,
-    /// Which host section or memory; 0 for the kinds an image has one of.
+    /// Which host section or memory; 0 for the kinds an image has one of, or none.
     pub index: u32,
     /// CRC-32 of the stored bytes.
     pub crc32: u32,
@@ -368,7 +380,7 @@ mod tests {
         };
         for version in FORMAT_VERSIONS {
             assert_eq!(decode(0, 5, version), Ok(entry));
-            for (at, value) in [(0, 0), (0, 7), (4, 3), (4, 4), (4, 0)] {
+            for (at, value) in [(0, 0), (0, 9), (4, 3), (4, 4), (4, 0)] {
                 decode(at, value, version).expect_err("it is refused");
             }
         }
@@ -376,7 +388,7 @@ mod tests {
 
     #[test]
     fn ancillary_sections_are_those_of_hosts_and_unknown_ones_since_version_2() {
-        for kind in (0..9).map(SectionKind::of) {
+        for kind in (0..11).map(SectionKind::of) {
             let entry = SectionEntry {
                 kind,
                 zstd: false,
@@ -393,7 +405,7 @@ mod tests {
             SectionEntry::decode(&bytes, 0, 1).expect_err("version 1 has no such thing");
             let decoded = SectionEntry::decode(&bytes, 0, 2);
             match kind {
-                SectionKind::Host | SectionKind::Unknown(0 | 7 | 8) => assert_eq!(decoded.unwrap(), entry),
+                SectionKind::Host | SectionKind::Unknown(0 | 9 | 10) => assert_eq!(decoded.unwrap(), entry),
                 _ => assert!(decoded.unwrap_err().to_string().contains("says that it is ancillary")),
             }
         }

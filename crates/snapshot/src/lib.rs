@@ -9,6 +9,7 @@
 mod codec;
 mod describe;
 mod error;
+mod files;
 mod format;
 mod info;
 mod items;
@@ -35,6 +36,7 @@ pub use describe::{
     ThreadDescription, describe,
 };
 pub use error::{ReadError, ReadErrorKind, SaveError, SaveStep, WriteError};
+pub use files::FileReader;
 pub use format::{
     FORMAT_VERSIONS, HEADER_LEN, HEADER_MAGIC, SECTION_ENTRY_LEN, SectionEntry, SectionKind, TRAILER_LEN,
     TRAILER_MAGIC,
@@ -47,4 +49,6 @@ pub use read::{Image, STREAM_LIMIT, VerifyReport, verify};
 pub use render::{RenderOptions, render};
 pub use save::{save_to_fd, save_to_path, save_to_vec};
 pub use validate::{InvalidView, validate};
-pub use write::{Compression, MemorySource, Progress, Stats, WriteOptions, write_image};
+pub use write::{
+    Compression, FileContent, FileSource, MemorySource, Progress, Stats, WriteOptions, write_image,
+};

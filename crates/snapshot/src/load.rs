@@ -148,42 +148,56 @@ impl ChunkReader<'_> {
     pub(crate) fn next(&mut self, source: &Source<'_>, parts: &mut [&mut [u8]]) -> Result<(), ReadErrorKind> {
         let (index, offset, raw_len) = (self.index, self.offset, self.next_len());
         let name = || format!("memory data section {}: chunk {index}", self.memory.data.index);
-        let Some(&Chunk { stored_len, crc32 }) = self.memory.map.chunks.get(index) else {
+        let Some(&chunk) = self.memory.map.chunks.get(index) else {
             return Err(malformed(name(), offset, "there is no such chunk"));
         };
         self.index += 1;
-        self.offset += u64::from(stored_len);
-        let stored_len = stored_len as usize;
-        let checksum = || ReadErrorKind::Checksum { what: name(), offset };
-
+        self.offset += u64::from(chunk.stored_len);
+        let buffers = (&mut self.context, &mut self.stored);
+        if let [_] = parts {
+            return read_chunk(source, &chunk, offset, buffers, parts, &name);
+        }
         // Few large parts are read in place, many small ones by way of a buffer: that saves system calls.
-        if stored_len == raw_len && parts.len() <= 4 {
-            let mut crc = crc32fast::Hasher::new();
-            let mut at = offset;
-            for part in parts {
-                source.read(at, part)?;
-                crc.update(part);
-                at += part.len() as u64;
-            }
-            return if crc.finalize() == crc32 { Ok(()) } else { Err(checksum()) };
+        if chunk.stored_len as usize == raw_len && parts.len() <= 4 {
+            return read_chunk(source, &chunk, offset, buffers, parts, &name);
         }
-        self.stored.resize(stored_len, 0);
-        source.read(offset, &mut self.stored)?;
-        if crc32fast::hash(&self.stored) != crc32 {
-            return Err(checksum());
-        }
-        let explain = |why: String| malformed(name(), offset, why);
-        if stored_len == raw_len {
-            scatter(&self.stored, parts);
-        } else if let [one] = parts {
-            decompress_exact(&mut self.context, &self.stored, one).map_err(explain)?;
-        } else {
-            self.raw.resize(raw_len, 0);
-            decompress_exact(&mut self.context, &self.stored, &mut self.raw).map_err(explain)?;
-            scatter(&self.raw, parts);
-        }
+        self.raw.resize(raw_len, 0);
+        read_chunk(source, &chunk, offset, buffers, &mut [&mut self.raw], &name)?;
+        scatter(&self.raw, parts);
         Ok(())
     }
+}
+
+/// Reads a chunk from `offset` on, verifies it, and fills `parts` with it: one, or as many as it takes if it is not compressed.
+/// What is needed for that: decompression, and a buffer.
+pub(crate) fn read_chunk(
+    source: &Source<'_>,
+    chunk: &Chunk,
+    offset: u64,
+    (context, stored): (&mut zstd::bulk::Decompressor<'_>, &mut Vec<u8>),
+    parts: &mut [&mut [u8]],
+    name: &dyn Fn() -> String,
+) -> Result<(), ReadErrorKind> {
+    let checksum = || ReadErrorKind::Checksum { what: name(), offset };
+    let raw_len: usize = parts.iter().map(|part| part.len()).sum();
+    if let [part] = parts
+        && chunk.stored_len as usize != raw_len
+    {
+        stored.resize(chunk.stored_len as usize, 0);
+        source.read(offset, stored)?;
+        if crc32fast::hash(stored) != chunk.crc32 {
+            return Err(checksum());
+        }
+        return decompress_exact(context, stored, part).map_err(|why| malformed(name(), offset, why));
+    }
+    let mut crc = crc32fast::Hasher::new();
+    let mut at = offset;
+    for part in parts {
+        source.read(at, part)?;
+        crc.update(part);
+        at += part.len() as u64;
+    }
+    if crc.finalize() == chunk.crc32 { Ok(()) } else { Err(checksum()) }
 }
 
 /// Distributes `bytes` over `parts` of the same total length.

@@ -2,6 +2,7 @@
 
 use crate::codec::{self, malformed};
 use crate::error::{ReadError, ReadErrorKind};
+use crate::files::{FileMap, StoredFiles};
 use crate::format::{
     HEADER_LEN, SECTION_ENTRY_LEN, SectionEntry, SectionKind, TRAILER_LEN, Trailer, align_up, check_header,
 };
@@ -55,7 +56,7 @@ impl Source<'_> {
 
 /// An image whose metadata has been verified. Its indices are in range and its lengths agree with each other, so code
 /// that restores it can rely on them; see `validate.rs` for what only the module can tell. The content of memories is
-/// verified by [`Image::load_memory`] or [`Image::verify_data`].
+/// verified by [`Image::load_memory`], that of files as they are read ([`Image::file`]), and both by [`Image::verify_data`].
 #[derive(Debug)]
 pub struct Image<'a> {
     pub(crate) origin: String,
@@ -66,6 +67,7 @@ pub struct Image<'a> {
     program: ProgramView,
     sections: Vec<SectionEntry>,
     pub(crate) memories: Vec<StoredMemory>,
+    pub(crate) files: StoredFiles,
 }
 
 /// Data and map section of a memory.
@@ -176,8 +178,8 @@ impl<'a> Image<'a> {
 
     fn parse(origin: String, source: Source<'a>, len: u64) -> Result<Self, ReadError> {
         match Parts::parse(&source, len) {
-            Ok(Parts { version, info, program, sections, memories }) => {
-                Ok(Image { origin, source, version, len, info, program, sections, memories })
+            Ok(Parts { version, info, program, sections, memories, files }) => {
+                Ok(Image { origin, source, version, len, info, program, sections, memories, files })
             }
             Err(kind) => Err(kind.at(&origin)),
         }
@@ -186,6 +188,11 @@ impl<'a> Image<'a> {
     /// When, where and why the image was made.
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    /// Puts back what was taken out.
+    pub fn put_program(&mut self, program: ProgramView) {
+        self.program = program;
     }
 
     /// The program, but for the bytes of its memories.
@@ -246,6 +253,7 @@ struct Parts {
     program: ProgramView,
     sections: Vec<SectionEntry>,
     memories: Vec<StoredMemory>,
+    files: StoredFiles,
 }
 
 impl Parts {
@@ -267,6 +275,10 @@ impl Parts {
         let store: StoreView = metadata(source, layout.store)?;
         let threads: Vec<Thread> = metadata(source, layout.threads)?;
         let host = layout.host.iter().map(|entry| host(source, entry)).collect::<Result<_, _>>()?;
+        let files = match layout.files {
+            Some([data, entry]) => StoredFiles::check(metadata::<FileMap>(source, entry)?, entry, data)?,
+            None => StoredFiles::default(),
+        };
         let (pairs, count) = (layout.memories, store.memories.len());
         if pairs.len() != count {
             return Err(ReadErrorKind::Table(format!(
@@ -282,7 +294,7 @@ impl Parts {
         }
         let program = ProgramView { store, threads, host };
         validate(&program).map_err(ReadErrorKind::Invalid)?;
-        Ok(Parts { version, info, program, sections, memories })
+        Ok(Parts { version, info, program, sections, memories, files })
     }
 }
 
@@ -330,7 +342,7 @@ fn table(source: &Source<'_>, len: u64) -> Result<(u32, Vec<SectionEntry>), Read
 /// Checks what all compressed sections together expand to, also those that are skipped here: a reader that knows them
 /// comes to the same result.
 fn expansion(sections: &[SectionEntry]) -> Result<(), ReadErrorKind> {
-    let mut packed = sections.iter().filter(|s| s.zstd && s.kind != SectionKind::MemoryData);
+    let mut packed = sections.iter().filter(|s| s.zstd && !s.kind.is_chunked());
     match packed.try_fold(codec::Expansion::default(), |sum, s| sum.with(s.stored_len, s.raw_len)) {
         Some(_) => Ok(()),
         None => {
@@ -360,6 +372,8 @@ struct Layout<'s> {
     store: &'s SectionEntry,
     threads: &'s SectionEntry,
     host: &'s [SectionEntry],
+    /// Data and map of files.
+    files: Option<&'s [SectionEntry; 2]>,
     /// Data and map of each memory.
     memories: &'s [[SectionEntry; 2]],
 }
@@ -373,16 +387,23 @@ impl<'s> Layout<'s> {
         };
         let hosts = rest.iter().take_while(|s| s.kind == Host).count();
         let (host, rest) = rest.split_at(hosts);
+        let (files, rest) = match rest.split_first_chunk::<2>() {
+            Some((files @ [data, map], rest)) if data.kind == FileData && map.kind == FileMap => {
+                (Some(files), rest)
+            }
+            _ => (None, rest),
+        };
         let (memories, odd) = rest.as_chunks::<2>();
         let kinds = [info.kind, store.kind, threads.kind] == [Info, Store, Threads]
             && memories.iter().all(|[data, map]| data.kind == MemoryData && map.kind == MemoryMap)
             && odd.is_empty();
         if !kinds {
             return fail(
-                "sections are not in the order info, store, threads, host..., (memory data, memory map)...",
+                "sections are not in the order info, store, threads, host..., (file data, file map), (memory data, memory map)...",
             );
         }
         let indices = [info, store, threads].iter().all(|s| s.index == 0)
+            && files.is_none_or(|files| files.iter().all(|s| s.index == 0))
             && host.iter().enumerate().all(|(i, s)| s.index as usize == i)
             && memories.iter().enumerate().all(|(i, [d, m])| d.index as usize == i && m.index as usize == i);
         if !indices {
@@ -395,7 +416,7 @@ impl<'s> Layout<'s> {
         {
             return fail("host sections have more bytes than the format allows");
         }
-        Ok(Layout { info, store, threads, host, memories })
+        Ok(Layout { info, store, threads, host, files, memories })
     }
 }
 
@@ -458,7 +479,11 @@ fn checksum(source: &Source<'_>, entry: &SectionEntry, buffer: &mut [u8]) -> Res
 /// `store`, `host 2`.
 fn section_name(entry: &SectionEntry) -> String {
     match entry.kind {
-        SectionKind::Info | SectionKind::Store | SectionKind::Threads => format!("{} section", entry.kind),
+        SectionKind::Info
+        | SectionKind::Store
+        | SectionKind::Threads
+        | SectionKind::FileData
+        | SectionKind::FileMap => format!("{} section", entry.kind),
         kind => format!("{kind} section {}", entry.index),
     }
 }
@@ -474,19 +499,30 @@ pub struct VerifyReport {
     pub chunks: usize,
     /// Bytes of memory they hold.
     pub stored_len: u64,
+    /// Number of chunks of files.
+    pub file_chunks: usize,
+    /// Bytes of the files.
+    pub file_len: u64,
 }
 
-/// Checks every byte of the image at `path`, those of memories included, and of sections that are not known here.
+/// Checks every byte of the image at `path`, those of memories and files included, and of sections that are not known here.
 pub fn verify(path: impl AsRef<Path>) -> Result<VerifyReport, ReadError> {
     Image::open(path)?.verify_data()
 }
 
 impl Image<'_> {
-    /// Checks the bytes of all memories, and of sections that are not known here; the rest of the image has been checked when
+    /// Checks the bytes of all memories and files, and of sections that are not known here; the rest of the image has been checked when
     /// it was opened.
     pub fn verify_data(&self) -> Result<VerifyReport, ReadError> {
-        let mut report =
-            VerifyReport { image_len: self.len, sections: self.sections.len(), chunks: 0, stored_len: 0 };
+        let mut report = VerifyReport {
+            image_len: self.len,
+            sections: self.sections.len(),
+            chunks: 0,
+            stored_len: 0,
+            file_chunks: self.files.chunks(),
+            file_len: self.files.len(),
+        };
+        self.verify_files().map_err(|k| k.at(&self.origin))?;
         let mut page_buffer = vec![0; CHUNK_SIZE];
         for section in self.sections.iter().filter(|s| matches!(s.kind, SectionKind::Unknown(_))) {
             checksum(&self.source, section, &mut page_buffer).map_err(|k| k.at(&self.origin))?;

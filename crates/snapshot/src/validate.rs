@@ -230,6 +230,8 @@ mod tests {
                 entry: Entry::Main,
                 frames: vec![frame(PointKind::Call), frame(PointKind::Loop)],
                 tid: 0,
+                watched: Vec::new(),
+                waits: None,
             }],
             host: vec![HostSection::new("wasi", 1, vec![])],
         }

@@ -137,6 +137,51 @@ pub struct Thread {
     pub frames: Vec<Frame>,
     /// WASI thread id (0 for the main thread).
     pub tid: u32,
+    /// Calls of watched functions that have not returned, outermost first. Not in the section of threads: who cares for them
+    /// has a section of his own.
+    #[serde(skip)]
+    pub watched: Vec<WatchedCall>,
+    /// Its place in a wait queue, if its innermost frame is about to wait. Likewise in a section of its own.
+    #[serde(skip)]
+    pub waits: Option<Wait>,
+}
+
+/// A thread's place in a wait queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wait {
+    /// Which of a process's waiters has the place: not in images.
+    pub waiter: u64,
+    /// The place.
+    pub place: WaitPlace,
+}
+
+/// Where a thread stands that waits.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum WaitPlace {
+    /// Nowhere any more: it was woken, and has not noticed yet.
+    Woken,
+    /// In the queue of an address of a shared memory.
+    Address {
+        /// The memory, as an index into [`StoreView::memories`].
+        memory: u32,
+        /// The address.
+        addr: u64,
+        /// How many stand before it.
+        before: u32,
+        /// How long it waits still, in nanoseconds; `None` for ever.
+        left: Option<u64>,
+    },
+}
+
+/// A call of a watched function that has not returned.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WatchedCall {
+    /// The frame that returns from it: its own, or that of a function which it has called in tail position.
+    pub frame: u32,
+    /// The function.
+    pub func: FuncId,
+    /// What it was called with.
+    pub args: Vec<Value>,
 }
 
 /// Which module an instance runs.

@@ -1,4 +1,6 @@
-//! Writing an image, front to back, in one pass over each memory.
+//! Writing an image, front to back, in one pass over each memory and each file.
+
+mod files;
 
 use crate::codec;
 use crate::error::WriteError;
@@ -11,6 +13,8 @@ use crate::validate::validate;
 use crate::view::ProgramView;
 use std::io::{ErrorKind, IoSlice, Write};
 use std::ops::Range;
+
+pub use files::{FileContent, FileSource};
 
 /// How sections and pages are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,9 +29,9 @@ pub enum Compression {
 /// How far a long operation is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Bytes of memory gone through.
+    /// Bytes of memory and files gone through.
     pub done: u64,
-    /// Bytes of memory there are.
+    /// Bytes of memory and files there are.
     pub total: u64,
 }
 
@@ -41,6 +45,8 @@ pub struct WriteOptions<'a> {
     /// Permissions of the file that an image is saved to by its path, whatever the process's mask is. `None`: its owner may
     /// read and write it.
     pub mode: Option<u32>,
+    /// Files that host sections refer to, by their places here. They are always compressed.
+    pub files: &'a [FileSource<'a>],
 }
 
 /// One linear memory to be written.
@@ -107,6 +113,7 @@ pub fn write_image<W: Write + ?Sized>(
     options: &WriteOptions<'_>,
 ) -> Result<Stats, WriteError> {
     check(program, info, memories)?;
+    let memory_len = memories.iter().map(|m| m.data.len() as u64).sum();
     let mut w = Writer {
         sink,
         at: 0,
@@ -116,9 +123,10 @@ pub fn write_image<W: Write + ?Sized>(
             Compression::Zstd(level) => Some(level),
         },
         expansion: codec::Expansion::default(),
-        stats: Stats { memory_len: memories.iter().map(|m| m.data.len() as u64).sum(), ..Stats::default() },
+        stats: Stats { memory_len, ..Stats::default() },
         progress: options.progress,
         done: 0,
+        total: options.files.iter().fold(memory_len, |sum, file| sum.saturating_add(file.len)),
     };
     let has_ancillary = program.host.iter().any(|section| section.ancillary);
     let version = if has_ancillary { ANCILLARY_SINCE } else { *FORMAT_VERSIONS.start() };
@@ -127,6 +135,10 @@ pub fn write_image<W: Write + ?Sized>(
     w.metadata(SectionKind::Store, 0, &program.store)?;
     w.metadata(SectionKind::Threads, 0, &program.threads)?;
     w.host(program)?;
+    if !options.files.is_empty() {
+        let map = w.files(options.files)?;
+        w.metadata(SectionKind::FileMap, 0, &map)?;
+    }
     for (i, memory) in memories.iter().enumerate() {
         let map = w.memory(i as u32, memory)?;
         w.metadata(SectionKind::MemoryMap, i as u32, &map)?;
@@ -166,8 +178,8 @@ fn check(program: &ProgramView, info: &Info, memories: &[MemorySource<'_>]) -> R
             return Err(WriteError::Memories(format!("the touched pages of memory {i} are out of order")));
         }
     }
-    // A reader refuses more sections; the four kinds that are there once are few beside this.
-    let sections = program.host.len() as u64 + 2 * memories.len() as u64 + 4;
+    // A reader refuses more sections; the kinds that are there once are few beside this.
+    let sections = program.host.len() as u64 + 2 * memories.len() as u64 + 5;
     let max = u64::from(crate::format::MAX_SECTIONS);
     if sections > max {
         return Err(WriteError::TooLarge { section: "table".into(), len: sections, max });
@@ -185,8 +197,9 @@ struct Writer<'a, W: Write + ?Sized> {
     expansion: codec::Expansion,
     stats: Stats,
     progress: Option<&'a dyn Fn(Progress)>,
-    /// Bytes of memory gone through.
+    /// Bytes of memory and files gone through, and how many there are.
     done: u64,
+    total: u64,
 }
 
 impl<W: Write + ?Sized> Writer<'_, W> {
@@ -385,7 +398,7 @@ impl<W: Write + ?Sized> Writer<'_, W> {
         let before = self.done / CHUNK_SIZE as u64;
         self.done += len as u64;
         if let Some(progress) = self.progress.filter(|_| self.done / CHUNK_SIZE as u64 != before) {
-            progress(Progress { done: self.done, total: self.stats.memory_len });
+            progress(Progress { done: self.done, total: self.total });
         }
     }
 
@@ -424,7 +437,7 @@ impl<W: Write + ?Sized> Writer<'_, W> {
         self.put("table", &[&table, &trailer.encode()])?;
         self.stats.image_len = self.at;
         if let Some(progress) = self.progress {
-            progress(Progress { done: self.done, total: self.stats.memory_len });
+            progress(Progress { done: self.done, total: self.total });
         }
         Ok(self.stats)
     }

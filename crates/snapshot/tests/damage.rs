@@ -6,8 +6,9 @@ mod assemble;
 mod common;
 
 use assemble::{Part, assemble, take_apart};
-use common::{Memory, Random, Sample, rich_sample, sample};
+use common::{Memory, Random, Sample, rich_sample, sample, with_files};
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use wayfarer_snapshot::view::{MemoryView, ProgramView};
@@ -62,6 +63,21 @@ fn use_fully(bytes: &[u8]) -> Result<(), ReadError> {
         assert_eq!(covered, image.program().store.memories[i].len);
     }
     image.verify_data()?;
+    for number in 0.. {
+        let Some(len) = image.file_len(number) else { break };
+        // A hostile one may be longer than anybody's patience, if it is zeros.
+        let mut reader = image.file(number).unwrap().unwrap();
+        let mut read = 0;
+        loop {
+            let zeros = reader.skip_zeros();
+            let bytes = reader.by_ref().take(1 << 20).read_to_end(&mut Vec::new()).expect("it was verified");
+            read += zeros + bytes as u64;
+            if zeros == 0 && bytes == 0 || read > 1 << 30 {
+                break;
+            }
+        }
+        assert!(read == len || read > 1 << 30);
+    }
     for i in 0..memories {
         let len = image.program().store.memories[i].len;
         if len <= 1 << 20 {
@@ -90,7 +106,7 @@ fn small() -> Sample {
     sample.program.store.memories =
         vec![MemoryView { len, max: len, page_size: PAGE_SIZE as u64, shared: false }];
     sample.program.store.instances.iter_mut().for_each(|i| i.memories = vec![0]);
-    sample
+    with_files(sample, 1)
 }
 
 #[test]
@@ -135,7 +151,8 @@ fn random_damage_to_large_images_is_noticed() {
     let _alone = alone();
     let mut r = Random(2);
     for seed in 0..40 {
-        let good = sample(seed).write(if seed % 2 == 0 { Compression::None } else { Compression::Zstd(1) });
+        let sample = if seed % 4 < 2 { sample(seed) } else { with_files(sample(seed), seed) };
+        let good = sample.write(if seed % 2 == 0 { Compression::None } else { Compression::Zstd(1) });
         for _ in 0..50 {
             let mut bad = good.clone();
             for _ in 0..=r.below(3) {
@@ -167,7 +184,7 @@ fn sealed_damage_is_refused_or_harmless() {
     let base = LIVE.load(Relaxed);
     PEAK.store(base, Relaxed);
     for seed in 0..60 {
-        let sample = sample(seed);
+        let sample = if seed % 4 < 2 { sample(seed) } else { with_files(sample(seed), seed) };
         let parts =
             take_apart(&sample.write(if seed % 3 == 0 { Compression::Zstd(1) } else { Compression::None }));
         assert!(use_fully(&assemble(&parts)).is_ok(), "taking apart and assembling is neutral");
@@ -369,8 +386,13 @@ fn contradictions_between_sections_are_refused() {
     assert!(use_fully(&assemble(&swapped)).unwrap_err().to_string().contains("memories"));
     // A program without instances whose threads run in some.
     let empty = take_apart(
-        &Sample { program: ProgramView::default(), info: common::info(&mut Random(1)), memories: vec![] }
-            .write(Compression::None),
+        &Sample {
+            program: ProgramView::default(),
+            info: common::info(&mut Random(1)),
+            memories: vec![],
+            files: vec![],
+        }
+        .write(Compression::None),
     );
     let mut mixed = empty.clone();
     mixed[2] = parts[2].clone();

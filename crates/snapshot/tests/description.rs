@@ -46,7 +46,7 @@ fn sample() -> Sample {
                     imported_funcs: vec![None, Some(func(8))],
                 }],
             },
-            threads: vec![Thread { entry: Entry::Main, frames, tid: 0 }],
+            threads: vec![Thread { entry: Entry::Main, frames, tid: 0, watched: Vec::new(), waits: None }],
             host: vec![
                 HostSection::new("wasi", 2, b"xyz".to_vec()),
                 HostSection::new("other", 1, vec![0; 10]),
@@ -54,6 +54,7 @@ fn sample() -> Sample {
         },
         info,
         memories: vec![common::Memory { bytes, segments: vec![(PAGE_SIZE as u64, vec![6])] }],
+        files: vec![],
     }
 }
 

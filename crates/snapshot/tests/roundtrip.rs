@@ -165,7 +165,7 @@ fn memories_of_every_size_around_pages_and_chunks() {
             let mut program = ProgramView::default();
             let len = len as u64;
             program.store.memories.push(MemoryView { len, max: len, page_size: 1, shared: false });
-            let sample = Sample { program, info: common::info(r), memories: vec![full] };
+            let sample = Sample { program, info: common::info(r), memories: vec![full], files: vec![] };
             let bytes = sample.write(compression);
             assert_same(&Image::from_bytes(bytes).unwrap(), &sample);
         }
@@ -244,7 +244,7 @@ fn what_compresses_beyond_the_bound_is_stored_plain() {
     for name in ["a", "b"] {
         program.host.push(HostSection::new(name, 1, vec![0; 9 << 20]));
     }
-    let sample = Sample { program, info: common::info(&mut Random(1)), memories: vec![] };
+    let sample = Sample { program, info: common::info(&mut Random(1)), memories: vec![], files: vec![] };
     let bytes = sample.write(Compression::Zstd(1));
     let image = Image::from_bytes(&bytes).unwrap();
     assert_same(&image, &sample);

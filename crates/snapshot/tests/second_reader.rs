@@ -5,7 +5,7 @@
 mod assemble;
 mod common;
 
-use common::{Sample, rich_sample, sample};
+use common::{Sample, rich_sample, sample, with_files};
 use wayfarer_snapshot::view::*;
 use wayfarer_snapshot::{Compression, Info, Reason};
 
@@ -68,7 +68,7 @@ fn sections(image: &[u8]) -> Vec<Section<'_>> {
 
     let mut end = 32usize;
     let mut found = Vec::new();
-    let mut next_of_kind = [0; 7];
+    let mut next_of_kind = [0; 9];
     for entry in table.chunks(40) {
         let kind = u32_at(entry, 0);
         let align = if kind == 5 { 4096 } else { 8 };
@@ -83,7 +83,7 @@ fn sections(image: &[u8]) -> Vec<Section<'_>> {
         let (zstd, ancillary) = (flags & 1 == 1, flags & 2 == 2);
         assert!(flags < if version == 1 { 2 } else { 4 });
         assert!(zstd || stored_len == raw_len);
-        let is_known = (1..=6).contains(&kind);
+        let is_known = (1..=8).contains(&kind);
         assert!(is_known || ancillary);
         if !is_known {
             continue;
@@ -224,6 +224,8 @@ impl<'a> Decoder<'a> {
                 stack: d.vec(Self::value),
             }),
             tid: self.u32(),
+            watched: Vec::new(),
+            waits: None,
         }
     }
 }
@@ -300,6 +302,52 @@ fn memory(data: &Section<'_>, map: &[u8], segments: &[(u64, Vec<u8>)]) -> Vec<u8
     memory
 }
 
+/// Section 3.4.
+fn files_of(data: &Section<'_>, map: &[u8]) -> Vec<Vec<u8>> {
+    let (files, chunks) = Decoder::all(map, |d| {
+        let run = |d: &mut Decoder<'_>| (d.option(Decoder::u32), d.u64());
+        let files = d.vec(|d| (d.u64(), d.vec(run)));
+        (files, d.vec(|d| (d.u32() as usize, d.u32())))
+    });
+    let mut rest = data.stored;
+    let stored = chunks.into_iter().map(|(n, crc)| {
+        let (chunk, later) = rest.split_at(n);
+        rest = later;
+        assert_eq!(crc32(chunk), crc);
+        chunk
+    });
+    let stored: Vec<&[u8]> = stored.collect();
+    assert!(rest.is_empty());
+    let mut lengths = vec![None; stored.len()];
+    let content = |(len, runs): (u64, Vec<(Option<u32>, u64)>)| {
+        let mut bytes = Vec::new();
+        for (first, count) in runs {
+            assert!(count > 0);
+            for nth in 0..count {
+                let piece = (len as usize - bytes.len()).min(262144);
+                assert!(piece > 0);
+                let Some(first) = first else {
+                    bytes.resize(bytes.len() + piece, 0);
+                    continue;
+                };
+                let at = first as usize + nth as usize;
+                assert_eq!(*lengths[at].get_or_insert(piece), piece);
+                if stored[at].len() == piece {
+                    bytes.extend(stored[at]);
+                } else {
+                    assert!(data.zstd && stored[at].len() < piece);
+                    bytes.extend(zstd::bulk::decompress(stored[at], piece).unwrap());
+                }
+            }
+        }
+        assert_eq!(bytes.len(), len as usize);
+        bytes
+    };
+    let content = files.into_iter().map(content).collect();
+    assert_eq!(lengths.into_iter().map(|len| len.expect("each is used")).sum::<usize>(), data.raw_len);
+    content
+}
+
 fn check(sample: &Sample, compression: Compression) {
     let image = sample.write(compression);
     // The lowest version that has what is in it.
@@ -318,7 +366,9 @@ fn compare(sample: &Sample, image: &[u8]) {
     let sections = sections(image);
     let hosts = sample.program.host.len();
     let kinds: Vec<u32> = sections.iter().map(|s| s.kind).collect();
-    let expected = [vec![1, 2, 3], vec![4; hosts], [5, 6].repeat(sample.memories.len())].concat();
+    let with_files = usize::from(!sample.files.is_empty());
+    let files = [7, 8].repeat(with_files);
+    let expected = [vec![1, 2, 3], vec![4; hosts], files, [5, 6].repeat(sample.memories.len())].concat();
     assert_eq!(kinds, expected);
 
     assert_eq!(Decoder::all(&sections[0].raw(), Decoder::info), sample.info);
@@ -332,7 +382,12 @@ fn compare(sample: &Sample, image: &[u8]) {
         let (version, bytes) = (u32_at(&raw, 0), raw[name_end..].to_vec());
         assert_eq!(HostSection { name, version, bytes, ancillary: section.ancillary }, *expected);
     }
-    for (pair, m) in sections[3 + hosts..].chunks(2).zip(&sample.memories) {
+    if let [data, map, ..] = &sections[3 + hosts..]
+        && with_files > 0
+    {
+        assert!(files_of(data, &map.raw()) == sample.files);
+    }
+    for (pair, m) in sections[3 + hosts + 2 * with_files..].chunks(2).zip(&sample.memories) {
         assert!(memory(&pair[0], &pair[1].raw(), &m.segments) == m.bytes);
     }
 }
@@ -344,6 +399,7 @@ fn the_document_describes_what_is_written() {
         check(&rich_sample(), compression);
         for seed in 1000..1030 {
             check(&sample(seed), compression);
+            check(&with_files(sample(seed), seed), compression);
         }
     }
 }
@@ -361,7 +417,7 @@ fn an_image_from_the_first_day_stays_as_it_is() {
     let mut program = ProgramView::default();
     program.store.globals.push(GlobalView { value: Value::F32(0x3f80_0000), mutable: true });
     program.host.push(HostSection::new("h", 3, vec![0xff]));
-    let image = Sample { program, info, memories: vec![] }.write(Compression::None);
+    let image = Sample { program, info, memories: vec![], files: vec![] }.write(Compression::None);
     let expected: &[&[u8]] = &[
         b"\x89WFY\r\n\x1a\n\x01\0\0\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         &[0x1e, 0x15, 0xa3, 0xb3],

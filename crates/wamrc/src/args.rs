@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use wayfarer_compiler::{Bounds, Format, Options};
+use wayfarer_module::Stdio;
 
 /// What to do.
 #[derive(Debug)]
@@ -68,6 +69,10 @@ pub(crate) struct Job {
     pub(crate) options: Options,
     /// Proposals that the module may not use.
     pub(crate) without: Without,
+    /// Where the module has the functions of C's streams.
+    pub(crate) stdio: Stdio,
+    /// Functions that can be watched, by name or index.
+    pub(crate) watched: Vec<String>,
     /// Options of LLVM's own.
     pub(crate) llvm: Vec<String>,
     pub(crate) log_level: u32,
@@ -123,6 +128,7 @@ const ALWAYS_SO: &[&str] = &[
     "--enable-extended-const",
     "--enable-lime1",
     "--enable-linux-perf",
+    "--enable-multi-thread",
     "--enable-simd",
     "--enable-tail-call",
     "--disable-aux-stack-check",
@@ -138,7 +144,6 @@ const IGNORED: &[(&str, &str)] = &[
     ("--enable-dump-call-stack", "call stacks are not recorded"),
     ("--enable-llvm-passes", "LLVM's own pipeline is used"),
     ("--enable-memory-profiling", "memory is not profiled"),
-    ("--enable-multi-thread", "threads are not implemented: a module that uses them is refused"),
     ("--enable-perf-profiling", "execution time is not measured"),
     ("--enable-segue", "memory is not accessed by segment registers"),
     ("--native-lib", "imports are linked when the file is loaded"),
@@ -185,6 +190,8 @@ const VALUED: &[(&str, &str)] = &[
     ("--emit-custom-sections", "A,B"),
     ("--use-prof-file", "FILE"),
     ("--mllvm", "OPTION"),
+    ("--stdio-map", "NAME=INDEX,..."),
+    ("--watch", "NAME,..."),
     ("--threads", "N"),
     ("-v", "N"),
 ];
@@ -246,6 +253,8 @@ struct Parser {
     kind: Option<Kind>,
     options: Options,
     without: Without,
+    stdio: Stdio,
+    watched: Vec<String>,
     llvm: Vec<String>,
     log_level: Option<u32>,
     notes: Vec<String>,
@@ -305,6 +314,11 @@ impl Parser {
             _ => None,
         };
         match name {
+            "--stdio-map" => match Stdio::parse(value) {
+                Ok(stdio) => self.stdio = stdio,
+                Err(why) => return usage(format!("{name}={value}: {why}")),
+            },
+            "--watch" => self.watched.extend(value.split(',').map(str::to_owned)),
             "--target" => self.target = Some(value.to_owned()),
             "--target-abi" => self.abi = Some(value.to_owned()),
             "--cpu" => self.options.cpu = Some(value.to_owned()),
@@ -430,6 +444,8 @@ impl Parser {
             kind,
             options: self.options,
             without: self.without,
+            stdio: self.stdio,
+            watched: self.watched,
             llvm: self.llvm,
             log_level: self.log_level.unwrap_or(2),
             notes: self.notes,

@@ -9,6 +9,7 @@ use std::time::Instant;
 use wasmparser::{Validator, WasmFeatures};
 use wayfarer_aot::Artifact;
 use wayfarer_compiler::{Options, check_target, compile, compile_artifact, llvm_options, size_level};
+use wayfarer_module::{ExternKind, Module};
 use wayfarer_progress::Bar;
 
 use crate::args::{Job, Kind, Without};
@@ -49,17 +50,21 @@ pub(crate) fn run(job: &Job) -> Result<Vec<PathBuf>, Failure> {
         job.notes.iter().for_each(|note| println!("note: {note}"));
     }
     let bytes = read(job)?;
-    let module = wayfarer_module::parse(bytes.clone()).map_err(|e| Failure {
+    let mut module = wayfarer_module::parse(bytes.clone()).map_err(|e| Failure {
         advice: advice(job, &bytes),
         ..format!("WASM module load failed: {e}").into()
     })?;
     refuse_proposals(&module.bytes, job.without)?;
+    module.stdio = job.stdio.clone();
+    module.stdio_functions().map_err(|e| format!("Error: --stdio-map: {e}"))?;
+    let watched = watched(&module, &job.watched)?;
     if !job.llvm.is_empty() {
         llvm_options(&job.llvm).map_err(|e| format!("Error: --mllvm: {e}"))?;
     }
 
     let fail = |e: wayfarer_compiler::CompileError| format!("Error: {e}");
-    let options = &Options { size_level: size_level(&job.options).map_err(fail)?, ..job.options.clone() };
+    let size_level = size_level(&job.options).map_err(fail)?;
+    let options = &Options { size_level, watched, ..job.options.clone() };
     if options.size_level != job.options.size_level && job.log_level >= LOG_NOTES {
         println!(
             "note: --size-level={} has no effect: there is no such code for the target",
@@ -88,6 +93,27 @@ pub(crate) fn run(job: &Job) -> Result<Vec<PathBuf>, Failure> {
         println!("{}", text::usage(started.elapsed()));
     }
     Ok(files)
+}
+
+/// Functions by name or index.
+fn watched(module: &Module, names: &[String]) -> Result<Vec<u32>, String> {
+    let local = module.num_imported_funcs..module.funcs.len() as u32;
+    let find = |name: &String| {
+        let exported = module.export(name).filter(|export| export.kind == ExternKind::Func);
+        let named = || local.clone().filter(|&func| module.func_name(func) == Some(name)).collect();
+        let found: Vec<u32> = match (name.parse().ok(), exported) {
+            (Some(index), _) => vec![index],
+            (None, Some(export)) => vec![export.index],
+            (None, None) => named(),
+        };
+        match found[..] {
+            [index] if local.contains(&index) => Ok(index),
+            [_] => Err(format!("Error: --watch: {name} is no function of the module's own")),
+            [] => Err(format!("Error: --watch: no function of the module is called {name}")),
+            _ => Err(format!("Error: --watch: several functions are called {name}: name one by its index")),
+        }
+    };
+    names.iter().map(find).collect()
 }
 
 /// What a refused file is.

@@ -33,6 +33,10 @@ How:
   --deterministic           NaNs have the same bits in every engine and on every machine; `iwasm --deterministic`
                             runs such code only
   --no-continuations        smaller; frames that are restored are interpreted until they return
+  --watch=NAME,...          functions that a host wants to watch (wayfarer_watch_function), by name or index: they are
+                            interpreted; can be given several times
+  --stdio-map=fopen=N,...   which functions are fopen, fdopen, freopen and fclose, where the module's names don't say so:
+                            by index; `none`: open streams are not to be known
   --threads=N               compile with so many threads (one for each processor)
   --mllvm=OPTION            an option of LLVM's own
 
@@ -41,11 +45,11 @@ How:
   --version, --llvm-version print the version
 
 Accepted, as what they ask for is so: --enable-bulk-memory-opt, --enable-call-indirect-overlong,
---enable-extended-const, --enable-lime1, --enable-linux-perf, --enable-simd, --enable-tail-call,
+--enable-extended-const, --enable-lime1, --enable-linux-perf, --enable-multi-thread, --enable-simd, --enable-tail-call,
 --disable-aux-stack-check, --disable-llvm-lto, --invoke-c-api-import, --stack-bounds-checks=1.
 Accepted with a note, as they change nothing that a program could see: --call-stack-features,
 --disable-llvm-intrinsics, --disable-llvm-jump-tables, --enable-builtin-intrinsics, --enable-dump-call-stack,
---enable-llvm-passes, --enable-memory-profiling, --enable-multi-thread, --enable-perf-profiling, --enable-segue,
+--enable-llvm-passes, --enable-memory-profiling, --enable-perf-profiling, --enable-segue,
 --native-lib, --use-prof-file, whose file must be there; and whatever comes after FILE.
 Refused: --enable-gc, --enable-indirect-mode, --enable-llvm-pgo, --enable-shared-chain, --enable-shared-heap,
 --stack-usage, --xip, -sgx.

@@ -1,7 +1,6 @@
 //! Numbers and layouts of the preview 1 ABI (`typenames.witx`).
 
-use crate::errno::Errno;
-use rustix::fs::{FileType as HostType, Stat};
+use wayfarer_files::{Errno, Kind, Stat};
 use wayfarer_guest::{GuestMemory, OutOfBounds};
 
 /// What a descriptor or a directory entry is.
@@ -18,24 +17,22 @@ pub(crate) enum FileType {
     SymbolicLink = 7,
 }
 
-impl FileType {
-    pub(crate) fn from_host(host: HostType) -> Self {
-        match host {
-            HostType::RegularFile => FileType::RegularFile,
-            HostType::Directory => FileType::Directory,
-            HostType::Symlink => FileType::SymbolicLink,
-            HostType::BlockDevice => FileType::BlockDevice,
-            HostType::CharacterDevice => FileType::CharacterDevice,
+impl From<Kind> for FileType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Regular => FileType::RegularFile,
+            Kind::Directory => FileType::Directory,
+            Kind::Symlink => FileType::SymbolicLink,
+            Kind::BlockDevice => FileType::BlockDevice,
+            Kind::CharacterDevice => FileType::CharacterDevice,
             // Preview 1 has no pipes. WAMR shows them as stream sockets, and so do we.
-            HostType::Fifo | HostType::Socket => FileType::SocketStream,
-            HostType::Unknown => FileType::Unknown,
+            Kind::Fifo | Kind::Socket => FileType::SocketStream,
+            Kind::Unknown => FileType::Unknown,
         }
     }
+}
 
-    pub(crate) fn from_mode(mode: u32) -> Self {
-        FileType::from_host(HostType::from_raw_mode(mode))
-    }
-
+impl FileType {
     /// Whether reads and writes can wait for someone else.
     pub(crate) fn waits(self) -> bool {
         !matches!(self, FileType::RegularFile | FileType::Directory | FileType::BlockDevice)
@@ -50,6 +47,8 @@ pub(crate) mod fdflags {
     pub(crate) const RSYNC: u16 = 1 << 3;
     pub(crate) const SYNC: u16 = 1 << 4;
     pub(crate) const ALL: u16 = (1 << 5) - 1;
+    /// From the lowest bit on.
+    pub(crate) const NAMES: [&str; 5] = ["append", "dsync", "nonblock", "rsync", "sync"];
 }
 
 /// Bits of `oflags`.
@@ -170,26 +169,19 @@ pub(crate) fn write_filestat(
     filetype: FileType,
 ) -> Result<(), OutOfBounds> {
     let mut bytes = [0; FILESTAT_SIZE as usize];
-    bytes[0..8].copy_from_slice(&stat.st_dev.to_le_bytes());
-    bytes[8..16].copy_from_slice(&stat.st_ino.to_le_bytes());
     bytes[16] = filetype as u8;
-    #[allow(clippy::unnecessary_cast, reason = "the type of st_nlink differs by architecture")]
-    bytes[24..32].copy_from_slice(&(stat.st_nlink as u64).to_le_bytes());
-    bytes[32..40].copy_from_slice(&(stat.st_size as u64).to_le_bytes());
-    #[allow(clippy::unnecessary_cast, reason = "the types of the time fields differ by architecture")]
-    for (at, seconds, nanos) in [
-        (40, stat.st_atime as i64, stat.st_atime_nsec as u64),
-        (48, stat.st_mtime as i64, stat.st_mtime_nsec as u64),
-        (56, stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+    for (at, field) in [
+        (0, stat.device),
+        (8, stat.inode),
+        (24, stat.links),
+        (32, stat.size),
+        (40, stat.accessed),
+        (48, stat.modified),
+        (56, stat.changed),
     ] {
-        bytes[at..at + 8].copy_from_slice(&timestamp(seconds, nanos).to_le_bytes());
+        bytes[at..at + 8].copy_from_slice(&field.to_le_bytes());
     }
     memory.write(addr, &bytes)
-}
-
-/// A WASI timestamp: unsigned nanoseconds since 1970. Earlier times become 0.
-pub(crate) fn timestamp(seconds: i64, nanos: u64) -> u64 {
-    u64::try_from(seconds).map_or(0, |s| s.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
 /// Narrows a 32-bit parameter to the 16 bits that flags have, refusing bits outside of `all`.
@@ -209,13 +201,6 @@ mod tests {
         assert_eq!(rights::TERMINAL & (rights::FD_SEEK | rights::FD_TELL), 0);
         assert_eq!(rights::DIRECTORY & (rights::FD_SEEK | rights::FD_FILESTAT_SET_SIZE), 0);
         assert_eq!(rights::DIRECTORY_INHERITING & rights::REGULAR_FILE, rights::REGULAR_FILE);
-    }
-
-    #[test]
-    fn times_before_1970_and_far_ones_saturate() {
-        assert_eq!(timestamp(-1, 5), 0);
-        assert_eq!(timestamp(1, 5), 1_000_000_005);
-        assert_eq!(timestamp(i64::MAX, 0), u64::MAX);
     }
 
     #[test]

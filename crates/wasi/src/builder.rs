@@ -1,15 +1,15 @@
 //! How a host sets up an instance's WASI state.
 
-use crate::ctx::{Network, Preopen, Program, Stream, WasiCtx};
+use crate::back_end::{BackEnd, Preopener};
+use crate::ctx::{Network, Program, Stream, WasiCtx};
+use crate::file_choice::{ByPrefix, FileChoice};
 use crate::socket_address::Range;
-use rustix::fs::{Mode, OFlags};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, FromRawFd, RawFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
 /// Why a [`WasiCtx`] could not be made. Displays as WAMR's text for it.
@@ -59,6 +59,9 @@ pub struct WasiBuilder {
     stdio: [RawFd; 3],
     address_pool: Vec<String>,
     ns_lookup: Vec<String>,
+    back_end: Option<BackEnd>,
+    memory_limit: Option<u64>,
+    restore_files: Option<ByPrefix<FileChoice>>,
 }
 
 impl Default for WasiBuilder {
@@ -70,6 +73,9 @@ impl Default for WasiBuilder {
             stdio: [-1; 3],
             address_pool: Vec::new(),
             ns_lookup: Vec::new(),
+            back_end: None,
+            memory_limit: None,
+            restore_files: None,
         }
     }
 }
@@ -128,28 +134,80 @@ impl WasiBuilder {
         self
     }
 
+    /// Whose files the guest sees. If nobody says, they are Linux's; and a restore takes what the image is of.
+    pub fn back_end(&mut self, back_end: BackEnd) -> &mut Self {
+        self.back_end = Some(back_end);
+        self
+    }
+
+    /// What files in memory may take together, bytes; at most 768 MiB. It is 512 MiB if nobody says.
+    pub fn memory_limit(&mut self, limit: u64) -> &mut Self {
+        self.memory_limit = Some(limit);
+        self
+    }
+
+    /// What a restore does about files that are not what they were: whoever restores without saying it himself does this.
+    pub fn restore_files(&mut self, files: ByPrefix<FileChoice>) -> &mut Self {
+        self.restore_files = Some(files);
+        self
+    }
+
+    /// Sets all arguments at once; the first is the program's name.
+    pub fn set_args(&mut self, args: Vec<Vec<u8>>) -> &mut Self {
+        self.program.args = args;
+        self
+    }
+
+    /// Sets all of the environment at once.
+    pub fn set_env(&mut self, entries: Vec<Vec<u8>>) -> &mut Self {
+        self.program.env = entries;
+        self
+    }
+
+    /// Sets all preopened directories at once: those of [`Self::dir`], and those of [`Self::map_dir`].
+    pub fn set_dirs(&mut self, dirs: Vec<Vec<u8>>, map_dirs: Vec<Vec<u8>>) -> &mut Self {
+        (self.dirs, self.map_dirs) = (dirs, map_dirs);
+        self
+    }
+
+    /// Sets all addresses at once.
+    pub fn set_address_pool(&mut self, entries: Vec<String>) -> &mut Self {
+        self.address_pool = entries;
+        self
+    }
+
+    /// Sets all host names at once.
+    pub fn set_ns_lookup(&mut self, names: Vec<String>) -> &mut Self {
+        self.ns_lookup = names;
+        self
+    }
+
     /// Opens everything.
     ///
     /// # Errors
     /// [`InitError`], which says what could not be opened or understood.
     pub fn build(&self) -> Result<WasiCtx, InitError> {
+        let mut preopener = Preopener::new(self.back_end.unwrap_or(BackEnd::Linux), self.memory_limit);
         let mut preopens = Vec::new();
         for dir in &self.dirs {
-            let preopen = preopen(dir, dir).map_err(|errno| InitError::Preopen(lossy(dir), errno))?;
-            preopens.push(preopen);
+            let preopen = preopener.preopen(dir, dir);
+            let unopened = |errno| InitError::Preopen(lossy(dir), errno);
+            preopens.push(preopen.map_err(|error| error.init(unopened))?);
         }
         for map in &self.map_dirs {
             let (guest, host) = split_map(map).ok_or(InitError::InvalidMap)?;
-            let preopen =
-                preopen(guest, host).map_err(|errno| InitError::PreopenMapped(lossy(host), errno))?;
-            preopens.push(preopen);
+            let preopen = preopener.preopen(guest, host);
+            let unopened = |errno| InitError::PreopenMapped(lossy(host), errno);
+            preopens.push(preopen.map_err(|error| error.init(unopened))?);
         }
         let addresses =
             self.address_pool.iter().map(|entry| Range::parse(entry)).collect::<Result<_, _>>()?;
         let network = Network { addresses, names: self.ns_lookup.clone() };
         let streams = self.open_streams()?;
-        WasiCtx::new(self.program.clone(), preopens, streams, network)
-            .map_err(|errno| InitError::Environment(format!("standard stream: {errno}")))
+        let mut ctx = WasiCtx::new(self.program.clone(), self.back_end, preopens, streams, network)
+            .map_err(|errno| InitError::Environment(format!("standard stream: {errno}")))?;
+        ctx.restore_files.clone_from(&self.restore_files);
+        Ok(ctx)
     }
 
     fn open_streams(&self) -> Result<[Stream; 3], InitError> {
@@ -188,14 +246,6 @@ fn split_map(map: &[u8]) -> Option<(&[u8], &[u8])> {
     (!guest.is_empty() && !host.is_empty()).then_some((guest, host))
 }
 
-fn preopen(guest: &[u8], host: &[u8]) -> Result<Preopen, i32> {
-    let host_path = std::fs::canonicalize(Path::new(OsStr::from_bytes(host)))
-        .map_err(|e| e.raw_os_error().unwrap_or(libc::EINVAL))?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = rustix::fs::open(&host_path, flags, Mode::empty()).map_err(|errno| errno.raw_os_error())?;
-    Ok(Preopen { guest_name: guest.to_vec(), dir: Arc::new(dir.into()) })
-}
-
 fn lossy(bytes: &[u8]) -> String {
     OsString::from_vec(bytes.to_vec()).to_string_lossy().into_owned()
 }
@@ -232,6 +282,18 @@ mod tests {
         // SAFETY: the number is beyond any limit on open files, so the context is not made.
         let text = error(|b| unsafe { b.stdio(-1, 1 << 30, -1) });
         assert_eq!(text, "Init wasi environment failed: stdout: descriptor 1073741824 is not open");
+    }
+
+    #[test]
+    fn what_is_set_at_once_replaces_what_was_added() {
+        let text = |text: &str| vec![text.as_bytes().to_vec()];
+        let mut builder = WasiBuilder::new();
+        builder.arg("a").env("A=1").dir("/no/such").map_dir("::").address_pool("x").ns_lookup("old");
+        builder.set_args(text("b")).set_env(text("B=2")).set_dirs(text("/tmp"), vec![]);
+        builder.set_address_pool(vec!["10.0.0.0/8".to_owned()]).set_ns_lookup(vec!["new".to_owned()]);
+        assert_eq!((&builder.program.args, &builder.program.env), (&text("b"), &text("B=2")));
+        assert_eq!(builder.ns_lookup, ["new"]);
+        builder.build().expect("nothing of the old is left that cannot be opened");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Clocks. The guest's monotonic and CPU-time clocks are the host's plus an offset, which a restore sets so
 //! that they never run backwards for the guest, whatever machine it wakes up on.
 
-use crate::errno::Errno;
 use crate::table::lock;
 use crate::{Call, Ended};
 use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 use serde::{Deserialize, Serialize};
+use wayfarer_files::Errno;
 
 pub(crate) const REALTIME: u32 = 0;
 pub(crate) const MONOTONIC: u32 = 1;
@@ -95,7 +95,7 @@ pub(crate) fn realtime() -> u64 {
 }
 
 fn nanos(time: Timespec) -> u64 {
-    crate::abi::timestamp(time.tv_sec, time.tv_nsec as u64)
+    wayfarer_files::timestamp(time.tv_sec, time.tv_nsec as u64)
 }
 
 fn shift(time: u64, offset: i64) -> u64 {

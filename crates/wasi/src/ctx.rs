@@ -1,13 +1,17 @@
 //! The WASI state of one instance.
 
+use crate::back_end::BackEnd;
 use crate::clock::Clocks;
+use crate::file_choice::{ByPrefix, FileChoice, FilePolicy};
 use crate::interrupted::InterruptedCalls;
-use crate::table::{Descriptor, Handle, Origin, Table, lock};
+use crate::locks::Locks;
+use crate::table::{Descriptor, HostHandle, Origin, Table, lock};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
+use wayfarer_files::Directory;
 
 /// One instance's WASI state, shared by its threads. Made by [`WasiBuilder`](crate::WasiBuilder).
 ///
@@ -18,9 +22,30 @@ pub struct WasiCtx {
     table: Mutex<Table>,
     pub(crate) clocks: Mutex<Clocks>,
     pub(crate) interrupted: InterruptedCalls,
-    pub(crate) preopens: Vec<Preopen>,
+    /// Whose files the guest is to see, if the host has said so.
+    pub(crate) back_end: Option<BackEnd>,
+    /// What a restore is to do about files that are not what they were, if the host has said so.
+    pub(crate) restore_files: Option<ByPrefix<FileChoice>>,
+    /// What was said of open files for the image that it comes from.
+    pub(crate) file_policies: Mutex<ByPrefix<FilePolicy>>,
+    /// Sockets that are standard streams, and that the guest has changed: device and inode.
+    pub(crate) changed_streams: Mutex<Vec<(u64, u64)>>,
+    preopens: Mutex<Arc<[Preopen]>>,
+    /// Locks on its files.
+    pub(crate) locks: Mutex<Locks>,
     pub(crate) streams: [Stream; 3],
     pub(crate) network: Network,
+}
+
+/// What can be said of a descriptor, for those who tell others of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DescriptorState {
+    /// Whether the guest may read from it.
+    pub can_read: bool,
+    /// Whether the guest may write to it.
+    pub can_write: bool,
+    /// Where it is, if it has a position.
+    pub offset: Option<u64>,
 }
 
 /// What the program was started with.
@@ -36,7 +61,7 @@ pub(crate) struct Program {
 #[derive(Debug)]
 pub(crate) struct Preopen {
     pub(crate) guest_name: Vec<u8>,
-    pub(crate) dir: Arc<File>,
+    pub(crate) dir: Arc<dyn Directory>,
 }
 
 /// Standard stream of the host: never closed by us.
@@ -49,10 +74,10 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) fn handle(&self) -> Handle {
+    pub(crate) fn handle(&self) -> HostHandle {
         match self {
-            Stream::Process(fd) => Handle::Process(*fd),
-            Stream::Given(file) => Handle::Stream(Arc::clone(file)),
+            Stream::Process(fd) => HostHandle::Process(*fd),
+            Stream::Given(file) => HostHandle::Stream(Arc::clone(file)),
         }
     }
 }
@@ -68,6 +93,7 @@ pub(crate) struct Network {
 impl WasiCtx {
     pub(crate) fn new(
         program: Program,
+        back_end: Option<BackEnd>,
         preopens: Vec<Preopen>,
         streams: [Stream; 3],
         network: Network,
@@ -82,16 +108,19 @@ impl WasiCtx {
             }
         }
         for (i, preopen) in preopens.iter().enumerate() {
-            let descriptor =
-                Descriptor::inspect(Handle::Shared(Arc::clone(&preopen.dir)), Origin::Preopen(i))?;
-            table.put(3 + i as u32, Arc::new(descriptor));
+            table.put(3 + i as u32, Arc::new(Descriptor::preopen(Arc::clone(&preopen.dir), i)));
         }
         Ok(WasiCtx {
             program: Mutex::new(Arc::new(program)),
             table: Mutex::new(table),
             clocks: Mutex::default(),
             interrupted: InterruptedCalls::default(),
-            preopens,
+            back_end,
+            restore_files: None,
+            file_policies: Mutex::default(),
+            changed_streams: Mutex::default(),
+            preopens: Mutex::new(preopens.into()),
+            locks: Mutex::default(),
             streams,
             network,
         })
@@ -99,6 +128,25 @@ impl WasiCtx {
 
     pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.table)
+    }
+
+    /// What can be said of a descriptor; `None` if there is none of this number.
+    pub fn descriptor_state(&self, fd: u32) -> Option<DescriptorState> {
+        let descriptor = Arc::clone(self.table().get(fd).ok()?);
+        let rights = descriptor.mode().base;
+        Some(DescriptorState {
+            can_read: rights & crate::abi::rights::FD_READ != 0,
+            can_write: rights & crate::abi::rights::FD_WRITE != 0,
+            offset: descriptor.file().ok().and_then(|file| file.tell().ok()),
+        })
+    }
+
+    pub(crate) fn preopens(&self) -> Arc<[Preopen]> {
+        Arc::clone(&lock(&self.preopens))
+    }
+
+    pub(crate) fn set_preopens(&self, preopens: Arc<[Preopen]>) {
+        *lock(&self.preopens) = preopens;
     }
 
     pub(crate) fn program(&self) -> Arc<Program> {

@@ -1,16 +1,11 @@
 //! `fd_*`, but for `fd_readdir`.
 
 use crate::abi::{FDSTAT_SIZE, FILESTAT_SIZE, FileType, fdflags, flags16, fstflags, rights, write_filestat};
-use crate::errno::Errno;
 use crate::signals::without_sigxfsz;
 use crate::table::{Descriptor, Origin};
 use crate::{Call, Ended, Stop, io};
-use rustix::fs::{
-    Advice, FallocateFlags, OFlags, SeekFrom, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, fadvise,
-    fallocate, fcntl_getfl, fcntl_setfl, fdatasync, fstat, fsync, ftruncate, futimens, seek,
-};
-use std::num::NonZeroU64;
-use std::os::fd::AsFd;
+use std::io::SeekFrom;
+use wayfarer_files::{Advice, Errno, NewTime};
 
 pub(crate) fn fd_close(call: &Call<'_>) -> Ended {
     let closed = call.ctx.table().remove(call.u32(0))?;
@@ -41,8 +36,7 @@ pub(crate) fn fd_advise(call: &Call<'_>) -> Ended {
     }
     file_size(call.u64(1))?;
     file_size(call.u64(2))?;
-    fadvise(&descriptor.handle, call.u64(1), NonZeroU64::new(call.u64(2)), advice)?;
-    Ok(())
+    Ok(descriptor.file()?.advise(call.u64(1), call.u64(2), advice)?)
 }
 
 pub(crate) fn fd_allocate(call: &Call<'_>) -> Ended {
@@ -51,29 +45,20 @@ pub(crate) fn fd_allocate(call: &Call<'_>) -> Ended {
     if len == 0 {
         return Err(Errno::Inval.into());
     }
-    let end = file_size(offset.checked_add(len).ok_or(Errno::FBig)?).map_err(|_| Errno::FBig)?;
-    let fd = descriptor.handle.as_fd();
-    let allocate = || Ok(fallocate(fd, FallocateFlags::empty(), offset, len)?);
-    match io::retry(|| without_sigxfsz(&descriptor, allocate)) {
-        // What posix_fallocate(3) promises about the size also holds where blocks can't be reserved.
-        Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-            if (fstat(fd)?.st_size as u64) < end {
-                without_sigxfsz(&descriptor, || ftruncate(fd, end))?;
-            }
-            Ok(())
-        }
-        other => Ok(other?),
-    }
+    file_size(offset.checked_add(len).ok_or(Errno::FBig)?).map_err(|_| Errno::FBig)?;
+    let file = descriptor.file()?;
+    Ok(io::retry(|| without_sigxfsz(&descriptor, || file.allocate(offset, len)))?)
 }
 
 pub(crate) fn fd_datasync(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_DATASYNC)?;
-    Ok(io::retry(|| Ok(fdatasync(&descriptor.handle)?))?)
+    let file = descriptor.file()?;
+    Ok(io::retry(|| file.sync_data())?)
 }
 
 pub(crate) fn fd_sync(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_SYNC)?;
-    Ok(io::retry(|| Ok(fsync(&descriptor.handle)?))?)
+    Ok(io::retry(|| descriptor.open().sync())?)
 }
 
 pub(crate) fn fd_fdstat_get(call: &Call<'_>) -> Ended {
@@ -94,7 +79,7 @@ pub(crate) fn fd_fdstat_set_flags(call: &Call<'_>) -> Ended {
     Ok(())
 }
 
-/// Sets WASI `fdflags`. `APPEND` is the kernel's affair, `NONBLOCK` ours.
+/// Sets WASI `fdflags`. `APPEND` is the file system's affair, `NONBLOCK` ours.
 ///
 /// # Errors
 /// `NOTSUP` for a change of `DSYNC`, `RSYNC` or `SYNC`, which Linux can only set when a file is opened.
@@ -105,9 +90,7 @@ pub(crate) fn set_flags(descriptor: &Descriptor, flags: u16) -> Result<(), Errno
         return Err(Errno::NotSup);
     }
     if changed & fdflags::APPEND != 0 {
-        let mut host = fcntl_getfl(&descriptor.handle)?;
-        host.set(OFlags::APPEND, flags & fdflags::APPEND != 0);
-        fcntl_setfl(&descriptor.handle, host)?;
+        descriptor.open().set_append(flags & fdflags::APPEND != 0)?;
     }
     mode.flags = flags;
     Ok(())
@@ -127,38 +110,21 @@ pub(crate) fn fd_fdstat_set_rights(call: &Call<'_>) -> Ended {
 pub(crate) fn fd_filestat_get(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_FILESTAT_GET)?;
     let addr = call.out(1, FILESTAT_SIZE)?;
-    write_filestat(call.memory, addr, &fstat(&descriptor.handle)?, descriptor.filetype)?;
+    write_filestat(call.memory, addr, &descriptor.open().stat()?, descriptor.filetype)?;
     Ok(())
 }
 
 pub(crate) fn fd_filestat_set_size(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_FILESTAT_SET_SIZE)?;
     let size = file_size(call.u64(1))?;
-    Ok(io::retry(|| Ok(without_sigxfsz(&descriptor, || ftruncate(&descriptor.handle, size))?))?)
+    let file = descriptor.file()?;
+    Ok(io::retry(|| without_sigxfsz(&descriptor, || file.set_size(size)))?)
 }
 
 pub(crate) fn fd_filestat_set_times(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, rights::FD_FILESTAT_SET_TIMES)?;
-    let times = times(call.u64(1), call.u64(2), call.u32(3))?;
-    let host = |time| match time {
-        NewTime::Keep => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        NewTime::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
-        NewTime::At(nanos) => {
-            Timespec { tv_sec: (nanos / 1_000_000_000) as i64, tv_nsec: (nanos % 1_000_000_000) as _ }
-        }
-    };
-    let times = Timestamps { last_access: host(times.0), last_modification: host(times.1) };
-    futimens(&descriptor.handle, &times)?;
-    Ok(())
-}
-
-/// What becomes of a time stamp.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum NewTime {
-    Keep,
-    Now,
-    /// Nanoseconds since 1970.
-    At(u64),
+    let (accessed, modified) = times(call.u64(1), call.u64(2), call.u32(3))?;
+    Ok(descriptor.open().set_times(accessed, modified)?)
 }
 
 /// Access and modification time as `fstflags` choose them.
@@ -234,9 +200,13 @@ pub(crate) fn fd_seek(call: &Call<'_>) -> Ended {
     let result = call.out(3, 8)?;
     // One that only asks is no use of a standard stream.
     let mut watched = descriptor.watched().filter(|_| needed != rights::FD_TELL);
-    watched.iter_mut().for_each(|watched| watched.before_read(&descriptor.handle));
-    let position = seek(&descriptor.handle, to);
-    watched.iter_mut().for_each(|watched| watched.after_seek(&descriptor.handle));
+    if let Some(watched) = &mut watched {
+        watched.before_read(descriptor.fd()?);
+    }
+    let position = descriptor.file()?.seek(to);
+    if let Some(watched) = &mut watched {
+        watched.after_seek(descriptor.fd()?);
+    }
     call.memory.write_u64(result, position?)?;
     Ok(())
 }
@@ -245,7 +215,7 @@ pub(crate) fn fd_tell(call: &Call<'_>) -> Ended {
     let descriptor = call.descriptor(0, 0)?;
     seekable(&descriptor, rights::FD_TELL)?;
     let result = call.out(1, 8)?;
-    call.memory.write_u64(result, rustix::fs::tell(&descriptor.handle)?)?;
+    call.memory.write_u64(result, descriptor.file()?.tell()?)?;
     Ok(())
 }
 
@@ -263,7 +233,7 @@ fn seekable(descriptor: &Descriptor, needed: u64) -> Result<(), Stop> {
 fn positioned(descriptor: &Descriptor) -> Result<(), Stop> {
     match descriptor.filetype {
         FileType::SocketStream | FileType::SocketDgram => Err(Errno::SPipe.into()),
-        FileType::CharacterDevice if rustix::termios::isatty(&descriptor.handle) => Err(Errno::SPipe.into()),
+        FileType::CharacterDevice if rustix::termios::isatty(descriptor.fd()?) => Err(Errno::SPipe.into()),
         _ => Ok(()),
     }
 }
@@ -282,14 +252,15 @@ pub(crate) fn fd_prestat_dir_name(call: &Call<'_>) -> Ended {
     if (call.u32(2) as usize) < name.len() {
         return Err(Errno::NameTooLong.into());
     }
-    call.memory.write(call.ptr(1), name)?;
+    call.memory.write(call.ptr(1), &name)?;
     Ok(())
 }
 
-fn preopen_name<'a>(call: &'a Call<'_>) -> Result<&'a [u8], Stop> {
+fn preopen_name(call: &Call<'_>) -> Result<Vec<u8>, Stop> {
     let descriptor = call.descriptor(0, 0)?;
     let Origin::Preopen(index) = descriptor.origin else { return Err(Errno::BadF.into()) };
-    call.ctx.preopens.get(index).map(|preopen| &preopen.guest_name[..]).ok_or(Stop::Errno(Errno::BadF))
+    let name = call.ctx.preopens().get(index).map(|preopen| preopen.guest_name.clone());
+    name.ok_or(Stop::Errno(Errno::BadF))
 }
 
 /// A size or offset that the kernel can have.

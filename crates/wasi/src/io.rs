@@ -1,7 +1,8 @@
-//! Reads, writes and waits: the only place where guest memory meets system calls.
+//! Reads, writes and waits.
 //!
-//! Guest memory may change under our feet, so no Rust reference to it exists: the kernel gets raw pointers
-//! that were bounds-checked. That is why these calls go through `libc` and not `rustix`.
+//! Regular files are read and written by the file system that they are of. What can wait is the host's, whatever the file system
+//! is: standard streams, sockets, pipes. Guest memory may change under our feet, so no Rust reference to it exists: the kernel
+//! gets raw pointers that were bounds-checked. That is why these calls go through `libc` and not `rustix`.
 //!
 //! Descriptors that can wait are read and written without waiting: ours are in `O_NONBLOCK` mode, the host's
 //! get `RWF_NOWAIT`. If that says `AGAIN` they are polled together with the runtime's wake-up descriptor.
@@ -11,15 +12,15 @@
 //! writes all of its bytes, whatever happens meanwhile.
 
 use crate::abi::{FileType, fdflags, rights};
-use crate::errno::Errno;
 use crate::interrupted::Progress;
 use crate::signals::{without_sigpipe, without_sigxfsz};
-use crate::table::{Descriptor, Handle, lock};
+use crate::table::{Descriptor, lock};
 use crate::{Call, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::Ordering::Relaxed;
+use wayfarer_files::{Buffer, Buffers, Errno};
 use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
 
 /// Most buffers that the kernel takes in one call (`IOV_MAX`). With more, a transfer is a short one.
@@ -28,90 +29,50 @@ const MAX_BUFFERS: u32 = 1024;
 /// Writes of up to this many bytes do not wait on a pipe that polls as writable (pipe(7): `PIPE_BUF`, pages).
 const NEVER_WAITS: usize = 4096;
 
-/// Buffers in guest memory, bounds-checked. Not to outlive the call.
-pub(crate) struct Buffers(Vec<libc::iovec>);
-
-impl Buffers {
-    /// Reads an array of `iovec` (address and length, 32 bits each).
-    pub(crate) fn read(memory: &GuestMemory<'_>, array: u64, count: u32) -> Result<Self, OutOfBounds> {
-        memory.range(array, u64::from(count) * 8)?;
-        let mut buffers = Vec::with_capacity(count.min(MAX_BUFFERS) as usize);
-        for i in 0..u64::from(count.min(MAX_BUFFERS)) {
-            let addr = memory.read_u32(array + i * 8)?;
-            let len = memory.read_u32(array + i * 8 + 4)?;
-            let base = memory.range(addr.into(), len.into())?;
-            if len > 0 {
-                buffers.push(libc::iovec { iov_base: base.cast(), iov_len: len as usize });
-            }
-        }
-        Ok(Buffers(buffers))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn count(&self) -> i32 {
-        self.0.len() as i32
-    }
-
-    /// Drops the first `done` bytes.
-    pub(crate) fn advance(&mut self, mut done: usize) {
-        let whole = self
-            .0
-            .iter()
-            .take_while(|buffer| {
-                let fits = buffer.iov_len <= done;
-                if fits {
-                    done -= buffer.iov_len;
-                }
-                fits
-            })
-            .count();
-        self.0.drain(..whole);
-        if let Some(first) = self.0.first_mut() {
-            first.iov_base = first.iov_base.wrapping_byte_add(done);
-            first.iov_len -= done;
+/// Reads an array of `iovec` (address and length, 32 bits each). The buffers are not to outlive the call.
+fn read_buffers(memory: &GuestMemory<'_>, array: u64, count: u32) -> Result<Buffers, OutOfBounds> {
+    memory.range(array, u64::from(count) * 8)?;
+    let mut buffers = Vec::with_capacity(count.min(MAX_BUFFERS) as usize);
+    for i in 0..u64::from(count.min(MAX_BUFFERS)) {
+        let addr = memory.read_u32(array + i * 8)?;
+        let len = memory.read_u32(array + i * 8 + 4)?;
+        let base = memory.range(addr.into(), len.into())?;
+        if len > 0 {
+            buffers.push(Buffer { base, len: len as usize });
         }
     }
-
-    /// The first bytes, at most `limit`, as one buffer.
-    fn head(&self, limit: usize) -> Buffers {
-        let first =
-            self.0.first().map(|b| libc::iovec { iov_base: b.iov_base, iov_len: b.iov_len.min(limit) });
-        Buffers(first.into_iter().collect())
-    }
+    // SAFETY: `range` has found each of them to be in guest memory, which is mapped for the length of the call, and which no
+    // Rust reference points to.
+    Ok(unsafe { Buffers::new(buffers) })
 }
 
 impl Call<'_> {
     /// Parameters `i` and `i + 1`: address and count of an `iovec` array.
     pub(crate) fn buffers(&self, i: usize) -> Result<Buffers, Stop> {
-        Ok(Buffers::read(self.memory, self.ptr(i), self.u32(i + 1))?)
+        Ok(read_buffers(self.memory, self.ptr(i), self.u32(i + 1))?)
     }
+}
+
+/// Buffers as the kernel takes them, and how many.
+fn iovecs(buffers: &Buffers) -> (*mut libc::iovec, usize) {
+    let buffers = buffers.as_slice();
+    // The layout is the same, as the Linux file system makes sure; the kernel does not write to it.
+    (buffers.as_ptr().cast_mut().cast(), buffers.len())
 }
 
 fn result(count: isize) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
-fn readv(fd: RawFd, buffers: &Buffers) -> io::Result<usize> {
-    // SAFETY: every buffer is a range of guest memory that is writable for the length of the call.
-    result(unsafe { libc::readv(fd, buffers.0.as_ptr(), buffers.count()) })
-}
-
-fn writev(fd: RawFd, buffers: &Buffers) -> io::Result<usize> {
-    // SAFETY: every buffer is a range of guest memory that is readable for the length of the call.
-    result(unsafe { libc::writev(fd, buffers.0.as_ptr(), buffers.count()) })
-}
-
 /// `readv` that answers `AGAIN` instead of waiting; of a terminal, that has polled as readable.
 fn readv_nowait(descriptor: &Descriptor, buffers: &Buffers) -> io::Result<usize> {
-    let fd = descriptor.raw_fd();
-    if matches!(descriptor.handle, Handle::Owned(_)) || descriptor.must_poll.load(Relaxed) {
-        return readv(fd, buffers);
+    if descriptor.is_own() || descriptor.must_poll.load(Relaxed) {
+        return descriptor.file()?.read(buffers);
     }
-    // SAFETY: as in `readv`; offset -1 is the file's own position.
-    let count = unsafe { libc::preadv2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) };
+    let (iovecs, count) = iovecs(buffers);
+    // SAFETY: every buffer is a range of guest memory that is writable for the length of the call; offset -1 is the file's own
+    // position.
+    let count = unsafe { libc::preadv2(descriptor.raw_fd(), iovecs, count as i32, -1, libc::RWF_NOWAIT) };
     supported(descriptor, result(count))
 }
 
@@ -131,16 +92,18 @@ fn writev_nowait(descriptor: &Descriptor, buffers: &mut Buffers) -> io::Result<u
     if descriptor.is_socket {
         return sendmsg(descriptor, buffers, &mut []);
     }
-    let fd = descriptor.raw_fd();
-    if matches!(descriptor.handle, Handle::Owned(_)) {
-        return without_sigpipe(descriptor, || writev(fd, buffers));
+    let file = descriptor.file()?;
+    if descriptor.is_own() {
+        return without_sigpipe(descriptor, || file.write(buffers));
     }
     if descriptor.must_poll.load(Relaxed) {
-        return without_sigpipe(descriptor, || writev(fd, &buffers.head(NEVER_WAITS)));
+        return without_sigpipe(descriptor, || file.write(&buffers.head(NEVER_WAITS)));
     }
+    let (iovecs, count) = iovecs(buffers);
     let count = without_sigpipe(descriptor, || {
-        // SAFETY: as in `writev`; offset -1 is the file's own position.
-        result(unsafe { libc::pwritev2(fd, buffers.0.as_ptr(), buffers.count(), -1, libc::RWF_NOWAIT) })
+        // SAFETY: every buffer is a range of guest memory that is readable for the length of the call; offset -1 is the file's
+        // own position.
+        result(unsafe { libc::pwritev2(descriptor.raw_fd(), iovecs, count as i32, -1, libc::RWF_NOWAIT) })
     });
     supported(descriptor, count)
 }
@@ -148,15 +111,19 @@ fn writev_nowait(descriptor: &Descriptor, buffers: &mut Buffers) -> io::Result<u
 /// Reads at the descriptor's position, waiting for data if it must. Returns bytes read.
 pub(crate) fn read(call: &Call<'_>, descriptor: &Descriptor, buffers: &Buffers) -> Result<usize, Stop> {
     if !descriptor.filetype.waits() {
-        let mut watched = descriptor.watched();
-        watched.iter_mut().for_each(|watched| watched.before_read(&descriptor.handle));
-        let read = retry(|| readv(descriptor.raw_fd(), buffers));
-        let bytes = *read.as_ref().unwrap_or(&0);
-        watched.iter_mut().for_each(|watched| watched.after_read(&descriptor.handle, bytes));
+        let file = descriptor.file()?;
+        let Some(mut watched) = descriptor.watched() else { return Ok(retry(|| file.read(buffers))?) };
+        let fd = descriptor.fd()?;
+        watched.before_read(fd);
+        let read = retry(|| file.read(buffers));
+        watched.after_read(fd, *read.as_ref().unwrap_or(&0));
         return Ok(read?);
     }
     if buffers.is_empty() {
         return Ok(0);
+    }
+    if let Some(count) = descriptor.read_ahead(buffers, false) {
+        return Ok(count);
     }
     when_ready(call, descriptor, PollFlags::IN, || readv_nowait(descriptor, buffers))
 }
@@ -167,9 +134,11 @@ pub(crate) fn write(call: &Call<'_>, descriptor: &Descriptor, mut buffers: Buffe
     let done = transferred(call);
     buffers.advance(done);
     if !descriptor.filetype.waits() {
-        let wrote = retry(|| without_sigxfsz(descriptor, || writev(descriptor.raw_fd(), &buffers)));
-        let readable = descriptor.mode().base & rights::FD_READ != 0;
-        descriptor.watched().iter_mut().for_each(|watched| watched.after_write(&descriptor.handle, readable));
+        let file = descriptor.file()?;
+        let wrote = retry(|| without_sigxfsz(descriptor, || file.write(&buffers)));
+        if let Some(mut watched) = descriptor.watched() {
+            watched.after_write(descriptor.fd()?, descriptor.mode().base & rights::FD_READ != 0);
+        }
         return or_before(done, wrote.map_err(Stop::from));
     }
     transfer(call, descriptor, &mut buffers, |buffers| writev_nowait(descriptor, buffers))
@@ -221,23 +190,16 @@ pub(crate) fn or_before(done: usize, last: Result<usize, Stop>) -> Result<usize,
 
 /// Reads at `offset`, leaving the position alone.
 pub(crate) fn read_at(descriptor: &Descriptor, buffers: &Buffers, offset: u64) -> Result<usize, Stop> {
-    let offset = libc::off64_t::try_from(offset).map_err(|_| Errno::Inval)?;
-    Ok(retry(|| {
-        // SAFETY: as in `readv`.
-        result(unsafe { libc::preadv64(descriptor.raw_fd(), buffers.0.as_ptr(), buffers.count(), offset) })
-    })?)
+    i64::try_from(offset).map_err(|_| Errno::Inval)?;
+    let file = descriptor.file()?;
+    Ok(retry(|| file.read_at(buffers, offset))?)
 }
 
 /// Writes at `offset`, leaving the position alone.
 pub(crate) fn write_at(descriptor: &Descriptor, buffers: &Buffers, offset: u64) -> Result<usize, Stop> {
-    let offset = libc::off64_t::try_from(offset).map_err(|_| Errno::Inval)?;
-    Ok(retry(|| {
-        without_sigxfsz(descriptor, || {
-            let fd = descriptor.raw_fd();
-            // SAFETY: as in `writev`.
-            result(unsafe { libc::pwritev64(fd, buffers.0.as_ptr(), buffers.count(), offset) })
-        })
-    })?)
+    i64::try_from(offset).map_err(|_| Errno::Inval)?;
+    let file = descriptor.file()?;
+    Ok(retry(|| without_sigxfsz(descriptor, || file.write_at(buffers, offset)))?)
 }
 
 /// A message as `recvmsg` reports it.
@@ -256,6 +218,9 @@ pub(crate) fn receive(
     buffers: &mut Buffers,
     flags: i32,
 ) -> Result<Received, Stop> {
+    if let Some(bytes) = descriptor.read_ahead(buffers, flags & libc::MSG_PEEK != 0) {
+        return Ok(Received { bytes, truncated: false, sender: Vec::new() });
+    }
     when_ready(call, descriptor, PollFlags::IN, || {
         let mut sender = [0u8; size_of::<libc::sockaddr_storage>()];
         let mut message = message(buffers, &mut sender);
@@ -287,7 +252,7 @@ pub(crate) fn send(
 fn sendmsg(descriptor: &Descriptor, buffers: &mut Buffers, to: &mut [u8]) -> io::Result<usize> {
     let message = message(buffers, to);
     // The process's own standard streams end it when nobody reads them, as pipes do (see `signals`).
-    let quiet = if matches!(descriptor.handle, Handle::Process(_)) { 0 } else { libc::MSG_NOSIGNAL };
+    let quiet = if descriptor.is_process_stream() { 0 } else { libc::MSG_NOSIGNAL };
     let flags = libc::MSG_DONTWAIT | quiet;
     // SAFETY: `message` points to `to` and to readable guest memory, both live for the call.
     result(unsafe { libc::sendmsg(descriptor.raw_fd(), &message, flags) })
@@ -300,8 +265,9 @@ fn message(buffers: &mut Buffers, address: &mut [u8]) -> libc::msghdr {
         message.msg_name = address.as_mut_ptr().cast();
         message.msg_namelen = address.len() as libc::socklen_t;
     }
-    message.msg_iov = buffers.0.as_mut_ptr();
-    message.msg_iovlen = buffers.0.len() as _;
+    let (iovecs, count) = iovecs(buffers);
+    message.msg_iov = iovecs;
+    message.msg_iovlen = count as _;
     message
 }
 
@@ -325,7 +291,7 @@ pub(crate) fn when_ready<T>(
     want: PollFlags,
     mut attempt: impl FnMut() -> io::Result<T>,
 ) -> Result<T, Stop> {
-    let fd = descriptor.handle.as_fd();
+    let fd = descriptor.fd()?;
     let mode = *descriptor.mode();
     let mut may_call = !descriptor.must_poll.load(Relaxed);
     loop {
@@ -367,7 +333,7 @@ pub(crate) fn wait(call: &Call<'_>, descriptor: &Descriptor, want: PollFlags) ->
     let timeout = if want == PollFlags::IN { mode.receive_timeout } else { mode.send_timeout };
     let deadline = timeout
         .map(|timeout| call.start().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
-    let mut fds = vec![PollFd::from_borrowed_fd(descriptor.handle.as_fd(), want)];
+    let mut fds = vec![PollFd::from_borrowed_fd(descriptor.fd()?, want)];
     loop {
         let now = || lock(&call.ctx.clocks).monotonic();
         let nanos = deadline.map(|deadline| deadline.saturating_sub(now()));
@@ -427,13 +393,13 @@ pub(crate) fn wait_any<'fd>(
 
 /// Bytes that can be read now, as far as the kernel says.
 pub(crate) fn readable_bytes(descriptor: &Descriptor) -> u64 {
-    let fd = descriptor.handle.as_fd();
-    match descriptor.filetype {
-        FileType::RegularFile => {
-            let size = rustix::fs::fstat(fd).map_or(0, |stat| stat.st_size as u64);
-            size.saturating_sub(rustix::fs::tell(fd).unwrap_or(0))
+    match (descriptor.filetype, descriptor.file(), descriptor.fd()) {
+        (FileType::RegularFile, Ok(file), _) => {
+            let size = file.stat().map_or(0, |stat| stat.size);
+            size.saturating_sub(file.tell().unwrap_or(0))
         }
-        _ => rustix::io::ioctl_fionread(fd).unwrap_or(0),
+        (_, _, Ok(fd)) => rustix::io::ioctl_fionread(fd).unwrap_or(0) + descriptor.bytes_ahead() as u64,
+        _ => 0,
     }
 }
 
@@ -442,35 +408,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_advance_over_whole_and_partial_ones() {
-        let mut bytes = vec![0; 256];
-        bytes[..24].copy_from_slice(
-            &[[32u32, 10], [64, 0], [96, 5]]
-                .as_flattened()
-                .iter()
-                .flat_map(|n| n.to_le_bytes())
-                .collect::<Vec<_>>(),
-        );
-        let memory = GuestMemory::from_slice(&mut bytes);
-        let mut buffers = Buffers::read(&memory, 0, 3).unwrap();
-        assert_eq!(buffers.count(), 2, "an empty buffer is left out");
-        buffers.advance(4);
-        assert_eq!((buffers.count(), buffers.0[0].iov_len), (2, 6));
-        buffers.advance(6 + 2);
-        assert_eq!((buffers.count(), buffers.0[0].iov_len), (1, 3));
-        assert_eq!(buffers.0[0].iov_base.cast(), memory.range(98, 3).unwrap());
-        assert_eq!(buffers.head(2).0[0].iov_len, 2);
-        buffers.advance(3);
-        assert!(buffers.is_empty());
-    }
-
-    #[test]
-    fn buffers_outside_of_memory_are_refused() {
+    fn empty_buffers_are_left_out_and_those_outside_of_memory_refused() {
         let mut bytes = vec![0; 64];
-        bytes[..8].copy_from_slice(&[60, 0, 0, 0, 5, 0, 0, 0]);
+        let iovecs = [[60u32, 0], [32, 4], [60, 5]];
+        bytes[..24]
+            .copy_from_slice(&iovecs.as_flattened().iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>());
         let memory = GuestMemory::from_slice(&mut bytes);
-        assert!(Buffers::read(&memory, 0, 1).is_err());
-        assert!(Buffers::read(&memory, 60, 1).is_err());
-        assert!(Buffers::read(&memory, 8, u32::MAX).is_err());
+        let buffers = read_buffers(&memory, 0, 2).unwrap();
+        let [buffer] = buffers.as_slice() else { panic!("{buffers:?}") };
+        assert_eq!((buffer.base, buffer.len), (memory.range(32, 4).unwrap(), 4));
+        assert!(read_buffers(&memory, 0, 3).is_err());
+        assert!(read_buffers(&memory, 60, 1).is_err());
+        assert!(read_buffers(&memory, 8, u32::MAX).is_err());
     }
 }

@@ -1,19 +1,28 @@
 //! WASI preview 1 for Linux hosts, with WAMR's socket extension.
 //!
 //! [`FUNCTIONS`] holds every function as data: an engine links them by name and calls them with plain
-//! numbers. A function sees its guest only through `wayfarer-guest`, so this crate knows no engine.
+//! numbers. A function sees its guest only through `wayfarer-guest`, so this crate knows no engine; and the guest's files only
+//! through `wayfarer-files`, so it is the same for every file system that a guest may have.
 //!
 //! | module | job |
 //! |---|---|
 //! | [`ctx`](WasiCtx), `builder` | one instance's WASI state, and how a host sets it up |
+//! | [`back_end`](BackEnd) | which file system a guest's directories are of |
 //! | `table` | the descriptor table: ours, every entry knows how it came to be |
+//! | [`path_open`](PathOpen) | what `path_open` was given for a descriptor |
 //! | `fd`, `dir`, `path`, `process`, `clock`, `poll` | the functions |
 //! | `sockets`, `socket_options`, `socket_address` | `sock_*`: preview 1 and WAMR's extension |
-//! | `io` | reads, writes and waits: the only place where guest memory meets system calls |
+//! | `io` | reads, writes and waits |
+//! | `parameters`, `names` | what parameters and descriptors are called, for those who tell others of calls |
+//! | `channels`, `unix_peer` | pipes and streams between guests that are checkpointed together |
 //! | `interrupted` | how far interrupted calls had come |
+//! | `locks` | locks on files that a host takes for its guest |
 //! | `signals` | system calls that would end the process by a signal |
 //! | `streams` | standard streams that are regular files |
 //! | `save`, `restore` | the image's part: choices about it, and what can go wrong |
+//! | [`file_choice`](FilePolicy) | what images hold of open files, and what a restore does about changed ones: by path |
+//! | `beside` | content of files that travels beside the image's part, and not in it |
+//! | `placing` | files of an image that are put where they were, and taken back if that fails |
 //! | `resources` | what it holds, kind by kind: saved, checked, made again, described |
 //!
 //! # Interrupts
@@ -23,16 +32,24 @@
 //! image too, and the call made again goes on from there: the guest gets what it would have got undisturbed.
 
 mod abi;
+mod back_end;
+mod beside;
 mod builder;
+mod channels;
 mod clock;
 mod ctx;
 mod dir;
-mod errno;
 mod fd;
+mod file_choice;
 mod functions;
 mod interrupted;
 mod io;
+mod locks;
+mod names;
+mod parameters;
 mod path;
+mod path_open;
+mod placing;
 mod poll;
 mod process;
 mod resources;
@@ -44,21 +61,31 @@ mod socket_options;
 mod sockets;
 mod streams;
 mod table;
+mod unix_peer;
 
 use interrupted::Progress;
 use std::borrow::Cow;
 use std::cell::Cell;
 use wayfarer_guest::{GuestMemory, Interrupt, OutOfBounds};
 
+pub use back_end::{BackEnd, UnknownBackEnd};
+pub use beside::{Beside, ContentBeside, FileBeside};
 pub use builder::{InitError, WasiBuilder};
-pub use ctx::WasiCtx;
-pub use errno::Errno;
+pub use channels::ChannelEnd;
+pub use ctx::{DescriptorState, WasiCtx};
+pub use file_choice::{ByPrefix, FileChoice, FilePolicy, UnknownWord};
 pub use functions::FUNCTIONS;
 pub use interrupted::call_ended;
+pub use locks::{Lock, LockError};
+pub use parameters::{Parameter, ParameterKind};
+pub use path_open::PathOpen;
 pub use resources::describe_record;
 pub use restore::{RestoreError, RestorePolicy};
 pub use save::{Identity, SaveError, SavePolicy};
-pub use streams::{StreamPosition, stream_positions};
+pub use signals::without_file_size_signal;
+pub use socket_address::text_of as socket_address;
+pub use streams::{StreamPosition, after_fork, before_fork, stream_positions};
+pub use wayfarer_files::{Errno, Sparse};
 
 /// How a call ended.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,13 +6,12 @@
 
 use crate::abi::{FileType, rights};
 use crate::clock::{self, MONOTONIC, REALTIME};
-use crate::errno::Errno;
 use crate::io::{Woken, readable_bytes, wait_any};
 use crate::table::{Descriptor, lock};
 use crate::{Call, Ended, Stop};
 use rustix::event::{PollFd, PollFlags};
-use std::os::fd::AsFd;
 use std::sync::Arc;
+use wayfarer_files::Errno;
 
 const SUBSCRIPTION_SIZE: u64 = 48;
 const EVENT_SIZE: u64 = 32;
@@ -139,17 +138,20 @@ fn wait(call: &Call<'_>, subscriptions: &[Subscription]) -> Result<Vec<Event>, S
     let mut fds: Vec<PollFd<'_>> = subscriptions
         .iter()
         .filter_map(|subscription| match &subscription.interest {
-            Interest::Fd(descriptor, flags) => {
-                Some(PollFd::from_borrowed_fd(descriptor.handle.as_fd(), *flags))
-            }
+            Interest::Fd(descriptor, flags) => Some(PollFd::from_borrowed_fd(descriptor.fd().ok()?, *flags)),
             _ => None,
         })
         .collect();
-    let failed = subscriptions.iter().any(|s| matches!(s.interest, Interest::Failed(_)));
+    let now = subscriptions.iter().any(|s| match &s.interest {
+        Interest::Failed(_) => true,
+        // What the host has no descriptor for never has to be waited for.
+        Interest::Fd(descriptor, wanted) => descriptor.fd().is_err() || has_ahead(descriptor, *wanted),
+        _ => false,
+    });
     loop {
         let monotonic = lock(&call.ctx.clocks).monotonic();
         let realtime = clock::realtime();
-        let left = if failed { Some(0) } else { time_left(subscriptions, monotonic, realtime) };
+        let left = if now { Some(0) } else { time_left(subscriptions, monotonic, realtime) };
         let woken = wait_any(&mut fds, left, call.interrupt)?;
         let monotonic = lock(&call.ctx.clocks).monotonic();
         let events = collect(subscriptions, &fds, monotonic, clock::realtime());
@@ -188,8 +190,12 @@ fn collect(subscriptions: &[Subscription], fds: &[PollFd<'_>], monotonic: u64, r
             }
             Interest::Monotonic(_) | Interest::Realtime(_) => {}
             Interest::Failed(errno) => events.push(Event::new(subscription, *errno)),
-            Interest::Fd(descriptor, _) => {
-                let ready = polled.next().map_or(PollFlags::empty(), PollFd::revents);
+            Interest::Fd(descriptor, wanted) => {
+                let ready = match descriptor.fd() {
+                    Ok(_) => polled.next().map_or(PollFlags::empty(), PollFd::revents),
+                    Err(_) => *wanted,
+                };
+                let ready = if has_ahead(descriptor, *wanted) { ready | *wanted } else { ready };
                 if !ready.is_empty() {
                     events.push(fd_event(subscription, descriptor, ready));
                 }
@@ -197,6 +203,11 @@ fn collect(subscriptions: &[Subscription], fds: &[PollFd<'_>], monotonic: u64, r
         }
     }
     events
+}
+
+/// Whether there is something to be read before what the host's descriptor gives.
+fn has_ahead(descriptor: &Descriptor, wanted: PollFlags) -> bool {
+    wanted == PollFlags::IN && descriptor.bytes_ahead() > 0
 }
 
 fn fd_event(subscription: &Subscription, descriptor: &Descriptor, ready: PollFlags) -> Event {

@@ -1,9 +1,13 @@
 //! Saving the WASI state of an instance whose threads stand still.
 
+use crate::beside::Beside;
+use crate::channels::ChannelEnd;
 use crate::ctx::WasiCtx;
+use crate::file_choice::{ByPrefix, FilePolicy};
 use crate::resources::{LARGEST, Record};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// How a restore is to know a regular file again.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -21,16 +25,29 @@ pub enum Identity {
 pub struct SavePolicy {
     /// How files are known again.
     pub identity: Identity,
+    /// What an image holds of open files, by path. If nothing is said, what was said for the image that the instance was restored from
+    /// goes on.
+    pub files: ByPrefix<FilePolicy>,
     /// Files without a name (unlinked while open) of up to this many bytes travel in the image; larger ones
-    /// are a [`SaveError::Unlinked`]. 0 refuses all that have content.
+    /// are a [`SaveError::Unlinked`]. 0 refuses all that have content. Those that [`FilePolicy::Carry`] is for may be larger.
     pub carry_up_to: u64,
-    /// All of them together: more is a [`SaveError::TooLarge`]. A restore takes records of up to 1 GiB.
+    /// All files together that travel in a record: more is a [`SaveError::TooLarge`]. A restore takes records of up to 1 GiB. Those that
+    /// go beside it ([`Beside`]) may be as large as they are.
     pub carry_altogether: u64,
+    /// Ends of pipes and streams that others have who are saved at the same time, and stand still until all are: what is on its
+    /// way from them to this guest travels in its image. `None`: it is saved alone.
+    pub together: Option<Arc<[ChannelEnd]>>,
 }
 
 impl Default for SavePolicy {
     fn default() -> Self {
-        SavePolicy { identity: Identity::default(), carry_up_to: 64 << 20, carry_altogether: 768 << 20 }
+        SavePolicy {
+            identity: Identity::default(),
+            files: ByPrefix::default(),
+            carry_up_to: 64 << 20,
+            carry_altogether: 768 << 20,
+            together: None,
+        }
     }
 }
 
@@ -42,12 +59,21 @@ pub enum SaveError {
         /// Descriptor number.
         fd: u32,
     },
-    /// The guest has a named pipe open, whose other end is another process.
-    Pipe {
+    /// A standard stream is a socket that the guest has changed (shut it down, set an option): that of another process would not be
+    /// so.
+    ChangedStream {
         /// Descriptor number.
         fd: u32,
-        /// Path below its preopen.
-        path: String,
+    },
+    /// A guest that is saved at the same time reads the same pipe: whose the bytes are that are on their way, nobody can tell.
+    SharedPipe {
+        /// Descriptor number.
+        fd: u32,
+    },
+    /// Who has the other end of a stream, the system does not say.
+    Obscure {
+        /// Descriptor number.
+        fd: u32,
     },
     /// The file has no name any more, and is too large to travel in the image; or it is a directory.
     Unlinked {
@@ -92,8 +118,15 @@ impl fmt::Display for SaveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SaveError::Socket { fd } => write!(f, "descriptor {fd} is a socket, which an image cannot hold"),
-            SaveError::Pipe { fd, path } => {
-                write!(f, "descriptor {fd} is the named pipe `{path}`, which an image cannot hold")
+            SaveError::ChangedStream { fd } => write!(
+                f,
+                "descriptor {fd} is a standard stream, and the program has changed the socket that it is: that of another process would not be so"
+            ),
+            SaveError::SharedPipe { fd } => {
+                write!(f, "descriptor {fd} is a pipe that another member of the group reads, too")
+            }
+            SaveError::Obscure { fd } => {
+                write!(f, "descriptor {fd} is a stream, and who has its other end can't be found out")
             }
             SaveError::Unlinked { fd, path, size } => write!(
                 f,
@@ -112,7 +145,7 @@ impl fmt::Display for SaveError {
             SaveError::TooLarge { size } => {
                 write!(
                     f,
-                    "the files without a name that would be carried in the image are too large altogether ({size} bytes)"
+                    "the files that would be carried in the image are too large altogether ({size} bytes)"
                 )
             }
             SaveError::Io { fd, what, source } => write!(f, "descriptor {fd}: {what}: {source}"),
@@ -141,12 +174,24 @@ impl WasiCtx {
         self.save_with(&SavePolicy::default())
     }
 
-    /// Saves everything that WASI adds to an instance.
+    /// Saves everything that WASI adds to an instance, the content of files that travel among it.
     ///
     /// # Errors
     /// [`SaveError`], which names the descriptor and file that cannot be saved.
     pub fn save_with(&self, policy: &SavePolicy) -> Result<Vec<u8>, SaveError> {
-        let record = Record::save(self, policy)?;
+        self.encode(policy, None)
+    }
+
+    /// The same, with the content of files beside what this gives: for [`Self::restore_beside`].
+    ///
+    /// # Errors
+    /// [`SaveError`], which names the descriptor and file that cannot be saved.
+    pub fn save_beside(&self, policy: &SavePolicy, beside: &mut Beside) -> Result<Vec<u8>, SaveError> {
+        self.encode(policy, Some(beside))
+    }
+
+    fn encode(&self, policy: &SavePolicy, beside: Option<&mut Beside>) -> Result<Vec<u8>, SaveError> {
+        let record = Record::save(self, policy, beside)?;
         let bytes = record.encode().map_err(SaveError::Encode)?;
         match bytes.len() {
             size if size > LARGEST => Err(SaveError::TooLarge { size: size as u64 }),

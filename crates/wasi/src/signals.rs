@@ -4,7 +4,7 @@
 //! default action ends the process. What the guest does must not end its host; and how the host handles signals is
 //! its own affair. So the signal is blocked for the length of the call, and taken back if it came.
 
-use crate::table::{Descriptor, Handle};
+use crate::table::Descriptor;
 use rustix::process::{Resource, getrlimit};
 use std::ffi::c_int;
 
@@ -12,7 +12,7 @@ use std::ffi::c_int;
 ///
 /// The process's own standard streams are left as they are: a program ends when nobody reads what it prints.
 pub(crate) fn without_sigpipe<T>(descriptor: &Descriptor, write: impl FnOnce() -> T) -> T {
-    if matches!(descriptor.handle, Handle::Process(_)) {
+    if descriptor.is_process_stream() {
         return write();
     }
     let _quiet = Quiet::new(libc::SIGPIPE);
@@ -21,10 +21,17 @@ pub(crate) fn without_sigpipe<T>(descriptor: &Descriptor, write: impl FnOnce() -
 
 /// Runs `write`, which may make a regular file longer.
 pub(crate) fn without_sigxfsz<T>(descriptor: &Descriptor, write: impl FnOnce() -> T) -> T {
-    if matches!(descriptor.handle, Handle::Process(_)) || getrlimit(Resource::Fsize).current.is_none() {
+    let of_host = !descriptor.is_process_stream() && descriptor.fd().is_ok();
+    if !of_host || getrlimit(Resource::Fsize).current.is_none() {
         return write();
     }
     let _quiet = Quiet::new(libc::SIGXFSZ);
+    write()
+}
+
+/// Runs `write`, which may make a regular file longer, whosever that is: beyond the limit on its size, that fails.
+pub fn without_file_size_signal<T>(write: impl FnOnce() -> T) -> T {
+    let _quiet = getrlimit(Resource::Fsize).current.map(|_| Quiet::new(libc::SIGXFSZ));
     write()
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Stop;
 use crate::builder::InitError;
-use crate::errno::Errno;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use wayfarer_files::Errno;
 use wayfarer_guest::GuestMemory;
 
 /// Size of an `addr` in guest memory, bytes: a kind (0: IPv4, 1: IPv6), the address, the port.
@@ -43,6 +43,11 @@ pub(crate) fn read(memory: &GuestMemory<'_>, addr: u64) -> Result<SocketAddr, St
     let ip = read_ip(memory, addr)?;
     let port = memory.read_u16(addr + if ip.is_ipv4() { 8 } else { 20 })?;
     Ok(SocketAddr::new(ip, port))
+}
+
+/// An `addr` as text, if it is one.
+pub fn text_of(memory: &GuestMemory<'_>, addr: u64) -> Option<String> {
+    Some(read(memory, addr).ok()?.to_string())
 }
 
 /// Writes an `addr`.

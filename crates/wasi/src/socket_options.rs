@@ -3,7 +3,6 @@
 //! Booleans are one byte in guest memory, time-outs are in microseconds, lingering and keep-alive times in
 //! seconds.
 
-use crate::errno::Errno;
 use crate::socket_address::read_ip;
 use crate::table::Descriptor;
 use crate::{Call, Ended, Stop};
@@ -11,19 +10,19 @@ use rustix::net::sockopt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use wayfarer_files::Errno;
 
 /// Options that are on or off.
 macro_rules! switches {
     ($($get:ident $set:ident $read:path, $write:path;)*) => {$(
         pub(crate) fn $get(call: &Call<'_>) -> Ended {
             let socket = call.socket(0, 0)?;
-            call.memory.write_u8(call.ptr(1), $read(&socket.handle)?.into())?;
+            call.memory.write_u8(call.ptr(1), $read(socket.fd()?)?.into())?;
             Ok(())
         }
 
         pub(crate) fn $set(call: &Call<'_>) -> Ended {
-            let socket = call.socket(0, 0)?;
-            Ok($write(&socket.handle, call.u32(1) != 0)?)
+            call.change(0, |socket| Ok($write(socket.fd()?, call.u32(1) != 0)?))
         }
     )*};
 }
@@ -40,15 +39,16 @@ switches! {
 /// What the guest has set; [`sock_bind`](crate::sockets::sock_bind) sets it too, unasked.
 pub(crate) fn sock_get_reuse_addr(call: &Call<'_>) -> Ended {
     let socket = call.socket(0, 0)?;
-    let set = sockopt::socket_reuseaddr(&socket.handle)? && !socket.reuses_addr.load(Relaxed);
+    let set = sockopt::socket_reuseaddr(socket.fd()?)? && !socket.reuses_addr.load(Relaxed);
     call.memory.write_u8(call.ptr(1), set.into())?;
     Ok(())
 }
 
 pub(crate) fn sock_set_reuse_addr(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
-    socket.reuses_addr.store(false, Relaxed);
-    Ok(sockopt::set_socket_reuseaddr(&socket.handle, call.u32(1) != 0)?)
+    call.change(0, |socket| {
+        socket.reuses_addr.store(false, Relaxed);
+        Ok(sockopt::set_socket_reuseaddr(socket.fd()?, call.u32(1) != 0)?)
+    })
 }
 
 /// Options that are numbers: as the guest has them, and as the host does.
@@ -62,32 +62,31 @@ macro_rules! numbers {
         }
 
         pub(crate) fn $set(call: &Call<'_>) -> Ended {
-            let socket = call.socket(0, 0)?;
             let write: fn(&Descriptor, u32) -> rustix::io::Result<()> = $write;
-            Ok(write(&socket, call.u32(1))?)
+            call.change(0, |socket| Ok(write(socket, call.u32(1))?))
         }
     )*};
 }
 
 numbers! {
     sock_get_recv_buf_size sock_set_recv_buf_size write_u32,
-        |s| Ok(sockopt::socket_recv_buffer_size(&s.handle)? as u32),
-        |s, size| sockopt::set_socket_recv_buffer_size(&s.handle, size as usize);
+        |s| Ok(sockopt::socket_recv_buffer_size(s.fd()?)? as u32),
+        |s, size| sockopt::set_socket_recv_buffer_size(s.fd()?, size as usize);
     sock_get_send_buf_size sock_set_send_buf_size write_u32,
-        |s| Ok(sockopt::socket_send_buffer_size(&s.handle)? as u32),
-        |s, size| sockopt::set_socket_send_buffer_size(&s.handle, size as usize);
+        |s| Ok(sockopt::socket_send_buffer_size(s.fd()?)? as u32),
+        |s, size| sockopt::set_socket_send_buffer_size(s.fd()?, size as usize);
     sock_get_tcp_keep_idle sock_set_tcp_keep_idle write_u32,
-        |s| Ok(sockopt::tcp_keepidle(&s.handle)?.as_secs() as u32),
-        |s, seconds| sockopt::set_tcp_keepidle(&s.handle, Duration::from_secs(seconds.into()));
+        |s| Ok(sockopt::tcp_keepidle(s.fd()?)?.as_secs() as u32),
+        |s, seconds| sockopt::set_tcp_keepidle(s.fd()?, Duration::from_secs(seconds.into()));
     sock_get_tcp_keep_intvl sock_set_tcp_keep_intvl write_u32,
-        |s| Ok(sockopt::tcp_keepintvl(&s.handle)?.as_secs() as u32),
-        |s, seconds| sockopt::set_tcp_keepintvl(&s.handle, Duration::from_secs(seconds.into()));
+        |s| Ok(sockopt::tcp_keepintvl(s.fd()?)?.as_secs() as u32),
+        |s, seconds| sockopt::set_tcp_keepintvl(s.fd()?, Duration::from_secs(seconds.into()));
     sock_get_ip_ttl sock_set_ip_ttl write_u8,
-        |s| Ok(sockopt::ip_ttl(&s.handle)? as u8),
-        |s, ttl| sockopt::set_ip_ttl(&s.handle, ttl & 0xff);
+        |s| Ok(sockopt::ip_ttl(s.fd()?)? as u8),
+        |s, ttl| sockopt::set_ip_ttl(s.fd()?, ttl & 0xff);
     sock_get_ip_multicast_ttl sock_set_ip_multicast_ttl write_u8,
-        |s| Ok(sockopt::ip_multicast_ttl(&s.handle)? as u8),
-        |s, ttl| sockopt::set_ip_multicast_ttl(&s.handle, ttl & 0xff);
+        |s| Ok(sockopt::ip_multicast_ttl(s.fd()?)? as u8),
+        |s, ttl| sockopt::set_ip_multicast_ttl(s.fd()?, ttl & 0xff);
     sock_get_tcp_fastopen_connect sock_set_tcp_fastopen_connect write_u8,
         |s| Ok(u8::from(tcp_option(s, libc::TCP_FASTOPEN_CONNECT)? != 0)),
         |s, on| set_tcp_option(s, libc::TCP_FASTOPEN_CONNECT, i32::from(on != 0));
@@ -120,16 +119,15 @@ fn last_error() -> rustix::io::Errno {
 pub(crate) fn sock_get_linger(call: &Call<'_>) -> Ended {
     let socket = call.socket(0, 0)?;
     let (enabled, seconds) = (call.out(1, 1)?, call.out(2, 4)?);
-    let linger = sockopt::socket_linger(&socket.handle)?;
+    let linger = sockopt::socket_linger(socket.fd()?)?;
     call.memory.write_u8(enabled, linger.is_some().into())?;
     call.memory.write_u32(seconds, linger.map_or(0, |time| time.as_secs() as u32))?;
     Ok(())
 }
 
 pub(crate) fn sock_set_linger(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
     let linger = (call.u32(1) != 0).then(|| Duration::from_secs(call.u32(2).into()));
-    Ok(sockopt::set_socket_linger(&socket.handle, linger)?)
+    call.change(0, |socket| Ok(sockopt::set_socket_linger(socket.fd()?, linger)?))
 }
 
 /// Time-outs are ours, not the kernel's: our sockets never block there (see `io`).
@@ -141,9 +139,10 @@ pub(crate) fn sock_get_recv_timeout(call: &Call<'_>) -> Ended {
 }
 
 pub(crate) fn sock_set_recv_timeout(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
-    socket.mode().receive_timeout = timeout(call.u64(1));
-    Ok(())
+    call.change(0, |socket| {
+        socket.mode().receive_timeout = timeout(call.u64(1));
+        Ok(())
+    })
 }
 
 pub(crate) fn sock_get_send_timeout(call: &Call<'_>) -> Ended {
@@ -154,9 +153,10 @@ pub(crate) fn sock_get_send_timeout(call: &Call<'_>) -> Ended {
 }
 
 pub(crate) fn sock_set_send_timeout(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
-    socket.mode().send_timeout = timeout(call.u64(1));
-    Ok(())
+    call.change(0, |socket| {
+        socket.mode().send_timeout = timeout(call.u64(1));
+        Ok(())
+    })
 }
 
 /// 0 is no time-out, as in socket(7).
@@ -171,41 +171,44 @@ fn micros(timeout: Option<Duration>) -> u64 {
 pub(crate) fn sock_get_ip_multicast_loop(call: &Call<'_>) -> Ended {
     let socket = call.socket(0, 0)?;
     let enabled = if call.u32(1) != 0 {
-        sockopt::ipv6_multicast_loop(&socket.handle)?
+        sockopt::ipv6_multicast_loop(socket.fd()?)?
     } else {
-        sockopt::ip_multicast_loop(&socket.handle)?
+        sockopt::ip_multicast_loop(socket.fd()?)?
     };
     call.memory.write_u8(call.ptr(2), enabled.into())?;
     Ok(())
 }
 
 pub(crate) fn sock_set_ip_multicast_loop(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
     let enabled = call.u32(2) != 0;
-    if call.u32(1) != 0 {
-        sockopt::set_ipv6_multicast_loop(&socket.handle, enabled)?;
-    } else {
-        sockopt::set_ip_multicast_loop(&socket.handle, enabled)?;
-    }
-    Ok(())
+    call.change(0, |socket| {
+        if call.u32(1) != 0 {
+            sockopt::set_ipv6_multicast_loop(socket.fd()?, enabled)?;
+        } else {
+            sockopt::set_ip_multicast_loop(socket.fd()?, enabled)?;
+        }
+        Ok(())
+    })
 }
 
 pub(crate) fn sock_set_ip_add_membership(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
-    match group(call)? {
-        Group::V4(group, interface) => sockopt::set_ip_add_membership(&socket.handle, &group, &interface)?,
-        Group::V6(group, index) => sockopt::set_ipv6_add_membership(&socket.handle, &group, index)?,
-    }
-    Ok(())
+    call.change(0, |socket| {
+        match group(call)? {
+            Group::V4(group, interface) => sockopt::set_ip_add_membership(socket.fd()?, &group, &interface)?,
+            Group::V6(group, index) => sockopt::set_ipv6_add_membership(socket.fd()?, &group, index)?,
+        }
+        Ok(())
+    })
 }
 
 pub(crate) fn sock_set_ip_drop_membership(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
-    match group(call)? {
-        Group::V4(group, interface) => sockopt::set_ip_drop_membership(&socket.handle, &group, &interface)?,
-        Group::V6(group, index) => sockopt::set_ipv6_drop_membership(&socket.handle, &group, index)?,
-    }
-    Ok(())
+    call.change(0, |socket| {
+        match group(call)? {
+            Group::V4(group, interface) => sockopt::set_ip_drop_membership(socket.fd()?, &group, &interface)?,
+            Group::V6(group, index) => sockopt::set_ipv6_drop_membership(socket.fd()?, &group, index)?,
+        }
+        Ok(())
+    })
 }
 
 /// A multicast group and the interface it is joined on: an address for IPv4, an index for IPv6.

@@ -3,10 +3,9 @@
 //! Sockets of the guest never block in the kernel: a wait is a poll that the runtime can interrupt.
 
 use crate::abi::{FileType, fdflags, rights};
-use crate::errno::Errno;
 use crate::interrupted::Progress;
 use crate::socket_address::{ADDR_SIZE, from_kernel, read, to_kernel, write};
-use crate::table::{Descriptor, Handle, Origin};
+use crate::table::{Descriptor, HostHandle, Origin, lock};
 use crate::{Call, Ended, Stop, io};
 use rustix::event::PollFlags;
 use rustix::net::{
@@ -18,6 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use wayfarer_files::Errno;
 
 /// `riflags`.
 const RECV_PEEK: u32 = 1;
@@ -55,6 +55,24 @@ impl Call<'_> {
         Ok(descriptor)
     }
 
+    /// Does something to the socket that the first parameter numbers, if it has the rights in `base`, after which another process's
+    /// would not be as it is.
+    ///
+    /// # Errors
+    /// As [`Self::socket`]; and what is done may fail, and then has done nothing.
+    pub(crate) fn change(&self, base: u64, how: impl FnOnce(&Descriptor) -> Ended) -> Ended {
+        let socket = self.socket(0, base)?;
+        how(&socket)?;
+        if matches!(socket.origin, Origin::Stdio(_)) {
+            let id = socket.open().stat()?.id();
+            let mut changed = lock(&self.ctx.changed_streams);
+            if !changed.contains(&id) {
+                changed.push(id);
+            }
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// `ACCES` unless the host's address pool holds `ip`.
     fn allowed(&self, ip: IpAddr) -> Result<(), Errno> {
@@ -65,7 +83,7 @@ impl Call<'_> {
 
 /// A descriptor for a socket of the guest's own, in `O_NONBLOCK` mode.
 fn own(socket: OwnedFd, flags: u16) -> Result<Descriptor, Stop> {
-    let descriptor = Descriptor::inspect(Handle::Owned(socket.into()), Origin::Socket)?;
+    let descriptor = Descriptor::inspect(HostHandle::Owned(socket.into()), Origin::Socket)?;
     descriptor.mode().flags = flags;
     Ok(descriptor)
 }
@@ -77,12 +95,12 @@ pub(crate) fn sock_accept(call: &Call<'_>) -> Ended {
         _ => return Err(Errno::Inval.into()),
     };
     let result = call.out(2, 4)?;
-    if !matches!(listener.handle, Handle::Owned(_)) {
+    if !listener.is_own() {
         // The host's own listener may be in blocking mode.
         listener.must_poll.store(true, Ordering::Relaxed);
     }
     let socket = io::when_ready(call, &listener, PollFlags::IN, || {
-        Ok(acceptfrom_with(&listener.handle, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?.0)
+        Ok(acceptfrom_with(listener.fd()?, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?.0)
     })?;
     let descriptor = own(socket, flags)?;
     let fd = call.ctx.table().insert(descriptor)?;
@@ -103,7 +121,7 @@ pub(crate) fn sock_recv_from(call: &Call<'_>) -> Ended {
     let (bytes, _, sender) = receive(call)?;
     // A connected stream socket names no sender: it is the peer.
     let sender = sender.or_else(|| {
-        let peer = getpeername(&call.socket(0, 0).ok()?.handle).ok()??;
+        let peer = getpeername(call.socket(0, 0).ok()?.fd().ok()?).ok()??;
         SocketAddr::try_from(peer).ok()
     });
     if let Some(sender) = sender {
@@ -169,14 +187,15 @@ fn send(call: &Call<'_>, to: &mut [u8], result: u64) -> Ended {
 }
 
 pub(crate) fn sock_shutdown(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, rights::SOCK_SHUTDOWN)?;
-    let how = match call.u32(1) {
-        SHUT_RD => Shutdown::Read,
-        SHUT_WR => Shutdown::Write,
-        both if both == SHUT_RD | SHUT_WR => Shutdown::Both,
-        _ => return Err(Errno::Inval.into()),
-    };
-    Ok(shutdown(&socket.handle, how)?)
+    call.change(rights::SOCK_SHUTDOWN, |socket| {
+        let how = match call.u32(1) {
+            SHUT_RD => Shutdown::Read,
+            SHUT_WR => Shutdown::Write,
+            both if both == SHUT_RD | SHUT_WR => Shutdown::Both,
+            _ => return Err(Errno::Inval.into()),
+        };
+        Ok(shutdown(socket.fd()?, how)?)
+    })
 }
 
 /// As in WAMR: `fd_close` is what closes a socket.
@@ -206,30 +225,35 @@ pub(crate) fn sock_open(call: &Call<'_>) -> Ended {
 }
 
 pub(crate) fn sock_bind(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
+    call.change(0, |socket| bind_to(call, socket))
+}
+
+fn bind_to(call: &Call<'_>, socket: &Descriptor) -> Ended {
     let addr = read(call.memory, call.ptr(1))?;
     call.allowed(addr.ip())?;
     // A server that is started again finds the port free, although connections of the one before linger. WAMR's bind
     // has all connections reset instead (`SO_LINGER` of 0), which loses what is on its way.
-    if socket.filetype == FileType::SocketStream && !sockopt::socket_reuseaddr(&socket.handle)? {
-        sockopt::set_socket_reuseaddr(&socket.handle, true)?;
+    if socket.filetype == FileType::SocketStream && !sockopt::socket_reuseaddr(socket.fd()?)? {
+        sockopt::set_socket_reuseaddr(socket.fd()?, true)?;
         socket.reuses_addr.store(true, Ordering::Relaxed);
     }
-    Ok(bind(&socket.handle, &addr)?)
+    Ok(bind(socket.fd()?, &addr)?)
 }
 
 pub(crate) fn sock_listen(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
-    Ok(listen(&socket.handle, i32::try_from(call.u32(1)).unwrap_or(i32::MAX))?)
+    call.change(0, |socket| Ok(listen(socket.fd()?, i32::try_from(call.u32(1)).unwrap_or(i32::MAX))?))
 }
 
 pub(crate) fn sock_connect(call: &Call<'_>) -> Ended {
-    let socket = call.socket(0, 0)?;
+    call.change(0, |socket| connect_to(call, socket))
+}
+
+fn connect_to(call: &Call<'_>, socket: &Descriptor) -> Ended {
     let addr = read(call.memory, call.ptr(1))?;
     call.allowed(addr.ip())?;
     use rustix::io::Errno as Host;
     loop {
-        match connect(&socket.handle, &addr) {
+        match connect(socket.fd()?, &addr) {
             Ok(()) => return Ok(()),
             Err(Host::INPROGRESS | Host::ALREADY) if !socket.nonblocking() => {}
             // Connected since this call began to.
@@ -237,7 +261,7 @@ pub(crate) fn sock_connect(call: &Call<'_>) -> Ended {
             Err(errno) => return Err(errno.into()),
         }
         call.note(Progress { connecting: true, ..call.progress() });
-        match io::wait(call, &socket, PollFlags::OUT) {
+        match io::wait(call, socket, PollFlags::OUT) {
             // What the kernel says when the time is up: it goes on connecting.
             Err(Stop::Errno(Errno::Again)) => return Err(Errno::InProgress.into()),
             waited => waited?,
@@ -248,14 +272,14 @@ pub(crate) fn sock_connect(call: &Call<'_>) -> Ended {
 pub(crate) fn sock_addr_local(call: &Call<'_>) -> Ended {
     let socket = call.socket(0, 0)?;
     let result = call.out(1, ADDR_SIZE)?;
-    let addr = getsockname(&socket.handle)?;
+    let addr = getsockname(socket.fd()?)?;
     write(call.memory, result, ip_address(addr)?)
 }
 
 pub(crate) fn sock_addr_remote(call: &Call<'_>) -> Ended {
     let socket = call.socket(0, 0)?;
     let result = call.out(1, ADDR_SIZE)?;
-    let addr = getpeername(&socket.handle)?.ok_or(Errno::NotConn)?;
+    let addr = getpeername(socket.fd()?)?.ok_or(Errno::NotConn)?;
     write(call.memory, result, ip_address(addr)?)
 }
 

@@ -8,12 +8,14 @@
 //! read before is no problem: a host that is started again reads it again.
 
 use crate::ctx::WasiCtx;
-use crate::resources::{StreamFile, modified, same_time};
+use crate::resources::{StreamFile, same_time};
 use crate::table::lock;
-use rustix::fs::{AtFlags, Stat, StatxFlags, fstat, statx, tell};
+use rustix::fs::{AtFlags, StatxFlags, fstat, statx, tell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::fd::AsFd;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, MutexGuard};
+use wayfarer_files::Stat;
 
 /// Device, inode, and when that was made (seconds and nanoseconds): inodes are used again. Where the file system does
 /// not say when, it does not count.
@@ -36,6 +38,21 @@ struct ByGuests {
 }
 
 static BY_GUESTS: LazyLock<Mutex<HashMap<FileId, ByGuests>>> = LazyLock::new(Mutex::default);
+
+thread_local! {
+    static HELD: RefCell<Option<MutexGuard<'static, HashMap<FileId, ByGuests>>>> = const { RefCell::new(None) };
+}
+
+/// This thread is about to fork: no other thread is to be in the middle of what all guests' streams share, which a child would
+/// wait for in vain. To be followed by [`after_fork`] in both processes.
+pub fn before_fork() {
+    HELD.set(Some(lock(&BY_GUESTS)));
+}
+
+/// It has, and this is the parent or the child. Async-signal-safe.
+pub fn after_fork() {
+    HELD.set(None);
+}
 
 fn by_guests(file: FileId) -> ByGuests {
     lock(&BY_GUESTS).get(&file).copied().unwrap_or_default()
@@ -176,11 +193,11 @@ impl StreamUse {
             return Err(Shared);
         }
         let read = self.read && !shared || others.left_at == Some(position);
-        Ok((read || wrote).then(|| StreamFile {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: stat.st_size as u64,
-            modified: modified(stat),
+        Ok((read || wrote).then_some(StreamFile {
+            device: stat.device,
+            inode: stat.inode,
+            size: stat.size,
+            modified: stat.modified,
             offset: position,
             read,
             wrote,
@@ -194,9 +211,9 @@ impl StreamFile {
     ///
     /// What was written is never written over: a file that has changed since is appended to.
     pub(crate) fn position(&self, now: &Stat) -> Option<u64> {
-        let size = now.st_size as u64;
-        let same_time = same_time(modified(now), self.modified);
-        let same_file = (now.st_dev, now.st_ino) == (self.device, self.inode);
+        let size = now.size;
+        let same_time = same_time(now.modified, self.modified);
+        let same_file = now.id() == (self.device, self.inode);
         let known = same_file || size == self.size && same_time;
         if !known || size < self.offset {
             return None;
@@ -219,9 +236,13 @@ mod tests {
         file
     }
 
+    fn stat(file: &File) -> Stat {
+        wayfarer_files::linux::stat_of(&fstat(file).unwrap())
+    }
+
     fn saved(stream: &StreamUse, file: &mut File) -> Result<Option<StreamFile>, Shared> {
         let position = file.stream_position().unwrap();
-        stream.save(&*file, &fstat(&*file).unwrap(), position)
+        stream.save(&*file, &stat(file), position)
     }
 
     fn read(stream: &mut StreamUse, file: &mut File, bytes: usize) {
@@ -302,7 +323,7 @@ mod tests {
         file.write_all(b"guest\n").unwrap();
         stream.after_write(&file, false);
         let image = saved(&stream, &mut file).unwrap().unwrap();
-        let position = |file: &File| image.position(&fstat(file).unwrap());
+        let position = |file: &File| image.position(&stat(file));
         assert_eq!(position(&file), Some(12));
         file.write_all(b"other\n").unwrap();
         assert_eq!(position(&file), Some(18), "appended to");
@@ -319,10 +340,10 @@ mod tests {
         let mut stream = StreamUse::default();
         stream.after_write(&file, false);
         let image = saved(&stream, &mut file).unwrap().unwrap();
-        assert_eq!(image.position(&fstat(&file).unwrap()), Some(2));
-        let later = fstat(&file).unwrap();
+        assert_eq!(image.position(&stat(&file)), Some(2));
+        let later = stat(&file);
         file.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(5)).unwrap();
         assert_eq!(image.position(&later), Some(2));
-        assert_eq!(image.position(&fstat(&file).unwrap()), Some(10), "changed in place");
+        assert_eq!(image.position(&stat(&file)), Some(10), "changed in place");
     }
 }

@@ -3,52 +3,51 @@
 
 use crate::Stop;
 use crate::abi::{FileType, fdflags, rights};
+use crate::channels::Ahead;
 use crate::dir::Listing;
-use crate::errno::Errno;
+use crate::path_open::PathOpen;
 use crate::streams::StreamUse;
-use rustix::fs::{FileType as HostType, OFlags, Stat, fcntl_getfl, fstat};
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::net::SocketType;
-use std::fs::File;
+use std::fs::File as StdFile;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use wayfarer_files::linux::{HostFile, LinuxDirectory, stat_of};
+use wayfarer_files::{Directory, Errno, File, Kind, Open};
 
-/// The kernel's end of a descriptor.
+/// A descriptor of the kernel's.
 #[derive(Debug)]
-pub(crate) enum Handle {
+pub(crate) enum HostHandle {
     /// Opened by us: closed with the last user.
-    Owned(File),
+    Owned(StdFile),
     /// The process's own standard stream: left open.
     Process(BorrowedFd<'static>),
-    /// A preopened directory, which the context holds too.
-    Shared(Arc<File>),
     /// Another descriptor that the host gave for a standard stream: left open.
-    Stream(Arc<ManuallyDrop<File>>),
+    Stream(Arc<ManuallyDrop<StdFile>>),
 }
 
-impl AsFd for Handle {
+impl AsFd for HostHandle {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Handle::Owned(file) => file.as_fd(),
-            Handle::Process(fd) => *fd,
-            Handle::Shared(file) => file.as_fd(),
-            Handle::Stream(file) => file.as_fd(),
+            HostHandle::Owned(file) => file.as_fd(),
+            HostHandle::Process(fd) => *fd,
+            HostHandle::Stream(file) => file.as_fd(),
         }
     }
 }
 
-impl Handle {
-    /// As a `File`, which path resolution wants; only directories are asked, and those are never borrowed.
-    fn file(&self) -> Option<&File> {
-        match self {
-            Handle::Owned(file) => Some(file),
-            Handle::Shared(file) => Some(file),
-            Handle::Stream(file) => Some(file),
-            Handle::Process(_) => None,
-        }
-    }
+/// What a descriptor refers to.
+#[derive(Debug)]
+pub(crate) enum Handle {
+    /// A standard stream, a socket, a pipe or a device: the host's, whatever the guest's file system is.
+    Host(HostFile<HostHandle>),
+    /// A regular file of the guest's file system.
+    File(Box<dyn File>),
+    /// A directory of it. The context holds those that are preopened, too.
+    Directory(Arc<dyn Directory>),
 }
 
 /// How a descriptor came to be.
@@ -66,7 +65,17 @@ pub(crate) enum Origin {
     Socket,
 }
 
-/// What `path_open` was asked for.
+impl Origin {
+    /// What `path_open` opened, whether it has a name still or not.
+    pub(crate) fn opened(&self) -> Option<&Opened> {
+        match self {
+            Origin::Path(opened) | Origin::Carried(opened) => Some(opened),
+            _ => None,
+        }
+    }
+}
+
+/// What `path_open` opened, and how that is found again.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     /// Index of the preopen that the path starts from.
@@ -75,6 +84,8 @@ pub(crate) struct Opened {
     pub(crate) path: Vec<u8>,
     /// Whether a link in the last component was followed.
     pub(crate) follow: bool,
+    /// What it was asked for; empty if that comes from an image that does not say.
+    pub(crate) asked: OnceLock<Box<PathOpen>>,
 }
 
 /// The changing part of a descriptor.
@@ -115,6 +126,8 @@ pub(crate) struct Descriptor {
     pub(crate) reuses_addr: AtomicBool,
     /// For a standard stream that is a regular file: what the guest did with it.
     pub(crate) stream: Mutex<StreamUse>,
+    /// What comes before what the host's descriptor gives; other descriptors may share it.
+    pub(crate) ahead: OnceLock<Arc<Ahead>>,
 }
 
 impl Descriptor {
@@ -129,36 +142,94 @@ impl Descriptor {
             is_socket: false,
             reuses_addr: AtomicBool::new(false),
             stream: Mutex::default(),
+            ahead: OnceLock::new(),
         }
     }
 
-    /// A descriptor with all rights that its kind can have, less what the access mode of `handle` rules out.
+    /// A descriptor of the host's, with all rights that its kind can have, less what its access mode rules out.
     ///
     /// # Errors
     /// What `fstat` or `fcntl` say, in particular `BADF` if there is no such descriptor.
-    pub(crate) fn inspect(handle: Handle, origin: Origin) -> Result<Self, rustix::io::Errno> {
-        let (filetype, mode) = kind_and_mode(handle.as_fd())?;
-        let is_socket = host_type(&fstat(&handle)?) == HostType::Socket;
+    pub(crate) fn inspect(host: HostHandle, origin: Origin) -> Result<Self, rustix::io::Errno> {
+        let (kind, filetype, mode) = kind_and_mode(host.as_fd())?;
+        let handle = match &host {
+            // Names can be looked up in it.
+            HostHandle::Stream(file) if kind == Kind::Directory => {
+                let own = rustix::io::fcntl_dupfd_cloexec(file.as_fd(), 0)?;
+                Handle::Directory(Arc::new(LinuxDirectory::new(own.into())))
+            }
+            _ => Handle::Host(HostFile(host)),
+        };
+        let is_socket = kind == Kind::Socket;
         Ok(Descriptor { is_socket, ..Descriptor::new(handle, filetype, origin, mode) })
+    }
+
+    /// A descriptor for a preopened directory.
+    pub(crate) fn preopen(directory: Arc<dyn Directory>, index: usize) -> Self {
+        let mode = Mode::new(rights::DIRECTORY, rights::DIRECTORY_INHERITING, 0);
+        Descriptor::new(Handle::Directory(directory), FileType::Directory, Origin::Preopen(index), mode)
     }
 
     pub(crate) fn mode(&self) -> MutexGuard<'_, Mode> {
         lock(&self.mode)
     }
 
-    pub(crate) fn raw_fd(&self) -> RawFd {
-        self.handle.as_fd().as_raw_fd()
+    /// What is open, whatever it is.
+    pub(crate) fn open(&self) -> &dyn Open {
+        match &self.handle {
+            Handle::Host(host) => host,
+            Handle::File(file) => &**file,
+            Handle::Directory(directory) => &**directory,
+        }
+    }
+
+    /// What is read and written.
+    ///
+    /// # Errors
+    /// `BADF` for a directory.
+    pub(crate) fn file(&self) -> Result<&dyn File, Errno> {
+        match &self.handle {
+            Handle::Host(host) => Ok(host),
+            Handle::File(file) => Ok(&**file),
+            Handle::Directory(_) => Err(Errno::BadF),
+        }
     }
 
     /// The directory behind this descriptor.
     ///
     /// # Errors
     /// `NOTDIR`.
-    pub(crate) fn directory(&self) -> Result<&File, Errno> {
-        match (self.filetype, self.handle.file()) {
-            (FileType::Directory, Some(file)) => Ok(file),
+    pub(crate) fn directory(&self) -> Result<&dyn Directory, Errno> {
+        match &self.handle {
+            Handle::Directory(directory) => Ok(&**directory),
             _ => Err(Errno::NotDir),
         }
+    }
+
+    /// What waits and what is asked about sockets: the kernel's descriptor.
+    ///
+    /// # Errors
+    /// `BADF` if there is none.
+    pub(crate) fn fd(&self) -> rustix::io::Result<BorrowedFd<'_>> {
+        match &self.handle {
+            Handle::Host(host) => Ok(host.as_fd()),
+            _ => self.open().host().ok_or(rustix::io::Errno::BADF),
+        }
+    }
+
+    /// [`Self::fd`] as a number; -1 if there is none.
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.fd().map_or(-1, |fd| fd.as_raw_fd())
+    }
+
+    /// Whether it is of our own making: not a stream that the host shares.
+    pub(crate) fn is_own(&self) -> bool {
+        !matches!(&self.handle, Handle::Host(HostFile(HostHandle::Process(_) | HostHandle::Stream(_))))
+    }
+
+    /// Whether it is the process's own standard stream.
+    pub(crate) fn is_process_stream(&self) -> bool {
+        matches!(&self.handle, Handle::Host(HostFile(HostHandle::Process(_))))
     }
 
     /// # Errors
@@ -178,15 +249,11 @@ impl Descriptor {
     }
 }
 
-fn host_type(stat: &Stat) -> HostType {
-    HostType::from_raw_mode(stat.st_mode)
-}
-
-/// WASI kind of `fd`, the most rights it can have, and its flags.
-pub(crate) fn kind_and_mode(fd: BorrowedFd<'_>) -> Result<(FileType, Mode), rustix::io::Errno> {
-    let stat = fstat(fd)?;
-    let mut filetype = FileType::from_mode(stat.st_mode);
-    if host_type(&stat) == HostType::Socket && rustix::net::sockopt::socket_type(fd)? == SocketType::DGRAM {
+/// Kind of `fd` as the host and as WASI have it, the most rights it can have, and its flags.
+fn kind_and_mode(fd: BorrowedFd<'_>) -> Result<(Kind, FileType, Mode), rustix::io::Errno> {
+    let kind = stat_of(&fstat(fd)?).kind;
+    let mut filetype = FileType::from(kind);
+    if kind == Kind::Socket && rustix::net::sockopt::socket_type(fd)? == SocketType::DGRAM {
         filetype = FileType::SocketDgram;
     }
     let (mut base, inheriting) = match filetype {
@@ -206,7 +273,7 @@ pub(crate) fn kind_and_mode(fd: BorrowedFd<'_>) -> Result<(FileType, Mode), rust
             base &= !rights::FD_READ;
         }
     }
-    Ok((filetype, Mode::new(base, inheriting, flags_of_host(host))))
+    Ok((kind, filetype, Mode::new(base, inheriting, flags_of_host(host))))
 }
 
 /// WASI `fdflags` of the host's open flags.
@@ -310,8 +377,8 @@ mod tests {
     use super::*;
 
     fn null() -> Descriptor {
-        let file = File::open("/dev/null").unwrap();
-        Descriptor::inspect(Handle::Owned(file), Origin::Socket).unwrap()
+        let file = StdFile::open("/dev/null").unwrap();
+        Descriptor::inspect(HostHandle::Owned(file), Origin::Socket).unwrap()
     }
 
     #[test]
@@ -344,12 +411,12 @@ mod tests {
 
     #[test]
     fn rights_follow_kind_and_access_mode() {
-        let (filetype, mode) = kind_and_mode(null().handle.as_fd()).unwrap();
+        let (_, filetype, mode) = kind_and_mode(null().fd().unwrap()).unwrap();
         assert_eq!(filetype, FileType::CharacterDevice);
         assert_eq!(mode.base & rights::FD_WRITE, 0, "opened for reading only");
         assert_ne!(mode.base & rights::FD_SEEK, 0, "not a terminal");
         let (reader, writer) = std::io::pipe().unwrap();
-        assert_eq!(kind_and_mode(reader.as_fd()).unwrap().1.base & rights::FD_WRITE, 0);
-        assert_eq!(kind_and_mode(writer.as_fd()).unwrap().1.base & rights::FD_READ, 0);
+        assert_eq!(kind_and_mode(reader.as_fd()).unwrap().2.base & rights::FD_WRITE, 0);
+        assert_eq!(kind_and_mode(writer.as_fd()).unwrap().2.base & rights::FD_READ, 0);
     }
 }

@@ -7,7 +7,8 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use wayfarer_wasi::{
-    Errno, Identity, RestoreError, RestorePolicy, SaveError, SavePolicy, WasiBuilder, describe_record,
+    Errno, FileChoice, Identity, RestoreError, RestorePolicy, SaveError, SavePolicy, WasiBuilder,
+    describe_record,
 };
 
 /// A fresh context, as in a new process, with the guest's state in it.
@@ -183,7 +184,13 @@ fn a_file_that_is_gone_or_different_is_named() {
     std::fs::write(&path, "123456").unwrap();
     assert!(error(&image).unwrap().contains("it has 6 bytes, it had 5"));
     let mut anyway = Guest::in_dir(dir.path());
-    anyway.ctx.restore_with(&image, &RestorePolicy { accept_changed_files: true }).unwrap();
+    anyway
+        .ctx
+        .restore_with(
+            &image,
+            &RestorePolicy { files: FileChoice::Changed.into(), ..RestorePolicy::default() },
+        )
+        .unwrap();
     assert_eq!(anyway.read(4, 10).unwrap(), b"123456");
     std::fs::remove_file(&path).unwrap();
     let text = error(&image).unwrap();

@@ -5,6 +5,8 @@ use common::*;
 use std::os::unix::fs::MetadataExt;
 use wayfarer_wasi::{Errno, Outcome};
 
+in_each_back_end!();
+
 fn sandbox() -> (tempfile::TempDir, Guest) {
     let dir = tempfile::tempdir().unwrap();
     let guest = Guest::in_dir(dir.path());
@@ -13,7 +15,7 @@ fn sandbox() -> (tempfile::TempDir, Guest) {
 
 #[test]
 fn a_file_is_written_read_and_positioned() {
-    let (dir, mut guest) = sandbox();
+    let (_dir, mut guest) = sandbox();
     let fd = guest.open("f", CREAT, FILE, 0).unwrap();
     assert_eq!(fd, 4, "lowest free number");
     assert_eq!(guest.write(fd, b"hello world").unwrap(), 11);
@@ -29,7 +31,15 @@ fn a_file_is_written_read_and_positioned() {
     guest.close(fd).unwrap();
     assert_eq!(guest.read(fd, 1).unwrap_err(), Errno::BadF);
     assert_eq!(guest.close(fd).unwrap_err(), Errno::BadF);
-    assert_eq!(content(dir.path(), "f"), "hello world");
+    assert_eq!(guest.content("f"), "hello world");
+}
+
+#[test]
+fn files_in_memory_are_not_on_the_host_and_hops_are_taken() {
+    let (dir, mut guest) = sandbox();
+    guest.make("f", "x");
+    assert_eq!(dir.path().join("f").exists(), on_host());
+    assert_eq!(guest.hopped > 0, hops());
 }
 
 #[test]
@@ -51,7 +61,7 @@ fn several_buffers_are_gathered_and_scattered() {
 
 #[test]
 fn a_bad_buffer_traps_before_anything_is_written() {
-    let (dir, mut guest) = sandbox();
+    let (_dir, mut guest) = sandbox();
     let fd = guest.open("f", CREAT, FILE, 0).unwrap();
     let end = guest.memory.len() as u64;
     let [iovs, count] = guest.iovecs(&[(DATA, 3), (end - 1, 2)]);
@@ -60,12 +70,12 @@ fn a_bad_buffer_traps_before_anything_is_written() {
     let [iovs, count] = guest.iovecs(&[(DATA, 3)]);
     assert_eq!(guest.call("fd_write", &[fd, iovs, count, end]), trap);
     assert_eq!(guest.call("fd_write", &[fd, end, 1, RESULT]), trap);
-    assert_eq!(content(dir.path(), "f"), "");
+    assert_eq!(guest.content("f"), "");
 }
 
 #[test]
 fn positioned_reads_and_writes_leave_the_position_alone() {
-    let (dir, mut guest) = sandbox();
+    let (_dir, mut guest) = sandbox();
     let fd = guest.open("f", CREAT, FILE, 0).unwrap();
     guest.write(fd, b"0123456789").unwrap();
     guest.put(DATA, b"xy");
@@ -77,25 +87,25 @@ fn positioned_reads_and_writes_leave_the_position_alone() {
     assert_eq!((guest.u32(RESULT), guest.get(DATA, 4)), (4, &b"3xy6"[..]));
     assert_eq!(guest.tell(fd).unwrap(), 10);
     assert_eq!(guest.try_call("fd_pread", &[fd, iovs, count, 1 << 63, RESULT]).unwrap_err(), Errno::Inval);
-    assert_eq!(content(dir.path(), "f"), "0123xy6789");
+    assert_eq!(guest.content("f"), "0123xy6789");
 }
 
 #[test]
 fn append_writes_at_the_end_and_can_be_switched() {
-    let (dir, mut guest) = sandbox();
-    create(dir.path(), "f", "begin");
+    let (_dir, mut guest) = sandbox();
+    guest.make("f", "begin");
     let fd = guest.open("f", 0, FILE, APPEND).unwrap();
     assert_eq!(guest.fdstat(fd).unwrap().1, 1);
     guest.write(fd, b"+1").unwrap();
     guest.seek(fd, 0, 0).unwrap();
     guest.write(fd, b"+2").unwrap();
-    assert_eq!(content(dir.path(), "f"), "begin+1+2");
+    assert_eq!(guest.content("f"), "begin+1+2");
     guest.try_call("fd_fdstat_set_flags", &[fd, 0]).unwrap();
     guest.seek(fd, 0, 0).unwrap();
     guest.write(fd, b"B").unwrap();
     guest.try_call("fd_fdstat_set_flags", &[fd, APPEND]).unwrap();
     guest.write(fd, b"E").unwrap();
-    assert_eq!(content(dir.path(), "f"), "Begin+1+2E");
+    assert_eq!(guest.content("f"), "Begin+1+2E");
     assert_eq!(guest.try_call("fd_fdstat_set_flags", &[fd, 16]).unwrap_err(), Errno::NotSup);
     assert_eq!(guest.try_call("fd_fdstat_set_flags", &[fd, 32]).unwrap_err(), Errno::Inval);
 }
@@ -138,8 +148,8 @@ fn rights_are_checked_and_only_shrink() {
 
 #[test]
 fn a_file_opened_for_reading_only_cannot_be_written() {
-    let (dir, mut guest) = sandbox();
-    create(dir.path(), "f", "x");
+    let (_dir, mut guest) = sandbox();
+    guest.make("f", "x");
     let fd = guest.open("f", 0, READ, 0).unwrap();
     assert_eq!(guest.write(fd, b"y").unwrap_err(), Errno::NotCapable);
     let fd = guest.open("f", 0, WRITE, 0).unwrap();
@@ -157,8 +167,10 @@ fn size_times_and_allocation_change_the_file() {
     assert_eq!(guest.try_call("fd_filestat_set_size", &[fd, 1 << 63]).unwrap_err(), Errno::Inval);
     guest.try_call("fd_filestat_set_times", &[fd, 1_500_000_000, 2_000_000_007, 1 | 4]).unwrap();
     guest.try_call("fd_filestat_get", &[fd, RESULT]).unwrap();
-    let host = std::fs::metadata(dir.path().join("f")).unwrap();
-    assert_eq!((guest.u64(RESULT), guest.u64(RESULT + 8)), (host.dev(), host.ino()));
+    if on_host() {
+        let host = std::fs::metadata(dir.path().join("f")).unwrap();
+        assert_eq!((guest.u64(RESULT), guest.u64(RESULT + 8)), (host.dev(), host.ino()));
+    }
     assert_eq!((guest.get(RESULT + 16, 1)[0], guest.u64(RESULT + 24), guest.u64(RESULT + 32)), (4, 1, 200));
     assert_eq!((guest.u64(RESULT + 40), guest.u64(RESULT + 48)), (1_500_000_000, 2_000_000_007));
     assert_eq!(guest.try_call("fd_filestat_set_times", &[fd, 0, 0, 3]).unwrap_err(), Errno::Inval);
@@ -177,9 +189,9 @@ fn size_times_and_allocation_change_the_file() {
 
 #[test]
 fn renumber_replaces_the_target_and_frees_the_source() {
-    let (dir, mut guest) = sandbox();
-    create(dir.path(), "a", "A");
-    create(dir.path(), "b", "B");
+    let (_dir, mut guest) = sandbox();
+    guest.make("a", "A");
+    guest.make("b", "B");
     let (a, b) = (guest.open("a", 0, READ, 0).unwrap(), guest.open("b", 0, READ, 0).unwrap());
     guest.try_call("fd_renumber", &[a, b]).unwrap();
     assert_eq!(guest.read(b, 1).unwrap(), b"A");

@@ -2,11 +2,12 @@
 #![allow(missing_docs)]
 mod common;
 use common::*;
-use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use wayfarer_wasi::Errno;
+
+in_each_back_end!();
 
 /// A sandbox `box` beside a file `secret` that must stay out of reach.
 fn sandbox() -> (tempfile::TempDir, std::path::PathBuf, Guest) {
@@ -51,19 +52,19 @@ fn readlink(guest: &mut Guest, path: &str, size: u64) -> Result<Vec<u8>> {
 
 #[test]
 fn open_flags_do_what_they_say() {
-    let (_outer, dir, mut guest) = sandbox();
+    let (_outer, _dir, mut guest) = sandbox();
     assert_eq!(guest.open("f", 0, READ, 0).unwrap_err(), Errno::NoEnt);
     let fd = guest.open("f", CREAT | EXCL, FILE, 0).unwrap();
     guest.write(fd, b"12345").unwrap();
     assert_eq!(guest.open("f", CREAT | EXCL, FILE, 0).unwrap_err(), Errno::Exist);
     guest.open("f", CREAT, FILE, 0).unwrap();
-    assert_eq!(content(&dir, "f"), "12345");
+    assert_eq!(guest.content("f"), "12345");
     guest.open("f", TRUNC, FILE, 0).unwrap();
-    assert_eq!(content(&dir, "f"), "");
+    assert_eq!(guest.content("f"), "");
     // Creating and truncating need no right to write the descriptor.
-    std::fs::write(dir.join("f"), "more").unwrap();
+    guest.make("f", "more");
     guest.open("f", TRUNC, 0, 0).unwrap();
-    assert_eq!(content(&dir, "f"), "");
+    assert_eq!(guest.content("f"), "");
     guest.open("g", CREAT, 0, 0).unwrap();
     guest.open("h", CREAT | TRUNC, FILE, APPEND).unwrap();
     assert_eq!(guest.open("f", DIRECTORY, 0, 0).unwrap_err(), Errno::NotDir);
@@ -113,13 +114,14 @@ fn interesting_paths_resolve_as_in_posix() {
 
 #[test]
 fn nothing_leads_out_of_the_sandbox() {
-    let (outer, dir, mut guest) = sandbox();
-    guest.at("path_create_directory", 3, "d").unwrap();
+    let (outer, dir, _) = sandbox();
+    std::fs::create_dir(dir.join("d")).unwrap();
     symlink("../secret", dir.join("up")).unwrap();
     symlink(outer.path().join("secret"), dir.join("absolute")).unwrap();
     symlink("..", dir.join("parent")).unwrap();
     symlink("up", dir.join("chain")).unwrap();
     symlink("/proc/self/root", dir.join("magic")).unwrap();
+    let mut guest = Guest::in_dir(&dir);
     let absolute = outer.path().join("secret").display().to_string();
     let paths = [
         "..",
@@ -177,7 +179,11 @@ fn nothing_leads_out_of_the_sandbox() {
 
 #[test]
 fn a_directory_swapped_for_a_link_does_not_open_the_way_out() {
-    let (outer, dir, mut guest) = sandbox();
+    if !on_host() {
+        return;
+    }
+    let (outer, dir, _) = sandbox();
+    let mut guest = Guest::new(&builder_in(&dir));
     std::fs::create_dir(outer.path().join("out")).unwrap();
     create(&outer.path().join("out"), "f", "outside");
     std::fs::create_dir(dir.join("a")).unwrap();
@@ -249,13 +255,16 @@ const WITHOUT_OPENAT2: &str = "WAYFARER_TEST_WITHOUT_OPENAT2";
 #[test]
 fn all_of_this_holds_without_openat2() {
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    if !on_host() {
+        return;
+    }
     if std::env::var_os(WITHOUT_OPENAT2).is_some() {
         let opened = openat2(CWD, ".", OFlags::PATH, Mode::empty(), ResolveFlags::empty());
         assert_eq!(opened.unwrap_err(), rustix::io::Errno::NOSYS);
         return;
     }
     let mut tests = std::process::Command::new(std::env::current_exe().unwrap());
-    tests.env(WITHOUT_OPENAT2, "1");
+    tests.env(WITHOUT_OPENAT2, "1").env("WAYFARER_TEST_WASI", "linux");
     // SAFETY: between fork and exec only `prctl` is called, and nothing is allocated.
     unsafe { std::os::unix::process::CommandExt::pre_exec(&mut tests, forbid_openat2) };
     let output = tests.output().unwrap();
@@ -264,9 +273,9 @@ fn all_of_this_holds_without_openat2() {
 
 #[test]
 fn links_are_followed_only_when_asked() {
-    let (_outer, dir, mut guest) = sandbox();
-    create(&dir, "file", "content");
-    std::fs::create_dir(dir.join("dir")).unwrap();
+    let (_outer, _dir, mut guest) = sandbox();
+    guest.make("file", "content");
+    guest.mkdir("dir");
     symlink_at(&mut guest, "file", "to-file").unwrap();
     symlink_at(&mut guest, "dir", "to-dir").unwrap();
     symlink_at(&mut guest, "loop", "loop").unwrap();
@@ -281,7 +290,7 @@ fn links_are_followed_only_when_asked() {
     assert_eq!(guest.open("dangling", 0, READ, 0).unwrap_err(), Errno::NoEnt);
     assert_eq!(guest.open("dangling", CREAT | EXCL, FILE, 0).unwrap_err(), Errno::Exist);
     guest.open("dangling", CREAT, FILE, 0).unwrap();
-    assert!(dir.join("nowhere").exists());
+    stat(&mut guest, 0, "nowhere").unwrap();
     assert_eq!(stat(&mut guest, FOLLOW, "to-file").unwrap(), (4, 7));
     assert_eq!(stat(&mut guest, 0, "to-file").unwrap(), (7, 4));
     assert_eq!(stat(&mut guest, FOLLOW, "loop").unwrap_err(), Errno::Loop);
@@ -292,9 +301,9 @@ fn links_are_followed_only_when_asked() {
 
 #[test]
 fn symlinks_are_made_where_nothing_is() {
-    let (_outer, dir, mut guest) = sandbox();
-    create(&dir, "file", "");
-    std::fs::create_dir(dir.join("dir")).unwrap();
+    let (_outer, _dir, mut guest) = sandbox();
+    guest.make("file", "");
+    guest.mkdir("dir");
     assert_eq!(symlink_at(&mut guest, "t", "file").unwrap_err(), Errno::Exist);
     assert_eq!(symlink_at(&mut guest, "t", "dir").unwrap_err(), Errno::Exist);
     assert!(symlink_at(&mut guest, "t", "l/").unwrap_err().among(&[Errno::NoEnt, Errno::NotDir]));
@@ -303,20 +312,19 @@ fn symlinks_are_made_where_nothing_is() {
 
 #[test]
 fn rename_replaces_what_it_may() {
-    let (_outer, dir, mut guest) = sandbox();
-    let mkdir = |name: &str| std::fs::create_dir(dir.join(name)).unwrap();
-    mkdir("source");
+    let (_outer, _dir, mut guest) = sandbox();
+    guest.mkdir("source");
     rename(&mut guest, "source", "target").unwrap();
-    mkdir("source");
+    guest.mkdir("source");
     rename(&mut guest, "source/", "target/").unwrap();
-    mkdir("source");
-    create(&dir, "target/file", "");
+    guest.mkdir("source");
+    guest.make("target/file", "");
     assert_eq!(rename(&mut guest, "source", "target").unwrap_err(), Errno::NotEmpty);
     assert_eq!(rename(&mut guest, "source", "target/file").unwrap_err(), Errno::NotDir);
-    create(&dir, "a", "A");
-    create(&dir, "b", "B");
+    guest.make("a", "A");
+    guest.make("b", "B");
     rename(&mut guest, "a", "b").unwrap();
-    assert_eq!(content(&dir, "b"), "A");
+    assert_eq!(guest.content("b"), "A");
     assert_eq!(rename(&mut guest, "b", "source").unwrap_err(), Errno::IsDir);
     assert_eq!(rename(&mut guest, "b/", "c").unwrap_err(), Errno::NotDir);
     assert_eq!(rename(&mut guest, "no", "c").unwrap_err(), Errno::NoEnt);
@@ -325,11 +333,13 @@ fn rename_replaces_what_it_may() {
 
 #[test]
 fn hard_links_share_the_file() {
-    let (_outer, dir, mut guest) = sandbox();
-    create(&dir, "file", "x");
-    std::fs::create_dir(dir.join("sub")).unwrap();
+    let (_outer, _dir, mut guest) = sandbox();
+    guest.make("file", "x");
+    guest.mkdir("sub");
     link(&mut guest, 0, "file", "sub/link").unwrap();
-    assert_eq!(std::fs::metadata(dir.join("file")).unwrap().nlink(), 2);
+    stat(&mut guest, 0, "file").unwrap();
+    assert_eq!(guest.u64(RESULT + 24), 2, "names");
+    assert_eq!(guest.content("sub/link"), "x");
     for taken in ["file", "sub", "sub/link"] {
         assert_eq!(link(&mut guest, 0, "file", taken).unwrap_err(), Errno::Exist, "{taken}");
     }
@@ -337,17 +347,17 @@ fn hard_links_share_the_file() {
     assert_eq!(link(&mut guest, 0, "file", "l/").unwrap_err(), Errno::NoEnt);
     symlink_at(&mut guest, "nowhere", "dangling").unwrap();
     link(&mut guest, 0, "dangling", "l").unwrap();
-    assert!(std::fs::symlink_metadata(dir.join("l")).unwrap().is_symlink());
+    assert_eq!(stat(&mut guest, 0, "l").unwrap().0, 7);
     assert_eq!(link(&mut guest, 0, "file", "dangling").unwrap_err(), Errno::Exist);
     assert_eq!(link(&mut guest, FOLLOW, "dangling", "m").unwrap_err(), Errno::Inval);
 }
 
 #[test]
 fn files_and_directories_are_removed_by_their_own_functions() {
-    let (_outer, dir, mut guest) = sandbox();
-    create(&dir, "file", "");
-    std::fs::create_dir(dir.join("dir")).unwrap();
-    create(&dir, "dir/f", "");
+    let (_outer, _dir, mut guest) = sandbox();
+    guest.make("file", "");
+    guest.mkdir("dir");
+    guest.make("dir/f", "");
     assert_eq!(guest.at("path_unlink_file", 3, "dir").unwrap_err(), Errno::IsDir);
     assert_eq!(guest.at("path_unlink_file", 3, "dir/").unwrap_err(), Errno::IsDir);
     assert_eq!(guest.at("path_unlink_file", 3, "file/").unwrap_err(), Errno::NotDir);
@@ -360,13 +370,13 @@ fn files_and_directories_are_removed_by_their_own_functions() {
     guest.at("path_unlink_file", 3, "link").unwrap();
     guest.at("path_unlink_file", 3, "file").unwrap();
     assert_eq!(guest.at("path_unlink_file", 3, "file").unwrap_err(), Errno::NoEnt);
-    assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0);
+    assert_eq!(guest.readdir(3, 0, 4096).unwrap().0.len(), 2);
 }
 
 #[test]
 fn stat_and_times_by_path() {
-    let (_outer, dir, mut guest) = sandbox();
-    create(&dir, "file", "12345");
+    let (_outer, _dir, mut guest) = sandbox();
+    guest.make("file", "12345");
     symlink_at(&mut guest, "file", "link").unwrap();
     assert_eq!(stat(&mut guest, 0, "file").unwrap(), (4, 5));
     assert_eq!(stat(&mut guest, 0, ".").unwrap().0, 3);
@@ -378,13 +388,10 @@ fn stat_and_times_by_path() {
         .try_call("path_filestat_set_times", &[3, FOLLOW, at, len, 5_000_000_001, 6_000_000_002, 5])
         .unwrap();
     guest.try_call("path_filestat_set_times", &[3, 0, at, len, 0, 7_000_000_000, 4]).unwrap();
-    let (file, link) = (dir.join("file"), dir.join("link"));
-    let time = |path: &Path| {
-        let stat = std::fs::symlink_metadata(path).unwrap();
-        (stat.atime(), stat.mtime(), stat.mtime_nsec())
-    };
-    assert_eq!(time(&file), (5, 6, 2));
-    assert_eq!(time(&link).1, 7);
+    stat(&mut guest, 0, "file").unwrap();
+    assert_eq!((guest.u64(RESULT + 40), guest.u64(RESULT + 48)), (5_000_000_001, 6_000_000_002));
+    stat(&mut guest, 0, "link").unwrap();
+    assert_eq!(guest.u64(RESULT + 48), 7_000_000_000);
     let [at, len] = guest.path_at(PATH, "file");
     assert_eq!(
         guest.try_call("path_filestat_set_times", &[3, 0, at, len, 0, 0, 12]).unwrap_err(),
@@ -394,8 +401,8 @@ fn stat_and_times_by_path() {
 
 #[test]
 fn every_path_function_needs_its_right() {
-    let (_outer, dir, mut guest) = sandbox();
-    create(&dir, "file", "");
+    let (_outer, _dir, mut guest) = sandbox();
+    guest.make("file", "");
     let bare = guest.open(".", DIRECTORY, 0, 0).unwrap();
     for name in ["path_create_directory", "path_remove_directory", "path_unlink_file"] {
         assert_eq!(guest.at(name, bare, "file").unwrap_err(), Errno::NotCapable, "{name}");
@@ -421,9 +428,10 @@ fn every_path_function_needs_its_right() {
 #[test]
 fn names_are_bytes() {
     use std::os::unix::ffi::OsStrExt;
-    let (_outer, dir, mut guest) = sandbox();
+    let (_outer, dir, _) = sandbox();
     let name = [b'n', 0xff, 0xe4];
     std::fs::write(dir.join(std::ffi::OsStr::from_bytes(&name)), "odd").unwrap();
+    let mut guest = Guest::in_dir(&dir);
     let [at, len] = guest.path_at(PATH, name);
     guest.try_call("path_filestat_get", &[3, 0, at, len, RESULT]).unwrap();
     assert_eq!(guest.u64(RESULT + 32), 3);

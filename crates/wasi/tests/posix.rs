@@ -8,6 +8,8 @@ use std::fs::File;
 use std::path::Path;
 use wayfarer_wasi::Errno;
 
+in_each_back_end!();
+
 const NAMES: [&str; 22] = [
     "f",
     "f/",
@@ -35,7 +37,7 @@ const NAMES: [&str; 22] = [
 
 /// A folder with a file, directories, links to both, and one that leads nowhere.
 fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = fast_dir();
     create(dir.path(), "f", "file");
     for name in ["d", "e", "full"] {
         std::fs::create_dir(dir.path().join(name)).unwrap();
@@ -69,6 +71,38 @@ fn tree(dir: &Path) -> BTreeMap<String, String> {
     all
 }
 
+/// The same, as a guest sees it.
+fn seen_by(guest: &mut Guest) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let mut left = vec![String::new()];
+    while let Some(at) = left.pop() {
+        let path = if at.is_empty() { "." } else { &at };
+        let fd = guest.open(path, DIRECTORY, DIR, 0).unwrap();
+        let (names, end) = guest.readdir(fd, 0, 1 << 16).unwrap();
+        assert!(end);
+        guest.close(fd).unwrap();
+        for (name, _) in &names[2..] {
+            let path = if at.is_empty() { name.clone() } else { format!("{at}/{name}") };
+            let [name, len] = guest.path_at(PATH, &path);
+            guest.try_call("path_filestat_get", &[3, 0, name, len, RESULT]).unwrap();
+            let what = match guest.get(RESULT + 16, 1)[0] {
+                7 => {
+                    guest.try_call("path_readlink", &[3, name, len, DATA, 100, RESULT]).unwrap();
+                    let target = guest.get(DATA, guest.u32(RESULT) as usize);
+                    format!("-> {}", String::from_utf8_lossy(target))
+                }
+                3 => {
+                    left.push(path.clone());
+                    "directory".into()
+                }
+                _ => guest.content(&path),
+            };
+            all.insert(path, what);
+        }
+    }
+    all
+}
+
 /// Does the same to two folders, by the guest's functions and by the kernel's, and says how the results differ. With
 /// `two_faults`, which of them the error is for does not matter.
 fn compare(
@@ -78,9 +112,11 @@ fn compare(
     kernels: impl Fn(&File) -> rustix::io::Result<()>,
 ) -> Option<String> {
     let (one, other) = (folder(), folder());
-    let ours = ours(&mut Guest::in_dir(one.path())).map_or_else(|errno| errno.0, |()| 0);
+    let mut guest = Guest::in_dir(one.path());
+    let ours = ours(&mut guest).map_or_else(|errno| errno.0, |()| 0);
+    guest.stay();
     let kernels = kernels(&File::open(other.path()).unwrap()).map_or_else(|e| Errno::from(e) as u16, |()| 0);
-    let (one, other) = (tree(one.path()), tree(other.path()));
+    let (one, other) = (seen_by(&mut guest), tree(other.path()));
     let same = ours == kernels || two_faults && ours != 0 && kernels != 0;
     (!same || one != other).then(|| format!("{what}: {ours}, not {kernels}; {one:?}, not {other:?}"))
 }

@@ -4,6 +4,8 @@ mod common;
 use common::*;
 use std::collections::BTreeSet;
 
+in_each_back_end!();
+
 #[test]
 fn every_entry_comes_once_whatever_the_size_of_the_buffer() {
     let dir = tempfile::tempdir().unwrap();
@@ -43,7 +45,7 @@ fn entries_carry_inode_and_type_and_dots_come_first() {
         let filetype = guest.get(at + 20, 1)[0];
         let expected = if name == "link" { 7 } else { 3 };
         assert_eq!(filetype, expected, "{name}");
-        if name != ".." {
+        if name != ".." && on_host() {
             use std::os::unix::fs::MetadataExt;
             let host = std::fs::symlink_metadata(dir.path().join(name)).unwrap();
             assert_eq!(guest.u64(at + 8), host.ino(), "{name}");
@@ -61,7 +63,7 @@ fn cookies_stay_valid_while_the_directory_changes() {
     let mut guest = Guest::in_dir(dir.path());
     let (all, _) = guest.readdir(3, 0, 4096).unwrap();
     for (name, _) in &all[2..7] {
-        std::fs::remove_file(dir.path().join(name)).unwrap();
+        guest.at("path_unlink_file", 3, name).unwrap();
     }
     let (rest, end) = guest.readdir(3, all[6].1, 4096).unwrap();
     assert!(end);

@@ -383,3 +383,110 @@ fn a_socket_given_as_a_stream_works_and_an_own_one_stops_a_checkpoint() {
     guest.close(fd).unwrap();
     guest.ctx.save().unwrap();
 }
+
+/// A guest whose standard input is this socket.
+fn given(socket: impl Into<OwnedFd>) -> Guest {
+    let mut builder = WasiBuilder::new();
+    builder.address_pool("127.0.0.0/8");
+    with_stdin(&mut builder, socket.into());
+    Guest::new(&builder)
+}
+
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (one, listener.accept().unwrap().0)
+}
+
+#[test]
+fn a_stream_that_is_a_socket_can_be_shut_down_as_others() {
+    let unix = || {
+        let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        (OwnedFd::from(one), Box::new(other) as Box<dyn Io>)
+    };
+    let tcp = || {
+        let (one, other) = pair();
+        (OwnedFd::from(one), Box::new(other) as Box<dyn Io>)
+    };
+    trait Io: Read + Write {}
+    impl<T: Read + Write> Io for T {}
+    for (socket, mut other) in [unix(), tcp()] {
+        let mut guest = given(socket);
+        guest.ctx.save().unwrap();
+        assert_eq!(guest.try_call("sock_shutdown", &[0, 0]).unwrap_err(), Errno::Inval);
+        assert_eq!(guest.try_call("sock_shutdown", &[0, 4]).unwrap_err(), Errno::Inval);
+        guest.ctx.save().unwrap();
+        send(&mut guest, 0, b"last").unwrap();
+        guest.try_call("sock_shutdown", &[0, 2]).unwrap();
+        let mut rest = String::new();
+        other.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "last", "and then its end");
+        assert_eq!(send(&mut guest, 0, b"x").unwrap_err(), Errno::Pipe);
+        assert_eq!(guest.write(0, b"x").unwrap_err(), Errno::Pipe);
+        other.write_all(b"still read").unwrap();
+        assert_eq!(guest.read(0, 20).unwrap(), b"still read");
+        guest.try_call("sock_shutdown", &[0, 1]).unwrap();
+        assert_eq!((guest.read(0, 20).unwrap(), recv(&mut guest, 0, 4, 0).unwrap().0), (vec![], vec![]));
+        guest.try_call("sock_shutdown", &[0, 3]).unwrap();
+        // Another process's stream would not be shut down.
+        let error = guest.ctx.save().unwrap_err().to_string();
+        assert!(error.contains("descriptor 0 is a standard stream, and the program has changed"), "{error}");
+        guest.close(0).unwrap();
+        guest.ctx.save().unwrap();
+    }
+    // What is no connection says so; what is no socket says that, though preview 1 has no other type for it.
+    let mut guest = given(std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    assert_eq!(guest.try_call("sock_addr_remote", &[0, RESULT]).unwrap_err(), Errno::NotConn);
+    let mut guest = given(UdpSocket::bind("127.0.0.1:0").unwrap());
+    assert_eq!(guest.try_call("sock_shutdown", &[0, 2]).unwrap_err(), Errno::NotConn);
+    guest.ctx.save().unwrap();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let mut guest = given(reader);
+    assert_eq!(guest.try_call("sock_shutdown", &[0, 1]).unwrap_err(), Errno::NotSock);
+}
+
+#[test]
+fn the_other_functions_take_a_stream_that_is_a_socket() {
+    let (one, mut other) = pair();
+    let (here, there) = (one.local_addr().unwrap().port(), one.peer_addr().unwrap().port());
+    let mut guest = given(one);
+    assert_eq!((port(&mut guest, 0, "local"), port(&mut guest, 0, "remote")), (here, there));
+    other.write_all(b"abc").unwrap();
+    let [iovs, count] = guest.iovecs(&[(DATA, 2)]);
+    guest.try_call("sock_recv_from", &[0, iovs, count, 0, RESULT, RESULT + 32]).unwrap();
+    assert_eq!((guest.u32(RESULT + 32), guest.u16(RESULT + 8)), (2, there));
+    assert_eq!(recv(&mut guest, 0, 9, 1).unwrap().0, b"c", "peeked");
+    assert_eq!(recv(&mut guest, 0, 9, 0).unwrap().0, b"c");
+    // To look at options changes nothing.
+    guest.try_call("sock_get_tcp_no_delay", &[0, RESULT]).unwrap();
+    guest.ctx.save().unwrap();
+    guest.try_call("sock_set_recv_timeout", &[0, 20_000]).unwrap();
+    assert_eq!(recv(&mut guest, 0, 9, 0).unwrap_err(), Errno::Again);
+    assert!(guest.ctx.save().unwrap_err().to_string().contains("has changed the socket"));
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut guest = given(listener);
+    guest.try_call("sock_accept", &[0, 0, RESULT]).unwrap();
+    let fd = u64::from(guest.u32(RESULT));
+    send(&mut guest, fd, b"hello").unwrap();
+    let mut bytes = [0; 5];
+    peer.read_exact(&mut bytes).unwrap();
+    assert_eq!(&bytes, b"hello");
+    guest.close(fd).unwrap();
+    guest.ctx.save().unwrap();
+    guest.try_call("sock_listen", &[0, 5]).unwrap();
+    assert!(guest.ctx.save().unwrap_err().to_string().contains("has changed the socket"));
+
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut guest = given(UdpSocket::bind("127.0.0.1:0").unwrap());
+    let addr = put_addr(&mut guest, [127, 0, 0, 1], socket.local_addr().unwrap().port());
+    guest.put(DATA, b"datagram");
+    let [iovs, count] = guest.iovecs(&[(DATA, 8)]);
+    guest.try_call("sock_send_to", &[0, iovs, count, 0, addr, RESULT]).unwrap();
+    let mut bytes = [0; 20];
+    assert_eq!(socket.recv(&mut bytes).unwrap(), 8);
+    guest.ctx.save().unwrap();
+    guest.try_call("sock_connect", &[0, addr]).unwrap();
+    assert!(guest.ctx.save().unwrap_err().to_string().contains("has changed the socket"));
+}

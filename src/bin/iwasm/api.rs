@@ -20,4 +20,6 @@ pub(crate) use iwasm::capi::wasi::{
     wasm_runtime_instantiation_args_set_wasi_arg, wasm_runtime_instantiation_args_set_wasi_dir,
     wasm_runtime_instantiation_args_set_wasi_env, wasm_runtime_instantiation_args_set_wasi_ns_lookup_pool,
 };
+pub(crate) use iwasm::capi::wasi_files::wayfarer_instantiation_args_set_wasi;
+pub(crate) use iwasm::stdio::choose as choose_stdio;
 pub(crate) use wayfarer_platform::read_file::bh_read_file_to_buffer;

@@ -4,7 +4,9 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
+use wayfarer_module::Stdio;
 use wayfarer_program::policy::{Setting, Settings};
+use wayfarer_wasi::BackEnd;
 
 /// Most entries that an option which makes a list can have.
 const LIST_MAX: usize = 8;
@@ -72,9 +74,11 @@ const VALUED: &[(&str, &str)] = &[
     ("--env", "NAME=VALUE"),
     ("--dir", "DIRECTORY"),
     ("--map-dir", "GUEST::HOST"),
+    ("--wasi", "NAME"),
     ("--addr-pool", "A/BITS[,...]"),
     ("--allow-resolve", "DOMAIN"),
     ("--native-lib", "FILE.so"),
+    ("--stdio-map", "NAME=INDEX,..."),
 ];
 
 /// Options of WAMR's program that there are not, as in builds of it without what they are about.
@@ -116,6 +120,8 @@ pub(crate) struct Options {
     pub(crate) env: Vec<CString>,
     pub(crate) dirs: Vec<CString>,
     pub(crate) map_dirs: Vec<CString>,
+    /// Whose files the program sees.
+    pub(crate) wasi: Option<BackEnd>,
     pub(crate) addr_pool: Vec<CString>,
     pub(crate) ns_lookup_pool: Vec<CString>,
     pub(crate) native_libs: Vec<CString>,
@@ -125,6 +131,8 @@ pub(crate) struct Options {
     pub(crate) jit_size_level: u32,
     pub(crate) linux_perf: bool,
     pub(crate) deterministic: bool,
+    /// Where the module has the functions of C's streams, if that is said.
+    pub(crate) stdio: Option<Stdio>,
     /// What is to be said before anything else.
     pub(crate) notes: Vec<String>,
     /// Flags on top of the environment.
@@ -143,6 +151,7 @@ impl Options {
             env: Vec::new(),
             dirs: Vec::new(),
             map_dirs: Vec::new(),
+            wasi: None,
             addr_pool: Vec::new(),
             ns_lookup_pool: Vec::new(),
             native_libs: Vec::new(),
@@ -152,6 +161,7 @@ impl Options {
             jit_size_level: JIT_LEVELS.1 as u32,
             linux_perf: false,
             deterministic: false,
+            stdio: None,
             notes: Vec::new(),
             checkpoint,
         }
@@ -270,11 +280,19 @@ fn take(options: &mut Options, name: &str, value: &[u8]) -> Result<(), Refusal> 
         }
         "--dir" => push(&mut options.dirs, value, "dir")?,
         "--map-dir" => push(&mut options.map_dirs, value, "map dir")?,
+        "--wasi" => match String::from_utf8_lossy(value).parse() {
+            Ok(back_end) => options.wasi = Some(back_end),
+            Err(_) => return bad(&format!("one of {}", BackEnd::ALL.map(BackEnd::name).join(", "))),
+        },
         "--addr-pool" => {
             for address in value.split(|&b| b == b',').filter(|a| !a.is_empty()) {
                 push(&mut options.addr_pool, address, "address")?;
             }
         }
+        "--stdio-map" => match Stdio::parse(&String::from_utf8_lossy(value)) {
+            Ok(stdio) => options.stdio = Some(stdio),
+            Err(why) => return usage(format!("{name}={}: {why}", String::from_utf8_lossy(value))),
+        },
         "--allow-resolve" => push(&mut options.ns_lookup_pool, value, "ns lookup")?,
         _ => push(&mut options.native_libs, value, "native lib")?,
     }

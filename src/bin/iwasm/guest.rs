@@ -72,6 +72,9 @@ impl Runtime {
         if options.deterministic {
             api::wayfarer_set_deterministic(true);
         }
+        if let Some(stdio) = &options.stdio {
+            api::choose_stdio(stdio.clone());
+        }
         // SAFETY: the arguments are complete, and their functions have the types of the API.
         unsafe { api::wasm_runtime_full_init(&raw mut args) }.then_some(Runtime(()))
     }
@@ -220,6 +223,10 @@ impl<'r> Guest<'r> {
                     names.as_ptr().cast_mut(),
                     names.len() as u32,
                 );
+                if let Some(back_end) = options.wasi {
+                    let name = CString::new(back_end.name()).unwrap_or_default();
+                    api::wayfarer_instantiation_args_set_wasi(p, name.as_ptr());
+                }
                 api::wasm_runtime_instantiate_ex2(module.handle, p, message, len)
             }
         })?;

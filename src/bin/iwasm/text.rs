@@ -39,6 +39,8 @@ Running:
   --stack-size=N            bytes of WebAssembly stack, if more than 8 MiB
   --heap-size=N             bytes of heap for the host in the program's memory (0)
   --timeout=MS              stop the program after so many milliseconds
+  --stdio-map=fopen=N,...   which functions are fopen, fdopen, freopen and fclose, where the module's names don't say so:
+                            by index; `none`: open streams are not to be known
   --native-lib=FILE.so      host functions from a shared library (up to 8)
   -v=N                      log level: 0 fatal errors, 1 errors, 2 warnings (default), 3 debug, 4 or 5 verbose
   --help, -h                print this
@@ -48,6 +50,9 @@ What a WASI program may use (each up to 8 times):
   --env=NAME=VALUE          an environment variable
   --dir=DIRECTORY           a directory, under its own name
   --map-dir=GUEST::HOST     the directory HOST, under the name GUEST
+  --wasi=NAME               whose files it sees: `linux` (default); `portable`, the same by what every system has; or
+                            `memory`, which travels in images: directories are read into it, also out of a tar file
+  --record=FILE             log its WASI calls in FILE, for `wayfarer log`; FILE is gone on with if it is of this program
   --addr-pool=A/BITS[,...]  addresses for its sockets
   --allow-resolve=DOMAIN    a domain, or *SUFFIX, that it may look up
 
@@ -57,9 +62,19 @@ Checkpoint and restore:
   --checkpoint-at=N         take one at the Nth stable point
   --checkpoint-every=TIME   take one each time TIME has passed, like 500ms, 10s, 2m, 1h
   --checkpoint-then=WHAT    `continue` (default), or `exit` with status {EXIT_CHECKPOINTED}
+  --checkpoint-group=FOLDER:N  a checkpoint is of all N programs that meet in FOLDER, a pipeline say, with what is on its
+                            way between them
+  --group-limit=TIME        how long the others of the group are waited for (30s)
   --checkpoint-mode=MODE    permissions of IMAGE, in octal (0600: only its owner may read it)
+  --checkpoint-files=POLICY[:PREFIX]
+                            of open files (below PREFIX) IMAGE has path, size and time, to `reopen` them (default), or
+                            their hash (`reopen-hash`); all bytes (`carry`); or the path alone (`ignore`) (several times)
+  --stop-limit=TIME         how long a thread in a native function is waited for (5s)
   --restore=IMAGE           go on from IMAGE with the same FILE and directories
-  --restore-files=WHAT      open files must be the `same` as at the checkpoint (default), or may be `changed`
+  --restore-files=WHAT[:PREFIX]
+                            what becomes of open files (below PREFIX, as the program has it; the longest counts): they must be
+                            the `same` as at the checkpoint (default); may be `changed`; have grown and are `truncate`d; or
+                            those that IMAGE carries `replace` what is there (several times)
 "
     )
 }

@@ -6,13 +6,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wayfarer_program::policy::{DEFAULT_SIGNAL, parse_duration, parse_signal};
+use wayfarer_record::Filter;
 
 pub(crate) const HELP: &str = "\
 Usage: wayfarer COMMAND
-Looks at images of WebAssembly programs and at modules, and asks running programs for an image.
+Looks at images of WebAssembly programs, at modules and at records of calls, and asks running programs for an image.
 
 Commands:
   inspect IMAGE [--json]  print what an image holds, as text or as JSON
+  log FILE [OPTION...]    print the WASI calls that a program has recorded (iwasm --record=FILE), oldest first
+    --json                as JSON, an object on each line
+    --path=PREFIX         only those about files below this path of the program's, or about itself
+    --fd=N                only those about this descriptor
+    --thread=N            only those of this thread
+    --function=NAME       only those of this function
   verify IMAGE            read all of an image and check it
   request PID [OPTION...] ask a process for the checkpoint it was set up for
     --signal=NAME         the signal it was set up with (USR2)
@@ -24,7 +31,7 @@ Commands:
   --help, -h              print this
   --version, -V           print the version
 
-Exit status: 0 if done, 1 if not or if the image is bad, 2 if the command line is wrong.
+Exit status: 0 if done, 1 if not or if the image or record is bad, 2 if the command line is wrong.
 ";
 
 /// What to do.
@@ -33,6 +40,7 @@ pub(crate) enum Command {
     Help,
     Version,
     Inspect(Inspect),
+    Log(Log),
     Verify(PathBuf),
     Disasm(Disasm),
     Request(Request),
@@ -43,6 +51,14 @@ pub(crate) enum Command {
 pub(crate) struct Inspect {
     pub(crate) path: PathBuf,
     pub(crate) json: bool,
+}
+
+/// `wayfarer log`
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Log {
+    pub(crate) path: PathBuf,
+    pub(crate) json: bool,
+    pub(crate) filter: Filter,
 }
 
 /// `wayfarer disasm`
@@ -88,6 +104,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
             }
             Ok(Command::Inspect(Inspect { path: rest.only("IMAGE")?.into(), json }))
         }
+        b"log" => log(&rest).map(Command::Log),
         b"verify" => match rest.options.first() {
             Some(option) => Err(unknown(option)),
             None => Ok(Command::Verify(rest.only("IMAGE")?.into())),
@@ -96,6 +113,40 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         b"request" => request(&rest).map(Command::Request),
         _ => Err(format!("there is no command `{}`", command.to_string_lossy())),
     }
+}
+
+fn log(words: &Words) -> Result<Log, String> {
+    let (mut json, mut filter) = (false, Filter::default());
+    for option in &words.options {
+        let (name, value) = split(option);
+        let needs = |what| format!("{} needs {what}", String::from_utf8_lossy(name));
+        // Rust's own parser takes a sign as well.
+        let digits = |value: &OsStr| value.as_bytes().iter().all(u8::is_ascii_digit);
+        let number = value.filter(|value| digits(value)).and_then(OsStr::to_str);
+        match name {
+            b"--json" if value.is_none() => json = true,
+            b"--path" => {
+                let path = value.filter(|value| !value.is_empty()).ok_or_else(|| needs("a path"))?;
+                filter.path = Some(path.as_bytes().to_vec());
+            }
+            b"--fd" => {
+                let fd = number.and_then(|number| number.parse().ok());
+                filter.fd = Some(fd.ok_or_else(|| needs("the number of a descriptor"))?);
+            }
+            b"--thread" => {
+                let thread = number.and_then(|number| number.parse().ok());
+                filter.thread = Some(thread.ok_or_else(|| needs("the number of a thread"))?);
+            }
+            b"--function" => {
+                let function = value.and_then(OsStr::to_str);
+                let known = |name: &&str| wayfarer_wasi::WasiFunction::find(name).is_some();
+                let function = function.filter(known).ok_or_else(|| needs("the name of a WASI function"))?;
+                filter.function = Some(function.to_owned());
+            }
+            _ => return Err(unknown(option)),
+        }
+    }
+    Ok(Log { path: words.only("FILE")?.into(), json, filter })
 }
 
 fn disasm(words: &Words) -> Result<Disasm, String> {
@@ -202,6 +253,18 @@ mod tests {
         assert_eq!(parse("--version"), Ok(Command::Version));
         assert_eq!(parse("inspect a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: false })));
         assert_eq!(parse("inspect --json a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: true })));
+        let log = |json, filter| Log { path: "a".into(), json, filter };
+        assert_eq!(parse("log a"), Ok(Command::Log(log(false, Filter::default()))));
+        let filter = Filter {
+            path: Some(b"/b=c".to_vec()),
+            fd: Some(3),
+            thread: Some(4),
+            function: Some("fd_read".to_owned()),
+        };
+        assert_eq!(
+            parse("log --path=/b=c --fd=3 --thread=4 --function=fd_read --json a"),
+            Ok(Command::Log(log(true, filter)))
+        );
         assert_eq!(parse("verify -- -a"), Ok(Command::Verify("-a".into())));
         let disasm =
             |func: Option<&str>| Disasm { path: "a".into(), func: func.map(str::to_owned), native: false };
@@ -230,6 +293,13 @@ mod tests {
             ("inspect a b", "one IMAGE only, not `b` as well"),
             ("inspect a --yaml", "there is no option `--yaml` here"),
             ("verify a --json", "there is no option `--json` here"),
+            ("log", "FILE is missing"),
+            ("log a --path=", "--path needs a path"),
+            ("log a --fd=+3", "--fd needs the number of a descriptor"),
+            ("log a --fd", "--fd needs the number of a descriptor"),
+            ("log a --thread=", "--thread needs the number of a thread"),
+            ("log a --function=read", "--function needs the name of a WASI function"),
+            ("log a --json=1", "there is no option `--json=1` here"),
             ("disasm", "FILE is missing"),
             ("disasm a b c", "one FUNCTION only, not `c` as well"),
             ("disasm a --all", "there is no option `--all` here"),

@@ -1,7 +1,8 @@
-//! `wayfarer`: looks at images and modules, and asks running programs for an image.
+//! `wayfarer`: looks at images, modules and records of calls, and asks running programs for an image.
 
 mod args;
 mod disasm;
+mod log;
 mod request;
 
 use std::io::{BufWriter, ErrorKind, Write};
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
             Err(message) => Err(message),
         },
         Command::Verify(path) => verify(&path),
+        Command::Log(log) => log::run(&log).map(|()| String::new()),
         Command::Disasm(disasm) => disasm::run(&disasm).map(|()| String::new()),
         Command::Request(request) => request::run(&request),
     };
@@ -58,7 +60,10 @@ fn print(text: &str) -> Result<(), String> {
 /// Text to print; `None` if it was printed already, as it was made.
 fn inspect(inspect: &Inspect) -> Result<Option<String>, String> {
     let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
-    let description = describe(&image, &wayfarer_program::describe);
+    let mut description = describe(&image, &wayfarer_program::describe);
+    let described = description.host.iter_mut();
+    let described = described.filter_map(|section| Some((&*section.name, section.content.as_mut()?)));
+    wayfarer_program::describe_together(&mut described.collect::<Vec<_>>());
     if !inspect.json {
         return Ok(Some(render(&description, &RenderOptions::default())));
     }
@@ -72,8 +77,12 @@ fn inspect(inspect: &Inspect) -> Result<Option<String>, String> {
 
 fn verify(path: &std::path::Path) -> Result<String, String> {
     let report = wayfarer_snapshot::verify(path).map_err(|e| e.to_string())?;
+    let files = match report.file_chunks {
+        0 => String::new(),
+        chunks => format!(", {} bytes of files in {chunks} chunks", report.file_len),
+    };
     Ok(format!(
-        "{}: sound: {} bytes, {} sections, {} bytes of memory in {} chunks\n",
+        "{}: sound: {} bytes, {} sections, {} bytes of memory in {} chunks{files}\n",
         path.display(),
         report.image_len,
         report.sections,

@@ -1,26 +1,14 @@
-//! Configuration and engine.
+//! The engine.
 
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 use std::sync::{Mutex, PoisonError};
 
-use super::super::ffi::guard;
-use super::super::init::{NO_OPTION, initialize_with, wasm_runtime_destroy};
-use super::super::types::{MemAllocOption, mem_alloc_type_t};
+use wayfarer_c_data::config::{NO_OPTION, wasm_config_t};
 
-/// How an engine is set up.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct wasm_config_t {
-    /// Allocator.
-    pub mem_alloc_type: MaybeUninit<mem_alloc_type_t>,
-    /// Its arguments.
-    pub mem_alloc_option: MemAllocOption,
-    /// Not used.
-    pub segue_flags: u32,
-    /// Write a map for perf(1).
-    pub enable_linux_perf: bool,
-}
+use super::super::ffi::guard;
+use super::super::init::{initialize_with, wasm_runtime_destroy};
+use super::super::types::{MemAllocOption, mem_alloc_type_t};
 
 /// The engine; there is one in a process.
 pub struct wasm_engine_t {
@@ -29,68 +17,6 @@ pub struct wasm_engine_t {
 
 /// How many engines there are, and the one they all are.
 static ENGINE: Mutex<(u32, usize)> = Mutex::new((0, 0));
-
-/// Makes a configuration: malloc as allocator.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_config_new() -> *mut wasm_config_t {
-    guard(null_mut(), || {
-        Box::into_raw(Box::new(wasm_config_t {
-            mem_alloc_type: MaybeUninit::new(mem_alloc_type_t::Alloc_With_System_Allocator),
-            mem_alloc_option: NO_OPTION,
-            segue_flags: 0,
-            enable_linux_perf: false,
-        }))
-    })
-}
-
-/// Deletes a configuration. An engine does not take it over.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_config_delete(config: *mut wasm_config_t) {
-    if !config.is_null() {
-        // SAFETY: as the caller promises: made by wasm_config_new.
-        drop(unsafe { Box::from_raw(config) });
-    }
-}
-
-/// Sets the allocator. Returns the configuration.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_config_set_mem_alloc_opt(
-    config: *mut wasm_config_t,
-    mem_alloc_type: MaybeUninit<mem_alloc_type_t>,
-    mem_alloc_option: *mut MemAllocOption,
-) -> *mut wasm_config_t {
-    // SAFETY: as the caller promises.
-    if let Some(config) = unsafe { config.as_mut() } {
-        config.mem_alloc_type = mem_alloc_type;
-        // SAFETY: as the caller promises.
-        if let Some(option) = unsafe { mem_alloc_option.as_ref() } {
-            config.mem_alloc_option = *option;
-        }
-    }
-    config
-}
-
-/// Asks for a map for perf(1) of compiled code. Returns the configuration.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_config_set_linux_perf_opt(
-    config: *mut wasm_config_t,
-    enable: bool,
-) -> *mut wasm_config_t {
-    // SAFETY: as the caller promises.
-    unsafe { config.as_mut() }.into_iter().for_each(|config| config.enable_linux_perf = enable);
-    config
-}
-
-/// Sets flags of a JIT that this version does not have. Returns the configuration.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wasm_config_set_segue_flags(
-    config: *mut wasm_config_t,
-    segue_flags: u32,
-) -> *mut wasm_config_t {
-    // SAFETY: as the caller promises.
-    unsafe { config.as_mut() }.into_iter().for_each(|config| config.segue_flags = segue_flags);
-    config
-}
 
 /// # Safety
 /// The option goes with the type.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use wayfarer_module::{ExternKind, GlobalType, ImportType, Module};
 use wayfarer_runtime::Extern;
 
-use super::super::introspect::import_places;
 use super::instance::InstanceInner;
 use super::objects::{Kind, Object, object};
 use super::refs::wasm_extern_t;
@@ -59,7 +58,7 @@ impl<'a> Imports<'a> {
         let mut imports = Imports { given: Vec::new() };
         imports.given.resize_with(module.imports.len(), || None);
         let kinds = [ExternKind::Func, ExternKind::Global, ExternKind::Memory, ExternKind::Table];
-        let mut places = kinds.map(|kind| (kind, import_places(module, kind)));
+        let mut places = kinds.map(|kind| (kind, module.import_places(kind)));
         for (i, &handle) in given.iter().enumerate() {
             // SAFETY: as the caller promises.
             let object = unsafe { object(handle) }.ok_or_else(|| format!("imports[{i}] is NULL"))?;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use wayfarer_module::{ExternKind, Limits, MemoryType, Module};
 
 use super::super::ffi::{c_str, guard, put};
-use super::super::introspect::import_places;
 use super::super::load::{
     LoadOptions, WASMModuleCommon, load, wasm_runtime_get_module_name,
     wasm_runtime_is_underlying_binary_freeable, wasm_runtime_set_module_name,
@@ -183,7 +182,7 @@ pub unsafe extern "C" fn wasm_module_imports(module: *const wasm_module_t, out: 
         // SAFETY: as the caller promises.
         let imports = unsafe { loaded(module) }.map_or(Vector::EMPTY, |loaded| {
             let module = loaded.module().module();
-            let places: Vec<usize> = ORDER.iter().flat_map(|&kind| import_places(module, kind)).collect();
+            let places: Vec<usize> = ORDER.iter().flat_map(|&kind| module.import_places(kind)).collect();
             Vector::of(places.into_iter().map(|place| {
                 let import = &module.imports[place];
                 import_type(&import.module, &import.name, &module.types, &import.ty)

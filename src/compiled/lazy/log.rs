@@ -18,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use wayfarer_native::Part;
+use wayfarer_runtime::Loop;
 
 use crate::compiled::cache::{self, Entry};
 use crate::log::verbose;
@@ -183,14 +184,14 @@ fn lock(file: &File) -> io::Result<()> {
 /// Why a part was compiled.
 fn reason(part: &Part) -> (u32, Option<u32>) {
     match (part.loops.first(), part.funcs.first()) {
-        (Some(&(func, offset)), _) => (func, Some(offset)),
+        (Some(at), _) => (at.func, Some(at.offset)),
         (None, func) => (func.copied().unwrap_or(u32::MAX), None),
     }
 }
 
 fn frame(part: &Part, object: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(object.len() + 64);
-    let loops = part.loops.iter().flat_map(|&(func, offset)| [func, offset]);
+    let loops = part.loops.iter().flat_map(|at| [at.func, at.offset]);
     let counts = [part.funcs.len() as u32, part.loops.len() as u32];
     counts.into_iter().chain(part.funcs.iter().copied()).chain(loops).for_each(|number| {
         body.extend(number.to_le_bytes());
@@ -216,7 +217,8 @@ fn parse(bytes: &[u8]) -> Option<(Part, &[u8], &[u8])> {
     let (numbers, object) = body.split_at_checked((funcs as usize + 2 * loops as usize).checked_mul(4)?)?;
     let mut numbers = numbers.chunks_exact(4).map(|n| u32::from_le_bytes([n[0], n[1], n[2], n[3]]));
     let funcs = numbers.by_ref().take(funcs as usize).collect();
-    let loops = std::iter::from_fn(|| Some((numbers.next()?, numbers.next()?))).collect();
+    let loops =
+        std::iter::from_fn(|| Some(Loop { func: numbers.next()?, offset: numbers.next()? })).collect();
     Some((Part { funcs, loops }, object, behind))
 }
 
@@ -250,7 +252,8 @@ mod tests {
 
     #[test]
     fn parts_come_back_as_they_were() {
-        let part = Part { funcs: vec![1, 2], loops: vec![(3, 4), (5, 6)] };
+        let part =
+            Part { funcs: vec![1, 2], loops: vec![Loop { func: 3, offset: 4 }, Loop { func: 5, offset: 6 }] };
         let mut bytes = frame(&part, b"object");
         bytes.extend(b"more");
         assert_eq!(parse(&bytes), Some((part, &b"object"[..], &b"more"[..])));

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use wayfarer_abi::compiler::Options;
 use wayfarer_module::Module;
-use wayfarer_native::{GrowingModule, Part, Wanted};
+use wayfarer_native::{GrowingModule, LoadError, Part, Wanted};
+use wayfarer_runtime::Loop;
 
 use self::queue::{Key, Owner};
 use super::cache::Entry;
@@ -100,18 +101,21 @@ impl Work {
     fn compile(&self, func: u32, offset: Option<u32>, more: &[u32], fatal: &dyn Fn(&str)) {
         let Some(growing) = self.growing() else { return };
         let mut funcs: Vec<u32> = offset.is_none().then_some(func).into_iter().chain(more.to_vec()).collect();
-        funcs.retain(|&func| !growing.has(func));
-        let loops: Vec<(u32, u32)> = offset.map(|offset| (func, offset)).into_iter().collect();
-        if funcs.is_empty() && loops.iter().all(|&(func, offset)| growing.has_continuation(func, offset)) {
+        funcs.retain(|&func| !growing.has(func) && !growing.is_kept_interpreted(func));
+        let loops: Vec<Loop> = offset.map(|offset| Loop { func, offset }).into_iter().collect();
+        if funcs.is_empty() && loops.iter().all(|&at| growing.has_continuation(at)) {
             return;
         }
-        let part = neighbours::part(&self.module, Part { funcs, loops }, |func| growing.has(func));
+        let has = |func| growing.has(func);
+        let part = neighbours::part(&self.module, Part { funcs, loops }, has, |func| {
+            growing.is_kept_interpreted(func)
+        });
         // The module may be unloaded meanwhile.
         drop(growing);
         let Some(session) = self.session() else { return };
         let (start, cpu) = (Instant::now(), processor_time());
         let name = match (&part.loops[..], &part.funcs[..]) {
-            (&[(func, offset)], _) => self.describe(func, Some(offset)),
+            (&[at], _) => self.describe(at.func, Some(at.offset)),
             (_, &[func, ..]) => self.describe(func, None),
             _ => return,
         };
@@ -156,10 +160,15 @@ impl Work {
                 for &func in &without.funcs {
                     verbose!("jit: {} is too large to be compiled", self.describe(func, None));
                 }
-                for &(func, offset) in &without.loops {
+                for &Loop { func, offset } in &without.loops {
                     verbose!("jit: {} is too large to be compiled", self.describe(func, Some(offset)));
                 }
                 true
+            }
+            // It was compiled before that was so.
+            Err(why @ LoadError::Watched(_)) => {
+                verbose!("{name} stays interpreted: {why}");
+                false
             }
             Err(why) => {
                 error!("{name} stays interpreted: {why}");

@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Stack of a thread (bytes): LLVM's recursions go as deep as the guest's code is nested.
 const STACK: usize = 16 << 20;
 
-/// How nice threads are to the program's.
-const NICE: i32 = 2;
+/// By how much threads are nicer than the program.
+const NICER: i32 = 2;
 
 /// Bodies of functions that are compiled together because they are wanted at the same time (bytes).
 const BATCH: usize = 1000;
@@ -168,11 +168,20 @@ fn without_signals<T>(work: impl FnOnce() -> T) -> T {
 
 /// A thread.
 fn run() {
-    // The program comes first where there are not enough processors for both.
-    // SAFETY: plain numbers; on Linux this is about the calling thread.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    be_nicer();
     while let Some(job) = next() {
         job.work.serve(job.key, &job.more, &|_| lose_thread(job.is_large));
+    }
+}
+
+/// Makes this thread nicer than the program's first one, which comes first where there are not enough processors for both. This one may
+/// be of another thread that is nicer already, as may the program itself than others (`nice`(1)).
+fn be_nicer() {
+    // SAFETY: plain numbers; on Linux a process's number is that of its first thread, of which it is known for as long as the process
+    // lasts how nice it was, and 0 is the calling one. Without privilege, one that is nicer already stays so.
+    unsafe {
+        let program = libc::getpriority(libc::PRIO_PROCESS, libc::getpid().cast_unsigned());
+        libc::setpriority(libc::PRIO_PROCESS, 0, program + NICER);
     }
 }
 

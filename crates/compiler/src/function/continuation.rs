@@ -7,6 +7,7 @@ use crate::error::{Result, internal};
 use crate::unit::Unit;
 use inkwell::basic_block::BasicBlock;
 use inkwell::values::{BasicValueEnum, PhiValue, PointerValue};
+use wayfarer_abi::compiler::Loop;
 use wayfarer_abi::symbol;
 use wayfarer_module::{PointKind, ValType};
 
@@ -27,9 +28,10 @@ pub(super) struct Leaving<'c> {
     height: usize,
 }
 
-/// Compiles a continuation of local function `index` at the loop header at `offset`.
-pub(crate) fn compile_continuation(unit: &Unit<'_, '_>, index: u32, offset: u32) -> Result<()> {
-    let func = unit.runtime_entry(&symbol::continuation(index, offset));
+/// Compiles the continuation at a loop header.
+pub(crate) fn compile_continuation(unit: &Unit<'_, '_>, at: Loop) -> Result<()> {
+    let func = unit.runtime_entry(&symbol::continuation(at));
+    let Loop { func: index, offset } = at;
     let param = |nth| func.get_nth_param(nth).ok_or_else(|| internal("no context"));
     let (vmctx, state, frame) =
         (param(0)?.into_pointer_value(), param(1)?.into_pointer_value(), param(2)?.into_pointer_value());

@@ -55,6 +55,22 @@ impl<'c> Translator<'_, 'c, '_> {
         Ok(())
     }
 
+    /// Where control comes by sooner or later, however long a loop runs: if memory is shared, what was loaded before is loaded
+    /// again, so that a thread that waits for a plain load to give something else sees it some time.
+    pub(super) fn others_may_write(&mut self) -> Result<()> {
+        if !self.unit.module.memories.first().is_some_and(|memory| memory.shared) {
+            return Ok(());
+        }
+        let ty = self.unit.context.void_type().fn_type(&[], false);
+        let all = "~{memory}".to_owned();
+        let assembly = self.unit.context.create_inline_asm(ty, String::new(), all, true, false, None, false);
+        let call = self.builder.build_indirect_call(ty, assembly, &[], "")?;
+        for attribute in [self.unit.attributes.nounwind, self.unit.attributes.willreturn] {
+            call.add_attribute(AttributeLoc::Function, attribute);
+        }
+        Ok(())
+    }
+
     /// The same float, or vector of floats, of which LLVM knows nothing. Without effect: it may be moved, or left out.
     pub(super) fn opaque(&mut self, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
         let class = self.register_class(value.get_type())?;

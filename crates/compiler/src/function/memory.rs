@@ -190,7 +190,7 @@ impl<'c> Translator<'_, 'c, '_> {
     }
 
     /// Memory is little-endian. An integer as it is there, or a vector of integers each as it is there.
-    fn swap_bytes(&mut self, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
+    pub(super) fn swap_bytes(&mut self, value: BasicValueEnum<'c>) -> Result<BasicValueEnum<'c>> {
         let ty = value.get_type();
         let lane = match ty {
             BasicTypeEnum::VectorType(vector) => vector.get_element_type(),
@@ -228,7 +228,7 @@ impl<'c> Translator<'_, 'c, '_> {
     }
 
     /// Where in memory 0 this address is.
-    fn linear_place(&mut self, address: IntValue<'c>) -> Result<PointerValue<'c>> {
+    pub(super) fn linear_place(&mut self, address: IntValue<'c>) -> Result<PointerValue<'c>> {
         let base = match self.memory_base {
             Some(base) => base,
             None => self.context_word(vmctx::MEMORY_BASE, "memory")?,
@@ -238,7 +238,7 @@ impl<'c> Translator<'_, 'c, '_> {
     }
 
     /// Traps unless the bytes from `address` (32 bits) on, `count` (64 bits) of them, are in memory.
-    fn trap_if_outside(&mut self, address: IntValue<'c>, count: IntValue<'c>) -> Result<()> {
+    pub(super) fn trap_if_outside(&mut self, address: IntValue<'c>, count: IntValue<'c>) -> Result<()> {
         if let (Some(address), Some(count)) =
             (address.get_zero_extended_constant(), count.get_zero_extended_constant())
             && address + count <= self.least_len()

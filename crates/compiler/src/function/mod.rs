@@ -3,8 +3,9 @@
 //! - `control`: blocks, loops, branches; `loops`, `counted`: how often those are repeated without a poll; `calls`; `points`: polls,
 //!   landing pads, what they save
 //! - `body`: a function as it is called; `continuation`: one of its loops, as it is continued there
-//! - `numeric`, `float`, `memory`, `tables`, `simd`: everything else, by kind
+//! - `numeric`, `float`, `memory`, `atomic`, `tables`, `simd`: everything else, by kind
 
+mod atomic;
 mod body;
 mod build;
 mod calls;
@@ -86,6 +87,7 @@ impl<'u, 'c, 'm> Translator<'u, 'c, 'm> {
         let known = self.numeric(operator)?
             || self.float(operator)?
             || self.memory_access(operator)?
+            || self.atomic_access(operator)?
             || self.table_access(operator)?
             || self.simd(operator)?;
         if known { Ok(()) } else { Err(internal(format!("unexpected instruction {operator:?}"))) }

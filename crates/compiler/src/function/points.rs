@@ -43,7 +43,7 @@ impl<'c> Translator<'_, 'c, '_> {
             self.builder.build_unconditional_branch(on)?;
         }
         self.builder.position_at_end(on);
-        Ok(())
+        self.others_may_write()
     }
 
     /// Whether a frame that finds a request is left for good.
@@ -118,7 +118,7 @@ impl<'c> Translator<'_, 'c, '_> {
             self.builder.build_unconditional_branch(on)?;
         }
         self.builder.position_at_end(on);
-        Ok(())
+        self.others_may_write()
     }
 
     /// Saves the frame's state, and leaves: what is done with the request, this frame is not continued. So what is live

@@ -12,7 +12,7 @@ use wayfarer_module::{Module, check_operator};
 pub(super) struct Shape {
     /// Offset of the first instruction.
     pub(super) first: u32,
-    /// Whether it calls anything.
+    /// Whether it calls anything, or waits.
     pub(super) calls: bool,
     /// Whether it contains a call in tail position.
     pub(super) tail_calls: bool,
@@ -30,7 +30,7 @@ pub(super) struct LoopInfo {
     /// How many instructions each time round executes at most, if that is known: loops in it are counted as often as they
     /// repeat.
     work: Option<u64>,
-    /// No loop in it, no call.
+    /// No loop in it, no call, no wait.
     pub(super) innermost: bool,
     /// No block in it, and no branch but one, back to its header.
     pub(super) straight: bool,
@@ -237,6 +237,13 @@ impl Shape {
                 }
                 Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } => {
                     (shape.calls, shape.tail_calls) = (true, true);
+                    open.iter_mut()
+                        .flatten()
+                        .for_each(|(_, info)| (info.innermost, info.work) = (false, None));
+                }
+                // As a call is, it is a stable point, and nobody knows how long it takes.
+                Operator::MemoryAtomicWait32 { .. } | Operator::MemoryAtomicWait64 { .. } => {
+                    shape.calls = true;
                     open.iter_mut()
                         .flatten()
                         .for_each(|(_, info)| (info.innermost, info.work) = (false, None));

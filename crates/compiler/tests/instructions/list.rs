@@ -1,4 +1,4 @@
-//! Every instruction of WebAssembly 2.0 that is not about control flow, locals or calls, in a function of its own.
+//! Every instruction of WebAssembly 2.0, and of threads, that is not about control flow, locals or calls, in a function of its own.
 
 /// Parameters, result, and the instructions that take and give these, one a line.
 const INSTRUCTIONS: &[(&[&str], &str, &str)] = &[
@@ -24,6 +24,18 @@ const INSTRUCTIONS: &[(&[&str], &str, &str)] = &[
         "table.copy $t $u\ntable.init $t $elem\nmemory.copy\nmemory.fill\nmemory.init $data",
     ),
     (&["i32"], "i32", "memory.grow"),
+    (&[], "", "atomic.fence"),
+    (&["i32"], "i32", "i32.atomic.load\ni32.atomic.load8_u\ni32.atomic.load16_u"),
+    (&["i32", "i32"], "", "i32.atomic.store\ni32.atomic.store8\ni32.atomic.store16\ni32.atomic.store offset=4294967288"),
+    (&["i32", "i32"], "i32", "i32.atomic.rmw.add\ni32.atomic.rmw8.add_u\ni32.atomic.rmw16.add_u\ni32.atomic.rmw.sub\ni32.atomic.rmw8.sub_u\ni32.atomic.rmw16.sub_u\ni32.atomic.rmw.and\ni32.atomic.rmw8.and_u\ni32.atomic.rmw16.and_u\ni32.atomic.rmw.or\ni32.atomic.rmw8.or_u\ni32.atomic.rmw16.or_u\ni32.atomic.rmw.xor\ni32.atomic.rmw8.xor_u\ni32.atomic.rmw16.xor_u\ni32.atomic.rmw.xchg\ni32.atomic.rmw8.xchg_u\ni32.atomic.rmw16.xchg_u"),
+    (&["i32", "i32", "i32"], "i32", "i32.atomic.rmw.cmpxchg\ni32.atomic.rmw8.cmpxchg_u\ni32.atomic.rmw16.cmpxchg_u"),
+    (&["i32"], "i64", "i64.atomic.load\ni64.atomic.load8_u\ni64.atomic.load16_u\ni64.atomic.load32_u"),
+    (&["i32", "i64"], "", "i64.atomic.store\ni64.atomic.store8\ni64.atomic.store16\ni64.atomic.store32\ni64.atomic.store offset=4294967288"),
+    (&["i32", "i64"], "i64", "i64.atomic.rmw.add\ni64.atomic.rmw8.add_u\ni64.atomic.rmw16.add_u\ni64.atomic.rmw32.add_u\ni64.atomic.rmw.sub\ni64.atomic.rmw8.sub_u\ni64.atomic.rmw16.sub_u\ni64.atomic.rmw32.sub_u\ni64.atomic.rmw.and\ni64.atomic.rmw8.and_u\ni64.atomic.rmw16.and_u\ni64.atomic.rmw32.and_u\ni64.atomic.rmw.or\ni64.atomic.rmw8.or_u\ni64.atomic.rmw16.or_u\ni64.atomic.rmw32.or_u\ni64.atomic.rmw.xor\ni64.atomic.rmw8.xor_u\ni64.atomic.rmw16.xor_u\ni64.atomic.rmw32.xor_u\ni64.atomic.rmw.xchg\ni64.atomic.rmw8.xchg_u\ni64.atomic.rmw16.xchg_u\ni64.atomic.rmw32.xchg_u"),
+    (&["i32", "i64", "i64"], "i64", "i64.atomic.rmw.cmpxchg\ni64.atomic.rmw8.cmpxchg_u\ni64.atomic.rmw16.cmpxchg_u\ni64.atomic.rmw32.cmpxchg_u"),
+    (&["i32", "i32"], "i32", "memory.atomic.notify"),
+    (&["i32", "i32", "i64"], "i32", "memory.atomic.wait32"),
+    (&["i32", "i64", "i64"], "i32", "memory.atomic.wait64"),
     (&["funcref"], "i32", "ref.is_null"),
     (&["externref"], "i32", "ref.is_null"),
     (&[], "", "data.drop $data\nelem.drop $elem"),

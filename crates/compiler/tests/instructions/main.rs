@@ -38,15 +38,22 @@ const ELSEWHERE: &[&str] = &[
     "LocalTee",
 ];
 
-/// Names of all instructions of the proposals that are in WebAssembly 2.0, without those of [`ELSEWHERE`].
+/// Names of all instructions of WebAssembly 2.0 and of threads, without those of [`ELSEWHERE`].
 fn all_instructions() -> BTreeSet<&'static str> {
     macro_rules! names {
         ($(@$proposal:ident $name:ident $({ $($field:ident: $ty:ty),* })? => $visit:ident $ann:tt)*) => {
             [$((stringify!($proposal), stringify!($name))),*]
         };
     }
-    let accepted =
-        ["mvp", "sign_extension", "saturating_float_to_int", "bulk_memory", "reference_types", "simd"];
+    let accepted = [
+        "mvp",
+        "sign_extension",
+        "saturating_float_to_int",
+        "bulk_memory",
+        "reference_types",
+        "simd",
+        "threads",
+    ];
     wasmparser::for_each_operator!(names)
         .into_iter()
         .filter(|(proposal, name)| accepted.contains(proposal) && !ELSEWHERE.contains(name))

@@ -217,7 +217,7 @@ unsafe fn finish_step(s: State, done: Result<(), TrapCode>) -> Exit {
 /// A step: translates the function whose record is on top, and goes on at its first instruction.
 #[cold]
 #[inline(never)]
-unsafe fn translate(ctx: *mut Ctx) -> Exit {
+pub(crate) unsafe fn translate(ctx: *mut Ctx) -> Exit {
     // SAFETY: the caller's context and record are live; the frame is only used once it is known to have room.
     unsafe {
         let mut s = (*ctx).state;
@@ -226,13 +226,24 @@ unsafe fn translate(ctx: *mut Ctx) -> Exit {
             Ok(_) if s.fp.add(func.frame_slots() as usize) > (*ctx).stack_end => {
                 s.trap(TrapCode::StackOverflow)
             }
-            Ok(_) => {
+            Ok(translated) => {
                 zero_locals(func, s.fp);
-                s.ip = func.entry();
+                s.ip = translated.code.as_ptr();
                 (*ctx).state = s;
                 Exit::Next
             }
             Err(why) => s.end(why.into()),
+        }
+    }
+}
+
+/// Where a frame returns to, the change of instance left aside that may be in between.
+pub(crate) unsafe fn skip_across(record: *const Record) -> *const u64 {
+    // SAFETY: a record that returns across instances has its caller's mark below.
+    unsafe {
+        match (*record).ret {
+            ret if ptr::eq(ret, RETURN_ACROSS.ip()) => (*record.sub(1)).ret,
+            ret => ret,
         }
     }
 }

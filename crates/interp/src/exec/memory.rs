@@ -2,7 +2,7 @@
 //!
 //! Guest memory is little-endian whatever the host is.
 
-use super::dispatch::{State, handlers, past};
+use super::dispatch::{Exit, State, handlers, next, past};
 use super::operand::{Scalar, Source, put};
 use crate::ir::name::Named;
 use crate::ir::operand::Ty;
@@ -132,7 +132,24 @@ unsafe fn place(s: &State, addr: u32, size: usize) -> Option<*mut u8> {
     unsafe { effective(s, addr, MemOffset(0), size) }
 }
 
+/// An access ends outside of what was the memory when its size was read last. Another thread may have grown it since.
+#[inline(always)]
+pub(super) unsafe fn outside(s: State) -> Exit {
+    // SAFETY: passed on.
+    unsafe { reload(s.ip, s.fp, s.mem, s.len, s.ctx, s.acc, s.f4, s.f8) }
+}
+
 handlers! {
+    /// Executes the instruction once more if the memory is larger than it was, and has it trap if not. The instruction has not
+    /// done anything yet.
+    #[cold]
+    #[inline(never)]
+    reload |s| {
+        let before = s.len;
+        s.reload_memory();
+        if s.len > before { next(s) } else { s.trap(TrapCode::MemoryOutOfBounds) }
+    }
+
     load<L: Load, X: Source> |s, i: ir::Load<X>| {
         match effective(&s, i.address.get(&s), i.offset, L::SIZE) {
             Some(at) => {
@@ -140,7 +157,7 @@ handlers! {
                 put(&mut s, i.result, v);
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 
@@ -153,7 +170,7 @@ handlers! {
                 put(&mut s, i.result, v);
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 
@@ -163,7 +180,7 @@ handlers! {
                 W::store(at, i.value.get(&s));
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 
@@ -173,11 +190,15 @@ handlers! {
                 W::store(at, i.value.get(&s));
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 
-    memory_size |s, i: MemorySize| {
+    /// `SHARED`: another thread may have grown it.
+    memory_size<; SHARED> |s, i: MemorySize| {
+        if SHARED {
+            s.reload_memory();
+        }
         let pages = (s.len / 65536) as u32;
         put::<u32>(&mut s, i.result, pages);
         past(s, i)
@@ -198,7 +219,7 @@ handlers! {
                 ptr::copy(from, to, size as usize);
                 past(s, i)
             }
-            _ => s.trap(TrapCode::MemoryOutOfBounds),
+            _ => outside(s),
         }
     }
 
@@ -209,7 +230,7 @@ handlers! {
                 ptr::write_bytes(to, byte, size as usize);
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 

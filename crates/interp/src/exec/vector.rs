@@ -1,7 +1,7 @@
 //! Handlers of SIMD instructions. A v128 is two slots; there is no accumulator for it.
 
 use super::dispatch::{handlers, past};
-use super::memory::effective;
+use super::memory::{effective, outside};
 use super::num::opaque;
 use super::operand::{Scalar, put};
 use super::vector_lists::*;
@@ -10,7 +10,6 @@ use crate::ir::{self, BinaryV128, Bitselect, LoadV128, Shuffle, StoreV128, Unary
 use crate::simd;
 use std::marker::PhantomData;
 use std::ptr;
-use wayfarer_runtime::TrapCode;
 
 /// Vector to vector.
 pub(crate) trait Unary: Named {
@@ -373,7 +372,7 @@ handlers! {
                 s.set_v128(i.result, v);
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 
@@ -383,7 +382,7 @@ handlers! {
                 ptr::write_unaligned(at.cast(), s.v128(i.value).to_le());
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 
@@ -394,7 +393,7 @@ handlers! {
                 s.set_v128(i.result, v);
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 
@@ -404,7 +403,7 @@ handlers! {
                 O::store(at, s.v128(i.value), i.lane.0 as u8);
                 past(s, i)
             }
-            None => s.trap(TrapCode::MemoryOutOfBounds),
+            None => outside(s),
         }
     }
 }

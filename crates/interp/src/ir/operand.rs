@@ -1,6 +1,7 @@
 //! What instructions are made of: a type for each role that a number plays in one.
 
 use crate::code::Word;
+pub(crate) use wayfarer_module::FuncIdx;
 use wayfarer_runtime::TypeId;
 
 /// The role of an operand.
@@ -92,8 +93,6 @@ operands! {
     TargetCount(u32);
     /// Address of a function's [`FuncCode`](crate::code::FuncCode).
     CodePtr(u64);
-    /// A function of the module.
-    FuncIdx(u32);
     /// A table of the module.
     TableIdx(u32);
     /// A global of the module.
@@ -102,6 +101,15 @@ operands! {
     DataIdx(u32);
     /// An element segment of the module.
     ElemIdx(u32);
+}
+
+// SAFETY: an integer.
+unsafe impl Operand for FuncIdx {
+    const KIND: Kind = Kind::FuncIdx;
+    #[inline(always)]
+    fn write(self, to: &mut [u8]) {
+        to[..4].copy_from_slice(&self.0.to_ne_bytes());
+    }
 }
 
 // SAFETY: an integer.

@@ -140,6 +140,29 @@ instructions! {
     /// `data.drop`
     DataDrop "data.drop" { segment: DataIdx }
 
+    // exec::atomic: atomic accesses to guest memory.
+
+    /// An atomic load.
+    AtomicLoad "" { result: Slot, address: Slot, offset: MemOffset }
+    /// An atomic store.
+    AtomicStore "" { value: Slot, address: Slot, offset: MemOffset }
+    /// An atomic read-modify-write.
+    AtomicRmw "" { result: Slot, address: Slot, offset: MemOffset, value: Slot }
+    /// An atomic compare-and-exchange.
+    AtomicCmpxchg "" { result: Slot, address: Slot, offset: MemOffset, expected: Slot, value: Slot }
+    /// `atomic.fence`
+    AtomicFence "atomic.fence" { }
+    /// `memory.atomic.notify`
+    AtomicNotify "memory.atomic.notify" { result: Slot, address: Slot, offset: MemOffset, count: Slot }
+    /// `memory.atomic.wait32`: a stable point, as a call is.
+    AtomicWait32 "memory.atomic.wait32" {
+        result: Slot, address: Slot, offset: MemOffset, expected: Slot, timeout: Slot,
+    }
+    /// `memory.atomic.wait64`
+    AtomicWait64 "memory.atomic.wait64" {
+        result: Slot, address: Slot, offset: MemOffset, expected: Slot, timeout: Slot,
+    }
+
     // exec::tables: globals, tables and references.
 
     /// `global.get` of a scalar.

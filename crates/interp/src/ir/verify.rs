@@ -57,7 +57,7 @@ fn goes_on(form: Form) -> bool {
     )
 }
 
-/// Whether instructions of this form are calls, and stable points.
+/// Whether instructions of this form are calls, or wait as calls may, and so are stable points.
 fn calls(form: Form) -> bool {
     matches!(
         form,
@@ -67,6 +67,8 @@ fn calls(form: Form) -> bool {
             | Form::ReturnCall
             | Form::ReturnCallImport
             | Form::ReturnCallIndirect
+            | Form::AtomicWait32
+            | Form::AtomicWait64
     )
 }
 

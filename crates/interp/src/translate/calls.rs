@@ -84,7 +84,7 @@ impl Translator<'_> {
 
     /// Address of the code of a function of this module; `None` for an import.
     fn local_function(&self, index: FuncIdx) -> Option<CodePtr> {
-        (index.0 >= self.module.num_imported_funcs).then(|| self.interp.func(index).as_operand())
+        self.interp.defined(index).map(|func| func.as_operand())
     }
 
     /// Puts the arguments on top of the stack in their slots and returns the first. The callee's frame starts there.
@@ -120,7 +120,7 @@ impl Translator<'_> {
         self.dead = Some(0);
     }
 
-    fn site(&mut self, start: Word) {
+    pub(super) fn site(&mut self, start: Word) {
         let elsewhere = self.elsewhere(&self.stack);
         self.calls.push(Site {
             word: start,

@@ -140,7 +140,9 @@ impl Translator<'_> {
     fn other_memory(&mut self, op: &Operator<'_>) -> bool {
         match *op {
             Operator::MemorySize { .. } => {
-                self.result_in_acc(m::op::memory_size(), ValType::I32, |result| MemorySize { result });
+                let shared = self.module.memories.first().is_some_and(|memory| memory.shared);
+                let op = if shared { m::op::memory_size::<true>() } else { m::op::memory_size::<false>() };
+                self.result_in_acc(op, ValType::I32, |result| MemorySize { result });
             }
             Operator::MemoryGrow { .. } => {
                 let delta = self.pop();

@@ -1,8 +1,9 @@
 //! Translation of a validated function into internal code, in one pass over its bytecode.
 //!
 //! - this file: the driver and its state; [`control`]: blocks, branches, calls; [`stack`]: operands and where they are
-//! - [`numeric`], [`memory`], [`vector`]: the other instructions; [`emit`]: encoding
+//! - [`numeric`], [`memory`], [`atomic`], [`vector`]: the other instructions; [`emit`]: encoding
 
+mod atomic;
 mod calls;
 mod control;
 pub(crate) mod emit;
@@ -289,6 +290,7 @@ impl<'a> Translator<'a> {
                     || self.calls(op)
                     || self.numeric(op)
                     || self.memory(op)
+                    || self.atomic(op)
                     || self.vector(op);
                 if !done {
                     return Err(unknown_operator(op, at));

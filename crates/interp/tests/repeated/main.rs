@@ -1,5 +1,5 @@
 //! Each instruction a million times in a loop, on a small native stack: what leaves something on that stack, however little,
-//! does not come to the end. The results are those of another engine.
+//! does not come to the end. The results are those of another engine, but for atomic instructions, which that one does not have.
 
 #[path = "../../../compiler/tests/instructions/list.rs"]
 mod list;
@@ -36,7 +36,7 @@ fn each_instruction_a_million_times() {
         let large = std::thread::Builder::new().stack_size(LARGE_STACK);
         let work = move || {
             for program in programs.iter().skip(half).step_by(2) {
-                let expected = in_wasmi(program);
+                let expected = (!program.is_of_threads).then(|| in_wasmi(program));
                 let wasm = program.wasm.clone();
                 // Its name is in the message if the stack overflows.
                 let small = std::thread::Builder::new().stack_size(STACK).name(program.name.clone());
@@ -49,8 +49,9 @@ fn each_instruction_a_million_times() {
                     in_wayfarer(wasm, false)
                 };
                 let small = small.spawn(work).expect("a thread");
-                let result = small.join().expect("it does not panic");
-                assert_eq!(result, expected, "{}", program.name);
+                let result =
+                    small.join().unwrap_or_else(|_| panic!("{} does not come to its end", program.name));
+                assert!(expected.is_none_or(|expected| result == expected), "{}: {result}", program.name);
             }
         };
         large.spawn(work).expect("a thread")
@@ -130,6 +131,7 @@ fn they_are_all_there() {
         "reference_types",
         "tail_call",
         "simd",
+        "threads",
     ];
     let all = wasmparser::for_each_operator!(names);
     let missing: Vec<_> = all

@@ -6,6 +6,8 @@ use crate::list;
 pub(crate) struct Program {
     pub(crate) name: String,
     pub(crate) wasm: Vec<u8>,
+    /// Whether it is of the threads proposal, which wasmi does not have.
+    pub(crate) is_of_threads: bool,
 }
 
 /// What is about control flow, locals and calls: each leaves an i32.
@@ -70,12 +72,25 @@ pub(crate) fn programs() -> Vec<Program> {
     let control = CONTROL.iter().map(|&(name, text)| Program::new(name, text, "i32"));
     let others = list::each().map(|(params, result, instruction)| {
         // Inside the memory.
-        let instruction = instruction.replace("=4294967295", "=16").replace("=100000", "=1000");
-        let operands: Vec<String> =
+        let mut instruction = instruction.to_owned();
+        for (outside, inside) in [("=4294967295", "=16"), ("=4294967288", "=16"), ("=100000", "=1000")] {
+            instruction = instruction.replace(outside, inside);
+        }
+        let mut operands: Vec<String> =
             params.iter().enumerate().map(|(nth, ty)| operand(nth, params.len(), ty)).collect();
+        if is_of_threads(&instruction)
+            && let Some(address) = operands.first_mut()
+        {
+            // Aligned. What waits finds another value there, and does not.
+            *address = format!("(i32.shl {address} (i32.const 3))");
+        }
         Program::new(&instruction, &format!("{} {instruction}", operands.join(" ")), result)
     });
     control.chain(others).collect()
+}
+
+fn is_of_threads(instruction: &str) -> bool {
+    instruction.contains("atomic.")
 }
 
 /// An operand, which depends on the local `n`, and with which no instruction traps.
@@ -112,7 +127,10 @@ impl Program {
             _ => "(i64.load (i32.const 0))",
         };
         // Tables that cannot grow for long, segments that are long enough.
+        let is_of_threads = is_of_threads(name);
+        let memory = if is_of_threads { "(memory 1 10 shared)" } else { "(memory 1 10)" };
         let referred = list::REFERRED
+            .replace("(memory 1 10)", memory)
             .replace("(table $t 4 funcref)", "(table $t 4 10 funcref)")
             .replace("(elem $elem func $f)", "(elem $elem func $f $f $f)");
         let text = format!(
@@ -129,6 +147,6 @@ impl Program {
                 (local.get $hash)))"#
         );
         let wasm = wat::parse_str(&text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
-        Program { name: name.to_owned(), wasm }
+        Program { name: name.to_owned(), wasm, is_of_threads }
     }
 }

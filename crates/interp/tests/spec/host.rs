@@ -27,6 +27,9 @@ pub(crate) const SPECTEST: &str = r#"(module
     (global (export "global_f32") f32 (f32.const 666.6))
     (global (export "global_f64") f64 (f64.const 666.6)))"#;
 
+/// A memory that it offers in the threads proposal's files: there is one in a module at most.
+pub(crate) const SHARED_MEMORY: &str = r#"(module (memory (export "shared_memory") 1 2 shared))"#;
+
 /// A host function that does nothing, of this type.
 pub(crate) fn print(store: &Arc<Store>, name: &str, ty: &FuncType) -> *const Func {
     let host = HostFunc {

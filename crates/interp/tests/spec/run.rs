@@ -1,4 +1,4 @@
-//! The official WebAssembly test suite: all files of version 2.0, tail calls and extended constant expressions. It is
+//! The official WebAssembly test suite: all files of version 2.0, tail calls, extended constant expressions and threads. It is
 //! run twice: as it is, and with the whole store written to an image, dropped and restored after every directive.
 
 use crate::script::{self, Mode, Outcome, Setup};
@@ -16,6 +16,7 @@ pub(crate) fn all(setup: &Setup) -> ExitCode {
     let files: Vec<TestFile<'_>> = spec(SpecVersion::V2)
         .chain(proposal(Proposal::TailCall))
         .chain(proposal(Proposal::ExtendedConst))
+        .chain(proposal(Proposal::Threads))
         // Version 2.0 has these files too; the crate has them here.
         .chain(proposal(Proposal::Simd).filter(|file| file.name().starts_with("simd")))
         // Several memories are another proposal.

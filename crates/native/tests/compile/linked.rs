@@ -3,8 +3,9 @@
 use super::Options;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use wayfarer_compiler::{Bounds, Session};
-use wayfarer_module::{Module, PointKind};
+use wayfarer_module::{FuncIdx, Module, PointKind};
 use wayfarer_native::Part;
+use wayfarer_runtime::Loop;
 
 /// Functions and loops of a part.
 const PART: usize = 8;
@@ -34,13 +35,13 @@ pub(super) fn halves(module: &Module, seed: u64) -> Vec<Part> {
     };
     let mut parts = Vec::new();
     let mut part = Part::default();
-    for func in module.num_imported_funcs..module.funcs.len() as u32 {
+    for FuncIdx(func) in module.defined_funcs() {
         if chosen(func, 0) {
             part.funcs.push(func);
         }
         let _ = wayfarer_module::stable_points_where(module, func, |kind, offset| {
             if kind == PointKind::Loop && chosen(func, offset) {
-                part.loops.push((func, offset));
+                part.loops.push(Loop { func, offset });
             }
             false
         });

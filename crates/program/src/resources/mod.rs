@@ -7,6 +7,9 @@
 //! | `others` | `instances` | heaps, WASI and native state of a store's other instances |
 //! | `host` | `host` | what the host has done with its instances, to be done again |
 //! | `mode` | `deterministic` | the mode of the runtime |
+//! | `watched` | `watched` | calls of watched functions that have not returned |
+//! | `waits` | `waits` | places in wait queues |
+//! | `streams` | `streams` | C's streams, and their descriptors |
 //! | `native_state` | `host:NAME` | what a native module of the host's saves |
 //!
 //! A new kind is a file here that implements [`Resource`], and a line in [`save`], [`describe`] and [`OURS`].
@@ -16,7 +19,10 @@ pub(crate) mod instance;
 pub(crate) mod mode;
 pub(crate) mod native_state;
 pub(crate) mod others;
+pub(crate) mod streams;
+pub(crate) mod waits;
 pub(crate) mod wasi;
+pub(crate) mod watched;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -24,7 +30,8 @@ use std::ops::RangeInclusive;
 use serde_json::Value as Json;
 use wayfarer_module::Module;
 use wayfarer_runtime::Store;
-use wayfarer_snapshot::view::HostSection;
+use wayfarer_snapshot::view::{HostSection, Thread};
+use wayfarer_wasi::{Beside, SavePolicy};
 
 use super::history::History;
 use super::record::HostRecord;
@@ -44,6 +51,8 @@ pub(crate) trait Resource {
     const NAME: &'static str;
     /// Versions of it that are read. The last one is written.
     const VERSIONS: RangeInclusive<u32>;
+    /// Whether a reader that does not know it can do without it.
+    const ANCILLARY: bool = false;
 
     /// Its state; nothing if there is nothing to be said.
     ///
@@ -82,6 +91,8 @@ pub(crate) struct Saving<'a> {
     /// Where app heaps are, by number of the instance.
     pub(crate) heaps: BTreeMap<u32, (u32, u32)>,
     pub(crate) store: &'a Store,
+    /// The guest's threads, as the image will have them.
+    pub(crate) threads: &'a [Thread],
     /// The store's first instance: whose sections an image has.
     pub(crate) instance: &'a HostParts,
     /// Its module.
@@ -92,15 +103,22 @@ pub(crate) struct Saving<'a> {
     pub(crate) sequence: u64,
     /// What the host has done, if it is restored by doing it again.
     pub(crate) host: Option<HostRecord>,
+    /// What is saved of open files.
+    pub(crate) files: &'a SavePolicy,
+    /// Where their content goes.
+    pub(crate) beside: &'a mut Beside,
 }
 
 /// Names of the sections of kinds that have one; others are those of native modules.
-const OURS: [&str; 5] = [
+const OURS: [&str; 8] = [
     wasi::Wasi::NAME,
     instance::InstanceState::NAME,
     others::Others::NAME,
     host::Host::NAME,
     mode::Mode::NAME,
+    watched::Watched::NAME,
+    waits::Waits::NAME,
+    streams::Streams::NAME,
 ];
 
 /// Whether a section is this library's own.
@@ -119,6 +137,9 @@ pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
         section::<others::Others>(&mut from)?,
         section::<host::Host>(&mut from)?,
         section::<mode::Mode>(&mut from)?,
+        section::<watched::Watched>(&mut from)?,
+        section::<waits::Waits>(&mut from)?,
+        section::<streams::Streams>(&mut from)?,
     ];
     let mut sections: Vec<HostSection> = ours.into_iter().flatten().collect();
     sections.extend(native_state::save(&from.embedder.native_modules(), from.instance)?);
@@ -127,7 +148,8 @@ pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
 
 fn section<R: Resource>(from: &mut Saving<'_>) -> Result<Option<HostSection>, String> {
     let Some(record) = R::save(from)? else { return Ok(None) };
-    Ok(Some(HostSection::new(R::NAME, *R::VERSIONS.end(), R::encode(record)?)))
+    let section = HostSection::new(R::NAME, *R::VERSIONS.end(), R::encode(record)?);
+    Ok(Some(HostSection { ancillary: R::ANCILLARY, ..section }))
 }
 
 /// What an image's sections say of a kind, if anything. One that is ancillary, and of a version that is not known here, is
@@ -144,6 +166,14 @@ pub(crate) fn read<R: Resource>(sections: &[HostSection]) -> Result<Option<R::Re
 }
 
 /// An image without what every image has.
+/// Fails if a record has more bytes than are decoded.
+fn within(bytes: &[u8], limit: usize, what: &str) -> Result<(), String> {
+    match bytes.len() {
+        len if len > limit => Err(format!("the record of {what} has {len} bytes")),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn missing<R: Resource>() -> String {
     format!("the image has no section '{}'", R::NAME)
 }
@@ -166,7 +196,20 @@ pub fn describe(name: &str, version: u32, bytes: &[u8]) -> Option<Json> {
         others::Others::NAME => of::<others::Others>(version, bytes),
         host::Host::NAME => of::<host::Host>(version, bytes),
         mode::Mode::NAME => of::<mode::Mode>(version, bytes),
+        waits::Waits::NAME => of::<waits::Waits>(version, bytes),
+        watched::Watched::NAME => of::<watched::Watched>(version, bytes),
+        streams::Streams::NAME => of::<streams::Streams>(version, bytes),
         _ => None,
+    }
+}
+
+/// Completes the descriptions of an image's sections, by their names, with what others of them say.
+pub fn describe_together(sections: &mut [(&str, &mut Json)]) {
+    let find = |name: &str| sections.iter().position(|(of, _)| *of == name);
+    let of = |name: &str| find(name).map(|at| sections[at].1.clone());
+    let (wasi, others) = (of(wasi::Wasi::NAME), of(others::Others::NAME));
+    if let Some(at) = find(streams::Streams::NAME) {
+        streams::complete(sections[at].1, wasi.as_ref(), others.as_ref());
     }
 }
 

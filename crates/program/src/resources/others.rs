@@ -9,7 +9,7 @@ use wayfarer_module::Module;
 use wayfarer_runtime::Instance;
 use wayfarer_snapshot::view::HostSection;
 
-use super::{Resource, Saving, native_state};
+use super::{Resource, Saving, native_state, within};
 use crate::instance::HostParts;
 
 /// Longest record that is decoded (bytes).
@@ -37,15 +37,15 @@ pub(crate) struct Parts {
 }
 
 impl Other {
-    fn of(instance: &Instance, from: &Saving<'_>) -> Result<Other, String> {
-        let save = |parts: &HostParts| -> Result<Parts, String> {
+    fn of(instance: &Instance, from: &mut Saving<'_>) -> Result<Other, String> {
+        let mut save = |parts: &HostParts| -> Result<Parts, String> {
             Ok(Parts {
-                wasi: parts.wasi.save().map_err(|e| e.to_string())?,
+                wasi: parts.wasi.save_beside(from.files, from.beside).map_err(|e| e.to_string())?,
                 natives: native_state::save(&from.embedder.native_modules(), parts)?,
             })
         };
-        let heap = from.heaps.get(&instance.number()).copied();
-        Ok(Other { heap, parts: HostParts::of(instance).map(save).transpose()? })
+        let parts = HostParts::of(instance).map(&mut save).transpose()?;
+        Ok(Other { heap: from.heaps.get(&instance.number()).copied(), parts })
     }
 }
 
@@ -71,9 +71,7 @@ impl Resource for Others {
     }
 
     fn decode(bytes: &[u8], _: u32) -> Result<Vec<Other>, String> {
-        if bytes.len() > LIMIT {
-            return Err(format!("the record of instances has {} bytes", bytes.len()));
-        }
+        within(bytes, LIMIT, "instances")?;
         wayfarer_snapshot::record::decode(bytes)
     }
 

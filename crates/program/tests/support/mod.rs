@@ -9,13 +9,13 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, OnceLock};
 
-use wayfarer_module::{ExternKind, FuncType, ImportType, Module};
+use wayfarer_module::{FuncType, ImportType, Module};
 use wayfarer_native::{CompiledModule, NativeEngine};
 use wayfarer_program::layout::{self, Layout};
 use wayfarer_program::{
     Blueprint, Embedder, Failure, HostParts, Made, Program, Refusal, Report, Request, Source,
 };
-use wayfarer_program::{Starting, Target, wasi_calls};
+use wayfarer_program::{Starting, Target, Wanted, wasi_calls};
 use wayfarer_runtime::{
     AfterCheckpoint, ExecEnv, Extern, Func, HostFunc, LoadedModule, MemoryPlan, NativeCode, Runtime, Store,
 };
@@ -63,6 +63,8 @@ pub(crate) struct Guest {
     /// Its standard output.
     pub(crate) out: File,
     tick: Tick,
+    /// Bytes of app heap, for guests without an allocator of their own.
+    pub(crate) heap_size: u32,
 }
 
 /// An instance, and where it runs.
@@ -97,7 +99,7 @@ impl Guest {
         tick: Tick,
     ) -> Guest {
         let loaded = runtime.load_compiled(module.clone(), compiled.then(|| code(module)));
-        Guest { runtime: runtime.clone(), loaded, out, tick }
+        Guest { runtime: runtime.clone(), loaded, out, tick, heap_size: 4096 }
     }
 
     /// An instance in a store.
@@ -165,7 +167,7 @@ unsafe impl Blueprint for Guest {
     }
 
     fn layout(&self) -> Result<Option<Layout>, String> {
-        layout::plan(self.module(), 4096, 0).map_err(|why| format!("{why:?}"))
+        layout::plan(self.module(), self.heap_size, 0).map_err(|why| format!("{why:?}"))
     }
 
     fn imports(&self, store: &Arc<Store>, layout: Option<&Layout>) -> Result<Vec<Extern>, String> {
@@ -224,9 +226,11 @@ impl Running {
 
     /// Calls an exported function.
     pub(crate) fn call(&self, name: &str, args: &[u64]) -> Result<Vec<u64>, Failure> {
-        let instance = self.parts.instance();
-        let export = instance.module().export(name).filter(|export| export.kind == ExternKind::Func);
-        let func = instance.func(export.expect("an export").index).expect("a function");
+        self.call_func(self.parts.exported_func(name).expect("an export"), args)
+    }
+
+    /// Calls a function.
+    pub(crate) fn call_func(&self, func: &Func, args: &[u64]) -> Result<Vec<u64>, Failure> {
         self.call_as(func, args, Entry::Call)
     }
 
@@ -245,9 +249,14 @@ pub(crate) fn order(program: &Program, then: AfterCheckpoint) -> Taken {
     let told = taken.clone();
     let done = move |result| told.set(result).expect("it is told once");
     let request = Request {
-        target: Target::Buffer,
-        compression: Compression::None,
-        reason: Reason::Api,
+        image: Wanted {
+            target: Target::Buffer,
+            compression: Compression::None,
+            reason: Reason::Api,
+            files: None,
+            group: None,
+            leaves: None,
+        },
         then,
         done: Box::new(done),
     };

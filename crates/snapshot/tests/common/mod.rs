@@ -3,7 +3,7 @@
 
 use wayfarer_snapshot::view::*;
 use wayfarer_snapshot::{
-    Baseline, Compression, Info, MemorySource, PAGE_SIZE, Reason, WriteOptions, save_to_vec,
+    Baseline, Compression, FileSource, Info, MemorySource, PAGE_SIZE, Reason, WriteOptions, save_to_vec,
 };
 
 /// SplitMix64.
@@ -59,12 +59,17 @@ pub(crate) struct Sample {
     pub(crate) program: ProgramView,
     pub(crate) info: Info,
     pub(crate) memories: Vec<Memory>,
+    /// Content of files that host sections refer to.
+    pub(crate) files: Vec<Vec<u8>>,
 }
 
 impl Sample {
     pub(crate) fn write(&self, compression: Compression) -> Vec<u8> {
         self.with_sources(|sources| {
-            let options = WriteOptions { compression, ..WriteOptions::default() };
+            let files = self.files.iter();
+            let files: Vec<_> =
+                files.map(|file| FileSource { name: "f", len: file.len() as u64, content: file }).collect();
+            let options = WriteOptions { compression, files: &files, ..WriteOptions::default() };
             save_to_vec(&self.program, &self.info, sources, &options).unwrap()
         })
     }
@@ -206,7 +211,7 @@ pub(crate) fn sample(seed: u64) -> Sample {
             let frames = frames.collect();
             use Entry::*;
             let entry = [Start, Initialize, PostInstantiate, CallCtors, Main, Call][r.below(6) as usize];
-            Thread { entry, frames, tid }
+            Thread { entry, frames, tid, watched: Vec::new(), waits: None }
         })
         .collect();
     let host = (0..r.below(4))
@@ -233,10 +238,22 @@ pub(crate) fn sample(seed: u64) -> Sample {
         },
         info: info(r),
         memories,
+        files: vec![],
     }
 }
 
-/// The first sample that has everything: threads, host sections, tables, and stored, initial and zero pages.
+/// The same, with one to three files.
+pub(crate) fn with_files(sample: Sample, seed: u64) -> Sample {
+    let r = &mut Random(seed);
+    let mut files = r.list(2, |r| {
+        let len = r.below(3000) as usize;
+        if r.chance(3) { vec![r.next() as u8 % 2; len] } else { r.bytes(len) }
+    });
+    files.push(b"and one that is always there".to_vec());
+    Sample { files, ..sample }
+}
+
+/// The first sample that has everything but files: threads, host sections, tables, and stored, initial and zero pages.
 pub(crate) fn rich_sample() -> Sample {
     (0..)
         .map(sample)

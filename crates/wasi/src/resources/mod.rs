@@ -6,26 +6,39 @@
 //! Records of all versions are read; the last one is written.
 
 mod calls;
+mod channels;
 mod clocks;
+mod content;
 mod descriptors;
+mod files;
+mod locks;
+mod opened;
 mod program;
 
+use crate::beside::{Beside, ContentBeside};
 use crate::clock::ClockRecord;
 use crate::ctx::{Program, WasiCtx};
 use crate::interrupted::InterruptedCall;
 use crate::restore::{RestoreError, RestorePolicy};
 use crate::save::{SaveError, SavePolicy};
+use crate::table::lock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::fmt;
 
+use crate::locks::LockRecord;
 use calls::Calls;
+use channels::{ChannelRecord, Channels};
 use clocks::GuestClocks;
+use content::ContentRecord;
 use descriptors::{Descriptors, DescriptorsRecord};
+use files::{Files, GuestFiles};
+use locks::FileLocks;
+use opened::{Opens, OpensRecord};
 use program::Start;
 
-pub(crate) use descriptors::{StreamFile, modified, same_time};
+pub(crate) use descriptors::{StreamFile, same_time};
 
 /// A kind of what WASI adds to an image.
 pub(crate) trait Resource {
@@ -70,9 +83,25 @@ pub(crate) trait Resource {
 /// Puts what was made again into its context.
 pub(crate) type Ready<'a> = Box<dyn FnOnce() + 'a>;
 
-/// For each version of the record those of its parts, in order.
-const VERSIONS: [[u32; 4]; 2] =
-    [[1, 1, 1, 1], [Start::VERSION, GuestClocks::VERSION, Calls::VERSION, Descriptors::VERSION]];
+/// For each version of the record those of its parts, in order; 0 for one that it has not.
+const VERSIONS: [[u32; 9]; 6] = [
+    [1, 1, 1, 1, 0, 0, 0, 0, 0],
+    [1, 1, 2, 2, 0, 0, 0, 0, 0],
+    [1, 1, 2, 3, 1, 0, 0, 0, 0],
+    [1, 1, 2, 3, 1, 1, 1, 0, 0],
+    [1, 1, 2, 4, 1, 1, 1, 1, 1],
+    [
+        Start::VERSION,
+        GuestClocks::VERSION,
+        Calls::VERSION,
+        Descriptors::VERSION,
+        Files::VERSION,
+        Opens::VERSION,
+        content::VERSION,
+        Channels::VERSION,
+        FileLocks::VERSION,
+    ],
+];
 
 /// The version that is written.
 const VERSION: u32 = VERSIONS.len() as u32;
@@ -88,6 +117,16 @@ pub(crate) struct Record {
     /// Calls that are to be made again.
     pub(crate) interrupted: Vec<InterruptedCall>,
     pub(crate) descriptors: DescriptorsRecord,
+    /// All of the guest's files, if they are in memory.
+    pub(crate) files: Option<GuestFiles>,
+    /// What `path_open` was given for descriptors.
+    pub(crate) opens: OpensRecord,
+    /// Open files whose bytes travel.
+    pub(crate) content: ContentRecord,
+    /// What is on its way to it.
+    pub(crate) channels: Vec<ChannelRecord>,
+    /// Locks on its files, in their order.
+    pub(crate) locks: Vec<LockRecord>,
 }
 
 /// Why bytes are no record.
@@ -144,20 +183,38 @@ pub(crate) fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<
 impl Record {
     /// # Errors
     /// What cannot be saved, by name.
-    pub(crate) fn save(ctx: &WasiCtx, policy: &SavePolicy) -> Result<Self, SaveError> {
-        let descriptors = Descriptors::save(ctx, policy)?;
+    pub(crate) fn save(
+        ctx: &WasiCtx,
+        policy: &SavePolicy,
+        mut beside: Option<&mut Beside>,
+    ) -> Result<Self, SaveError> {
+        // What was said for the image that it comes from goes on, unless something is said now.
+        let going_on = policy.files.is_empty().then(|| lock(&ctx.file_policies).clone());
+        let going_on = going_on.map(|files| SavePolicy { files, ..policy.clone() });
+        let policy = going_on.as_ref().unwrap_or(policy);
+        let descriptors = Descriptors::save_beside(ctx, policy, beside.as_deref_mut())?;
+        let files = Files::save(ctx, policy)?;
+        let content = content::save(ctx, policy, &descriptors, files.is_some(), beside)?;
         Ok(Record {
             program: Start::save(ctx, policy)?,
             clocks: GuestClocks::save(ctx, policy)?,
             interrupted: Calls::save(ctx, policy)?,
             descriptors,
+            files,
+            opens: Opens::save(ctx, policy)?,
+            content,
+            channels: Channels::save(ctx, policy)?,
+            locks: FileLocks::save(ctx, policy)?,
         })
     }
 
     /// # Errors
     /// The encoder's message.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, String> {
-        let parts = (VERSION, &self.program, &self.clocks, &self.interrupted, &self.descriptors);
+        let Record { program, clocks, interrupted, descriptors, files, opens, content, channels, locks } =
+            self;
+        let parts =
+            (VERSION, program, clocks, interrupted, descriptors, files, opens, content, channels, locks);
         bincode::serde::encode_to_vec(parts, config()).map_err(|e| e.to_string())
     }
 
@@ -167,12 +224,18 @@ impl Record {
         let mut reader = Reader(bytes);
         let version: u32 = reader.next()?;
         let parts = version.checked_sub(1).and_then(|nth| VERSIONS.get(nth as usize));
-        let [program, clocks, calls, descriptors] = *parts.ok_or(FormatError::Version(version))?;
+        let [program, clocks, calls, descriptors, files, opens, content, channels, locks] =
+            *parts.ok_or(FormatError::Version(version))?;
         let record = Record {
             program: Start::read(program, &mut reader)?,
             clocks: GuestClocks::read(clocks, &mut reader)?,
             interrupted: Calls::read(calls, &mut reader)?,
             descriptors: Descriptors::read(descriptors, &mut reader)?,
+            files: Files::read(files, &mut reader)?,
+            opens: Opens::read(opens, &mut reader)?,
+            content: content::read(content, &mut reader)?,
+            channels: Channels::read(channels, &mut reader)?,
+            locks: FileLocks::read(locks, &mut reader)?,
         };
         if !reader.0.is_empty() {
             return Err(FormatError::Malformed(format!("{} bytes after its end", reader.0.len())));
@@ -181,6 +244,11 @@ impl Record {
         GuestClocks::verify(&record)?;
         Calls::verify(&record)?;
         Descriptors::verify(&record)?;
+        Files::verify(&record)?;
+        Opens::verify(&record)?;
+        content::verify(&record)?;
+        Channels::verify(&record)?;
+        FileLocks::verify(&record)?;
         Ok(record)
     }
 
@@ -192,13 +260,20 @@ impl Record {
         &self,
         ctx: &'a WasiCtx,
         policy: &RestorePolicy,
-    ) -> Result<[Ready<'a>; 4], RestoreError> {
-        Ok([
-            Descriptors::restore(self, ctx, policy)?,
-            GuestClocks::restore(self, ctx, policy)?,
-            Calls::restore(self, ctx, policy)?,
-            Start::restore(self, ctx, policy)?,
-        ])
+        beside: &dyn ContentBeside,
+    ) -> Result<[Ready<'a>; 9], RestoreError> {
+        let files = Files::restore(self, ctx, policy)?;
+        let opens = Opens::restore(self, ctx, policy)?;
+        let clocks = GuestClocks::restore(self, ctx, policy)?;
+        let calls = Calls::restore(self, ctx, policy)?;
+        let start = Start::restore(self, ctx, policy)?;
+        let channels = Channels::restore(self, ctx, policy)?;
+        let locks = FileLocks::restore(self, ctx, policy)?;
+        // The host's files change with these, as far as they have to: when nothing else can fail.
+        let descriptors = Descriptors::restore_beside(self, ctx, policy, beside)?;
+        let policies = self.content.policies();
+        let going_on: Ready<'_> = Box::new(|| *lock(&ctx.file_policies) = policies);
+        Ok([descriptors, going_on, channels, locks, files, opens, clocks, calls, start])
     }
 
     fn describe(&self) -> Value {
@@ -207,6 +282,11 @@ impl Record {
             GuestClocks::describe(self),
             Calls::describe(self),
             Descriptors::describe(self),
+            Files::describe(self),
+            Opens::describe(self),
+            content::describe(self),
+            Channels::describe(self),
+            FileLocks::describe(self),
         ];
         let members = parts.into_iter().flatten().map(|(name, value)| (name.to_owned(), value));
         Value::Object(members.collect::<Map<_, _>>())
@@ -244,6 +324,11 @@ pub(crate) mod tests {
             },
             interrupted: vec![],
             descriptors: DescriptorsRecord { preopens: vec![], descriptors: vec![] },
+            files: None,
+            opens: OpensRecord::default(),
+            content: ContentRecord::default(),
+            channels: vec![],
+            locks: vec![],
         }
     }
 
@@ -257,13 +342,19 @@ pub(crate) mod tests {
         let program = Program { args: vec![b"a".to_vec()], env: vec![b"B=c".to_vec(), vec![]] };
         let record = Record { program, ..record() };
         let bytes = record.encode().unwrap();
-        // Version; arguments, environment; clocks, with a negative number in zigzag; no calls, preopens, descriptors.
-        assert_eq!(bytes, [&b"\x02\x01\x01a\x02\x03B=c\x00"[..], b"\x01\x03\x01b\x03\x04", &[0; 3]].concat());
+        // Version; arguments, environment; clocks, with a negative number in zigzag; no calls, preopens, descriptors, files;
+        // nothing of how descriptors were opened, nor of what is carried, on its way or locked.
+        assert_eq!(
+            bytes,
+            [&b"\x06\x01\x01a\x02\x03B=c\x00"[..], b"\x01\x03\x01b\x03\x04", &[0; 11]].concat()
+        );
         assert_eq!(Record::decode(&bytes).unwrap(), record);
-        // So small a record was the same in version 1.
-        let mut first = bytes;
-        first[0] = 1;
-        assert_eq!(Record::decode(&first).unwrap(), record);
+        // So small a record was the same in earlier versions, but for what they had not.
+        for (version, less) in [(1, 8), (2, 8), (3, 7), (4, 3), (5, 1)] {
+            let mut earlier = bytes[..bytes.len() - less].to_vec();
+            earlier[0] = version;
+            assert_eq!(Record::decode(&earlier).unwrap(), record);
+        }
     }
 
     #[test]
@@ -275,10 +366,10 @@ pub(crate) mod tests {
         let mut longer = bytes.clone();
         longer.push(0);
         assert!(Record::decode(&longer).unwrap_err().to_string().contains("after its end"));
-        for version in [0, 3, 9] {
+        for version in [0, 7, 9] {
             let mut other = bytes.clone();
             other[0] = version;
-            let expected = format!("WASI record has version {version}, this build reads versions 1 to 2");
+            let expected = format!("WASI record has version {version}, this build reads versions 1 to 6");
             assert_eq!(Record::decode(&other).unwrap_err().to_string(), expected);
         }
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wayfarer_guest::{GuestMemory, Interrupt, NoInterrupt};
-use wayfarer_wasi::{Errno, Outcome, WasiBuilder, WasiCtx, WasiFunction};
+use wayfarer_wasi::{BackEnd, Errno, Outcome, WasiBuilder, WasiCtx, WasiFunction};
 
 pub const RESULT: u64 = 0x100;
 pub const IOVECS: u64 = 0x200;
@@ -53,19 +53,124 @@ impl PartialEq<Errno> for Number {
     }
 }
 
+/// Which back end the tests are run with.
+const BACK_END: &str = "WAYFARER_TEST_WASI";
+/// Guests of [`Guest::in_dir`] are saved, dropped and restored before each call.
+const HOPS: &str = "WAYFARER_TEST_HOPS";
+
+pub fn back_end() -> BackEnd {
+    std::env::var(BACK_END).map_or(BackEnd::Linux, |name| name.parse().unwrap())
+}
+
+pub fn hops() -> bool {
+    std::env::var_os(HOPS).is_some()
+}
+
+/// Whether the guest's files are the host's, for what only the host can do to them.
+pub fn on_host() -> bool {
+    back_end() != BackEnd::Memory
+}
+
+/// Runs this test program with a back end, and with hops. What it prints is only shown if it fails.
+pub fn again_with(back_end: BackEnd, hops: bool) {
+    if std::env::var_os(BACK_END).is_some() {
+        return;
+    }
+    let mut tests = std::process::Command::new(std::env::current_exe().unwrap());
+    tests.env(BACK_END, back_end.name());
+    if hops {
+        tests.env(HOPS, "1");
+    }
+    let output = tests.output().unwrap();
+    assert!(output.status.success(), "{back_end}: {}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// A test for each back end that runs all others with it, plain and with a hop before each call.
+#[macro_export]
+macro_rules! in_each_back_end {
+    () => {
+        #[test]
+        fn all_of_this_holds_with_a_hop_before_each_call() {
+            common::again_with(wayfarer_wasi::BackEnd::Linux, true);
+        }
+
+        #[test]
+        fn all_of_this_holds_in_the_portable_one() {
+            common::again_with(wayfarer_wasi::BackEnd::Portable, false);
+        }
+
+        #[test]
+        fn all_of_this_holds_in_the_portable_one_with_a_hop_before_each_call() {
+            common::again_with(wayfarer_wasi::BackEnd::Portable, true);
+        }
+
+        #[test]
+        fn all_of_this_holds_in_memory() {
+            common::again_with(wayfarer_wasi::BackEnd::Memory, false);
+        }
+
+        #[test]
+        fn all_of_this_holds_in_memory_with_a_hop_before_each_call() {
+            common::again_with(wayfarer_wasi::BackEnd::Memory, true);
+        }
+    };
+}
+
 pub struct Guest {
     pub ctx: WasiCtx,
     pub memory: Vec<u8>,
+    /// What a guest that hops is restored into.
+    hops_to: Option<WasiBuilder>,
+    pub hopped: u32,
 }
 
 impl Guest {
     pub fn new(builder: &WasiBuilder) -> Guest {
-        Guest { ctx: builder.build().unwrap(), memory: vec![0; MEMORY] }
+        Guest { ctx: builder.build().unwrap(), memory: vec![0; MEMORY], hops_to: None, hopped: 0 }
     }
 
     /// With `dir` as descriptor 3, named `/`.
     pub fn in_dir(dir: &Path) -> Guest {
-        Guest::new(&builder_in(dir))
+        let builder = builder_in(dir);
+        let mut guest = Guest::new(&builder);
+        if hops() {
+            // Files in memory come with the image.
+            guest.hops_to = Some(if on_host() { builder } else { quiet() });
+        }
+        guest
+    }
+
+    /// Saves it, and goes on with what is restored. What can't be saved stays where it is.
+    fn hop(&mut self) {
+        let Some(builder) = &self.hops_to else { return };
+        let Ok(image) = self.ctx.save() else { return };
+        self.ctx = builder.build().unwrap();
+        self.ctx.restore(&image).unwrap();
+        self.hopped += 1;
+    }
+
+    /// No more hops.
+    pub fn stay(&mut self) {
+        self.hops_to = None;
+    }
+
+    /// Makes a file.
+    pub fn make(&mut self, path: &str, content: &str) {
+        let fd = self.open(path, CREAT | TRUNC, FILE, 0).unwrap();
+        self.write(fd, content.as_bytes()).unwrap();
+        self.close(fd).unwrap();
+    }
+
+    pub fn mkdir(&mut self, path: &str) {
+        self.at("path_create_directory", 3, path).unwrap();
+    }
+
+    /// What is in a file.
+    pub fn content(&mut self, path: &str) -> String {
+        let fd = self.open(path, 0, READ, 0).unwrap();
+        let bytes = self.read(fd, 100_000).unwrap();
+        self.close(fd).unwrap();
+        String::from_utf8(bytes).unwrap()
     }
 
     pub fn interruptible(&mut self, name: &str, args: &[u64], interrupt: &dyn Interrupt) -> Outcome {
@@ -75,6 +180,7 @@ impl Guest {
     }
 
     pub fn call(&mut self, name: &str, args: &[u64]) -> Outcome {
+        self.hop();
         self.interruptible(name, args, &NoInterrupt)
     }
 
@@ -182,6 +288,12 @@ impl Guest {
 
     /// Names from `cookie` on with their cookies, read with a buffer of `size` bytes; and whether the end was
     /// reached.
+    /// Size and time of modification.
+    pub fn filestat(&mut self, fd: u64) -> (u64, u64) {
+        self.try_call("fd_filestat_get", &[fd, RESULT]).unwrap();
+        (self.u64(RESULT + 32), self.u64(RESULT + 48))
+    }
+
     pub fn readdir(&mut self, fd: u64, cookie: u64, size: usize) -> Result<(Vec<(String, u64)>, bool)> {
         self.try_call("fd_readdir", &[fd, DATA, size as u64, cookie, RESULT])?;
         let used = self.u32(RESULT) as usize;
@@ -200,10 +312,15 @@ impl Guest {
     }
 }
 
+/// A directory on no disk, where there is such a thing: thousands of them are made.
+pub fn fast_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// With standard streams that lead nowhere: a restore may move those of the test process.
 pub fn builder_in(dir: &Path) -> WasiBuilder {
     let mut builder = quiet();
-    builder.map_dir(format!("/::{}", dir.display()));
+    builder.map_dir(format!("/::{}", dir.display())).back_end(back_end());
     builder
 }
 
@@ -227,8 +344,12 @@ pub fn quiet() -> WasiBuilder {
     builder
 }
 
+/// One for all, which is never closed.
 fn null() -> i64 {
-    File::options().read(true).write(true).open("/dev/null").unwrap().into_raw_fd().into()
+    static NULL: std::sync::LazyLock<RawFd> = std::sync::LazyLock::new(|| {
+        File::options().read(true).write(true).open("/dev/null").unwrap().into_raw_fd()
+    });
+    (*NULL).into()
 }
 
 /// Requests that come as fast as they are served.

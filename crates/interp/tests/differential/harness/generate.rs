@@ -47,14 +47,12 @@ fn try_case(u: &mut Unstructured<'_>) -> arbitrary::Result<Case> {
 /// them, and so bounded that engines agree on what they grow to.
 pub(crate) fn features() -> Config {
     Config {
-        acquire_release_atomics_enabled: false,
         compact_imports_enabled: false,
         custom_descriptors_enabled: false,
         custom_page_sizes_enabled: false,
         exceptions_enabled: false,
         gc_enabled: false,
         memory64_enabled: false,
-        multibyte_array_access_enabled: false,
         relaxed_simd_enabled: false,
         shared_everything_threads_enabled: false,
         threads_enabled: false,

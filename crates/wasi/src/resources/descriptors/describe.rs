@@ -1,11 +1,14 @@
 //! Descriptors as JSON, for people.
 
 use super::{DescriptorsRecord, Operation};
+use crate::abi::fdflags;
 use crate::dir::show;
+use crate::path_open::names;
+use crate::resources::opened::OpensRecord;
 use serde_json::{Value, json};
 
 /// What they are, and how they are made again. Bytes that are no UTF-8 are shown with replacement characters.
-pub(super) fn describe(record: &DescriptorsRecord) -> Vec<(&'static str, Value)> {
+pub(super) fn describe(record: &DescriptorsRecord, opens: &OpensRecord) -> Vec<(&'static str, Value)> {
     let descriptors: Vec<Value> = record
         .descriptors
         .iter()
@@ -15,7 +18,8 @@ pub(super) fn describe(record: &DescriptorsRecord) -> Vec<(&'static str, Value)>
                 "type": filetype(descriptor.filetype),
                 "rights": format!("{:#x}", descriptor.base),
                 "rights_inheriting": format!("{:#x}", descriptor.inheriting),
-                "flags": flags(descriptor.flags),
+                "flags": names(descriptor.flags.into(), &fdflags::NAMES),
+                "opened": opens.of(descriptor.fd).map(|asked| asked.describe()),
                 "operations": descriptor.operations.iter().map(|o| operation(record, o)).collect::<Vec<_>>(),
             })
         })
@@ -44,6 +48,9 @@ fn operation(record: &DescriptorsRecord, operation: &Operation) -> Value {
         Operation::Carry { preopen: index, path, file } => json!({
             "op": "carry", "preopen": preopen(*index), "path": show(path), "size": file.bytes.len(),
         }),
+        Operation::CarryBeside { preopen: index, path, file } => json!({
+            "op": "carry", "preopen": preopen(*index), "path": show(path), "size": file.size,
+        }),
         Operation::CarryAgain { preopen: index, path, fd } => json!({
             "op": "carry_again", "preopen": preopen(*index), "path": show(path), "of": fd,
         }),
@@ -51,6 +58,7 @@ fn operation(record: &DescriptorsRecord, operation: &Operation) -> Value {
         Operation::ReadDir { listing } => json!({
             "op": "readdir", "entries": listing.entries.len(), "seen": listing.seen,
         }),
+        Operation::Ended => json!({ "op": "ended" }),
     }
 }
 
@@ -69,13 +77,4 @@ fn filetype(number: u8) -> &'static str {
         7 => "symbolic link",
         _ => "unknown",
     }
-}
-
-fn flags(bits: u16) -> Vec<&'static str> {
-    ["append", "dsync", "nonblock", "rsync", "sync"]
-        .into_iter()
-        .enumerate()
-        .filter(|(bit, _)| bits & 1 << bit != 0)
-        .map(|(_, name)| name)
-        .collect()
 }

@@ -4,19 +4,26 @@
 //! numbers: another implementation of preview 1 could carry them out just as well.
 
 mod describe;
+#[cfg(test)]
+mod hostile;
+pub(in crate::resources) mod pipes;
 mod restore;
 mod save;
 mod version1;
 
-use super::{FormatError, Reader, Ready, Record, Resource};
+use super::{FormatError, Reader, Ready, Record, Resource, content, files};
+use crate::beside::{Beside, ContentBeside, Nothing};
 use crate::ctx::WasiCtx;
 use crate::dir::Listing;
+use crate::placing::Placing;
 use crate::restore::{RestoreError, RestorePolicy};
 use crate::save::{SaveError, SavePolicy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use save::{modified, same_time};
+pub(super) use restore::find_preopens;
+pub(super) use save::in_beside;
+pub(crate) use save::same_time;
 
 /// Descriptor numbers from here on are refused: a table is as long as its largest number.
 pub(crate) const MOST_DESCRIPTORS: u32 = 1 << 20;
@@ -26,10 +33,12 @@ pub(crate) struct Descriptors;
 
 impl Resource for Descriptors {
     type Part = DescriptorsRecord;
-    const VERSION: u32 = 2;
+    /// As 4, with files whose bytes are beside the record. 4: as 3, with named pipes. 3: as 2, with more that is known of entries of
+    /// directories.
+    const VERSION: u32 = 5;
 
     fn save(ctx: &WasiCtx, policy: &SavePolicy) -> Result<DescriptorsRecord, SaveError> {
-        save::save(ctx, policy)
+        save::save(ctx, policy, None)
     }
 
     fn read(version: u32, reader: &mut Reader<'_>) -> Result<DescriptorsRecord, FormatError> {
@@ -48,11 +57,36 @@ impl Resource for Descriptors {
         ctx: &'a WasiCtx,
         policy: &RestorePolicy,
     ) -> Result<Ready<'a>, RestoreError> {
-        restore::restore(&record.descriptors, ctx, policy)
+        Self::restore_beside(record, ctx, policy, &Nothing)
     }
 
     fn describe(record: &Record) -> Vec<(&'static str, Value)> {
-        describe::describe(&record.descriptors)
+        describe::describe(&record.descriptors, &record.opens)
+    }
+}
+
+impl Descriptors {
+    /// As [`Resource::save`], with content that goes beside the record if there is where it can go.
+    pub(super) fn save_beside(
+        ctx: &WasiCtx,
+        policy: &SavePolicy,
+        beside: Option<&mut Beside>,
+    ) -> Result<DescriptorsRecord, SaveError> {
+        save::save(ctx, policy, beside)
+    }
+
+    /// As [`Resource::restore`], with what is beside the record.
+    pub(super) fn restore_beside<'a>(
+        record: &Record,
+        ctx: &'a WasiCtx,
+        policy: &RestorePolicy,
+        beside: &dyn ContentBeside,
+    ) -> Result<Ready<'a>, RestoreError> {
+        content::check_beside(record, beside)?;
+        let mut placing = Placing::default();
+        let given = files::preopens(record, ctx, policy, &mut placing)?;
+        content::place(record, &given, policy, &mut placing, beside)?;
+        restore::restore(record, given, ctx, policy, placing, beside)
     }
 }
 
@@ -104,6 +138,10 @@ pub(crate) enum Operation {
     Seek { offset: u64 },
     /// Go on reading the directory.
     ReadDir { listing: Listing },
+    /// Have a named pipe as it was: all have left who had its other end open.
+    Ended,
+    /// As `Carry`, of bytes that are beside the record.
+    CarryBeside { preopen: u32, path: Vec<u8>, file: BesideRecord },
 }
 
 /// How a regular file is known again.
@@ -124,6 +162,17 @@ pub(crate) struct FileIdentity {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct CarriedFile {
     pub(crate) bytes: Vec<u8>,
+    /// Times of last access and modification, nanoseconds since 1970.
+    pub(crate) accessed: u64,
+    pub(crate) modified: u64,
+}
+
+/// A file that travels beside the record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct BesideRecord {
+    /// Its number there.
+    pub(crate) number: u32,
+    pub(crate) size: u64,
     /// Times of last access and modification, nanoseconds since 1970.
     pub(crate) accessed: u64,
     pub(crate) modified: u64,
@@ -174,10 +223,13 @@ impl DescriptorsRecord {
                 None => return malformed(format!("descriptor {fd} has no operations")),
             };
             let makes = |operation: &Operation| {
-                !matches!(operation, Operation::Seek { .. } | Operation::ReadDir { .. })
+                !matches!(operation, Operation::Seek { .. } | Operation::ReadDir { .. } | Operation::Ended)
             };
             if !makes(first) || rest.iter().any(makes) {
                 return malformed(format!("operations of descriptor {fd} are out of order"));
+            }
+            if rest.contains(&Operation::Ended) && !matches!(first, Operation::Open { .. }) {
+                return malformed(format!("descriptor {fd} is no named pipe that could have ended"));
             }
             if let Operation::CarryAgain { fd: of, .. } = first
                 && !carries(&self.descriptors, *of, fd)
@@ -187,6 +239,7 @@ impl DescriptorsRecord {
             let (Operation::Preopen { preopen }
             | Operation::Open { preopen, .. }
             | Operation::Carry { preopen, .. }
+            | Operation::CarryBeside { preopen, .. }
             | Operation::CarryAgain { preopen, .. }) = first
             else {
                 continue;
@@ -203,7 +256,7 @@ impl DescriptorsRecord {
 fn carries(descriptors: &[DescriptorRecord], of: u32, fd: u32) -> bool {
     let found = descriptors.binary_search_by_key(&of, |descriptor| descriptor.fd);
     let first = found.ok().and_then(|at| descriptors[at].operations.first());
-    of < fd && matches!(first, Some(Operation::Carry { .. }))
+    of < fd && matches!(first, Some(Operation::Carry { .. } | Operation::CarryBeside { .. }))
 }
 
 #[cfg(test)]
@@ -215,6 +268,11 @@ mod tests {
     fn carried() -> Operation {
         let file = CarriedFile { bytes: vec![1, 2], accessed: 3, modified: 4 };
         Operation::Carry { preopen: 0, path: b"t".to_vec(), file }
+    }
+
+    fn carried_beside() -> Operation {
+        let file = BesideRecord { number: 1, size: 2, accessed: 3, modified: 4 };
+        Operation::CarryBeside { preopen: 0, path: b"t".to_vec(), file }
     }
 
     fn carried_by(fd: u32) -> Operation {
@@ -269,6 +327,8 @@ mod tests {
             descriptor(3, vec![Operation::Preopen { preopen: 0 }]),
             descriptor(4, vec![carried(), Operation::Seek { offset: 1 }]),
             descriptor(5, vec![carried_by(4)]),
+            descriptor(6, vec![carried_beside()]),
+            descriptor(7, vec![carried_by(6)]),
         ]);
         assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
     }
@@ -282,6 +342,7 @@ mod tests {
             (vec![descriptor(3, vec![])], "no operations"),
             (vec![descriptor(3, vec![Operation::Seek { offset: 0 }])], "out of order"),
             (vec![descriptor(3, vec![Operation::Preopen { preopen: 1 }])], "preopen 1"),
+            (vec![descriptor(3, vec![carried(), Operation::Ended])], "no named pipe"),
             (vec![descriptor(3, vec![carried_by(4)]), descriptor(4, vec![carried()])], "the file of 4"),
             (vec![descriptor(3, vec![carried_by(3)])], "the file of 3"),
             (vec![descriptor(3, preopen()), descriptor(4, vec![carried_by(3)])], "the file of 3"),

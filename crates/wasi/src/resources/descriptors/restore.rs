@@ -1,60 +1,76 @@
 //! How saved descriptors are made again.
 
-use super::save::{hash, modified, same_time};
+use super::pipes;
+use super::save::{hash, hash_of, same_time};
 use super::{
-    CarriedFile, DescriptorRecord, DescriptorsRecord, FileIdentity, Operation, PreopenRecord, StreamFile,
+    BesideRecord, CarriedFile, DescriptorRecord, DescriptorsRecord, FileIdentity, Operation, PreopenRecord,
+    StreamFile,
 };
-use crate::abi::{FileType, fdflags, oflags};
-use crate::ctx::WasiCtx;
+use crate::abi::{FileType, fdflags, oflags, rights};
+use crate::beside::ContentBeside;
+use crate::ctx::{Preopen, WasiCtx};
 use crate::dir::show;
 use crate::fd::set_flags;
+use crate::file_choice::FileChoice;
+use crate::locks::Locks;
 use crate::path::Request;
-use crate::resources::Ready;
+use crate::placing::Placing;
+use crate::resources::{Ready, Record};
 use crate::restore::{RestoreError, RestorePolicy};
+use crate::signals::without_file_size_signal;
 use crate::streams::StreamUse;
-use crate::table::{Descriptor, Handle, Opened, Origin, Table, lock};
-use cap_primitives::fs::FollowSymlinks;
-use rustix::fs::{MemfdFlags, SeekFrom, fstat, memfd_create, seek};
+use crate::table::{Descriptor, Opened, Origin, Table, lock};
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::fs::{File, FileTimes};
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::io::{self, Read, SeekFrom};
+use std::sync::{Arc, OnceLock};
+use wayfarer_files::{File, Sparse, fill};
 
-/// Opens what was open. The context gets it when nothing can fail any more.
+/// Opens what was open, below the preopens that are `given`. The context gets it when nothing can fail any more.
 pub(super) fn restore<'a>(
-    record: &DescriptorsRecord,
+    record: &Record,
+    given: Arc<[Preopen]>,
     ctx: &'a WasiCtx,
     policy: &RestorePolicy,
+    placing: Placing,
+    beside: &dyn ContentBeside,
 ) -> Result<Ready<'a>, RestoreError> {
-    let preopens = find_preopens(ctx, record)?;
+    let (record, locks) = (&record.descriptors, &record.locks);
+    let preopens = find_preopens(&given, record)?;
     let mut table = Table::default();
     // Positions of streams are shared with other processes: set last.
     let mut streams = Vec::new();
-    let mut files = Files::default();
-    for saved in &record.descriptors {
-        let maker = Maker { ctx, preopens: &preopens, policy, saved, made: &table };
+    let mut files = Files { placing, ..Files::default() };
+    // Who only writes to a named pipe waits until there is somebody to read it: last, so that this is not who waits for him.
+    let (writers, others): (Vec<_>, Vec<_>) =
+        record.descriptors.iter().partition(|saved| pipes::only_writes(saved));
+    for saved in others.into_iter().chain(writers) {
+        let maker = Maker { ctx, given: &given, preopens: &preopens, policy, beside, saved, made: &table };
         let descriptor = Arc::new(maker.make(&mut streams, &mut files)?);
         table.put(saved.fd, descriptor);
     }
+    let Files { mut placing, .. } = files;
+    let locks = Locks::take(locks, &table).map_err(|(fd, source)| RestoreError::Lock { fd, source })?;
+    placing.cut_all().map_err(|(path, source)| RestoreError::Truncate { path: show(&path), source })?;
     Ok(Box::new(move || {
+        placing.keep();
         for (fd, position) in streams {
             // Best effort: a stream that can't be positioned stays where the host put it.
-            let _ = table.get(fd).map(|stream| seek(&stream.handle, SeekFrom::Start(position)));
+            let _ = table.get(fd).and_then(|stream| Ok(stream.file()?.seek(SeekFrom::Start(position))?));
         }
         *ctx.table() = table;
+        *lock(&ctx.locks) = locks;
+        ctx.set_preopens(given);
     }))
 }
 
 /// For each preopen of the record the context's index of it; `None` if it has none and only the error is
 /// missing.
-fn find_preopens(ctx: &WasiCtx, record: &DescriptorsRecord) -> Result<Vec<usize>, RestoreError> {
+pub(in crate::resources) fn find_preopens(
+    given: &[Preopen],
+    record: &DescriptorsRecord,
+) -> Result<Vec<usize>, RestoreError> {
     let find = |wanted: &PreopenRecord| {
-        ctx.preopens
+        given
             .iter()
             .enumerate()
             .filter(|(_, preopen)| preopen.guest_name == wanted.guest_name)
@@ -65,11 +81,12 @@ fn find_preopens(ctx: &WasiCtx, record: &DescriptorsRecord) -> Result<Vec<usize>
     record.preopens.iter().map(find).collect()
 }
 
-/// Which files are which: by their numbers in the record, and as they are here.
+/// Which files are which: by their numbers in the record, and as they are here; and what was put there, and is to be cut off.
 #[derive(Default)]
 struct Files {
     by_number: HashMap<u32, (u64, u64)>,
     by_id: HashMap<(u64, u64), u32>,
+    placing: Placing,
 }
 
 impl Files {
@@ -82,8 +99,12 @@ impl Files {
 /// Carries out the operations of one descriptor.
 struct Maker<'a> {
     ctx: &'a WasiCtx,
+    /// The preopens that there are, and for each of the record's its index among them.
+    given: &'a [Preopen],
     preopens: &'a [usize],
     policy: &'a RestorePolicy,
+    /// What is beside the record.
+    beside: &'a dyn ContentBeside,
     saved: &'a DescriptorRecord,
     /// Descriptors with smaller numbers.
     made: &'a Table,
@@ -100,22 +121,39 @@ impl Maker<'_> {
             Operation::Open { preopen, path, follow, directory, identity } => {
                 self.open(*preopen, path, *follow, *directory, identity.as_ref(), files)?
             }
-            Operation::Carry { preopen, path, file } => self.carry(*preopen, path, file)?,
+            Operation::Carry { preopen, path, file } => {
+                let CarriedFile { bytes, accessed, modified } = file;
+                self.carry(*preopen, path, bytes.len() as u64, &mut &bytes[..], (*accessed, *modified))?
+            }
+            Operation::CarryBeside { preopen, path, file } => {
+                let BesideRecord { number, size, accessed, modified } = *file;
+                let content = self.beside.open(number);
+                let mut content = content.map_err(self.failed("reading a file without a name"))?;
+                self.carry(*preopen, path, size, &mut content, (accessed, modified))?
+            }
             Operation::CarryAgain { preopen, path, fd } => self.carry_again(*preopen, path, *fd)?,
-            Operation::Seek { .. } | Operation::ReadDir { .. } => {
+            Operation::Seek { .. } | Operation::ReadDir { .. } | Operation::Ended => {
                 return Err(RestoreError::Format("malformed WASI record: operations out of order".into()));
             }
         };
         for operation in rest {
             match operation {
                 Operation::Seek { offset } => {
-                    seek(&descriptor.handle, SeekFrom::Start(*offset))
+                    let moved = descriptor.file().map_err(io::Error::from);
+                    moved
+                        .and_then(|file| file.seek(SeekFrom::Start(*offset)))
                         .map_err(self.failed("setting the position"))?;
                 }
                 Operation::ReadDir { listing } => {
                     let mut listing = listing.clone();
-                    listing.refresh(&descriptor.handle).map_err(self.failed("reading the directory"))?;
+                    let directory = descriptor.directory().map_err(io::Error::from);
+                    directory
+                        .and_then(|directory| listing.refresh(directory))
+                        .map_err(self.failed("reading the directory"))?;
                     *lock(&descriptor.listing) = Some(listing);
+                }
+                Operation::Ended if !pipes::only_writes(self.saved) => {
+                    pipes::end(&descriptor).map_err(self.failed("opening the other end of the pipe"))?;
                 }
                 _ => {}
             }
@@ -136,7 +174,7 @@ impl Maker<'_> {
             mode.base &= self.saved.base;
             mode.inheriting &= self.saved.inheriting;
         }
-        // How the host opened a stream stays its affair, but for the flag that only we look at.
+        // How the host opened a stream stays its affair, but for the flag that only we look at. Ours are as they are to be.
         let host = descriptor.mode().flags & !fdflags::NONBLOCK;
         let flags = host | self.saved.flags & fdflags::NONBLOCK;
         set_flags(&descriptor, flags).map_err(|errno| {
@@ -159,10 +197,11 @@ impl Maker<'_> {
         if let Some(file) = file
             && descriptor.filetype == FileType::RegularFile
         {
-            let now = fstat(&descriptor.handle).map_err(self.failed("fstat"))?;
+            let now = descriptor.open().stat().map_err(self.failed("fstat"))?;
             if let Some(position) = file.position(&now) {
                 streams.push((self.saved.fd, position));
-                *lock(&descriptor.stream) = StreamUse::restored(file, &descriptor.handle, position);
+                let host = descriptor.fd().map_err(self.failed("standard stream"))?;
+                *lock(&descriptor.stream) = StreamUse::restored(file, host, position);
             }
         }
         self.adopt(descriptor)
@@ -170,9 +209,9 @@ impl Maker<'_> {
 
     fn preopen(&self, preopen: u32) -> Result<Descriptor, RestoreError> {
         let index = self.index(preopen)?;
-        let dir = Arc::clone(&self.ctx.preopens[index].dir);
-        let descriptor = Descriptor::inspect(Handle::Shared(dir), Origin::Preopen(index))
-            .map_err(self.failed("looking at the preopened directory"))?;
+        let descriptor = Descriptor::preopen(Arc::clone(&self.given[index].dir), index);
+        // Flags of a directory are only remembered: nothing is written to it.
+        descriptor.mode().flags = self.saved.flags & fdflags::ALL;
         self.adopt(descriptor)
     }
 
@@ -190,7 +229,7 @@ impl Maker<'_> {
             flags: self.saved.flags & fdflags::ALL,
             base: self.saved.base,
             inheriting: self.saved.inheriting,
-            follow: if follow { FollowSymlinks::Yes } else { FollowSymlinks::No },
+            follow,
         }
     }
 
@@ -204,28 +243,45 @@ impl Maker<'_> {
         files: &mut Files,
     ) -> Result<Descriptor, RestoreError> {
         let index = self.index(preopen)?;
-        let root = &self.ctx.preopens[index];
+        let root = &self.given[index];
         let (fd, preopen) = (self.saved.fd, show(&root.guest_name));
         let request = self.request(follow, directory);
-        let file = request.open(&root.dir, Path::new(OsStr::from_bytes(path))).map_err(|source| {
-            RestoreError::Open { fd, path: show(path), preopen: preopen.clone(), source }
+        let attempt = || request.open(&*root.dir, path);
+        let opened = match (pipes::only_writes(self.saved), pipes::was_ended(self.saved)) {
+            // Somebody reads it for a moment.
+            (true, true) => Request { base: rights::FD_READ, ..request }
+                .open(&*root.dir, path)
+                .and_then(|_reader| attempt()),
+            (true, false) => pipes::when_read(self.policy.reader_limit, attempt),
+            (false, _) => attempt(),
+        };
+        let found = opened.map_err(|source| RestoreError::Open {
+            fd,
+            path: show(path),
+            preopen: preopen.clone(),
+            source,
         })?;
         let differs = |what: String| RestoreError::Differs { fd, path: show(path), preopen, what };
-        if let Some(identity) = identity
-            && !self.policy.accept_changed_files
-            && let Some(what) = compare(&file, identity).map_err(self.failed("looking at the file"))?
-        {
-            return Err(differs(what));
+        let opened = Opened { preopen: index, path: path.to_vec(), follow, asked: OnceLock::new() };
+        let descriptor =
+            request.descriptor(found, Origin::Path(opened)).map_err(self.failed("looking at the file"))?;
+        let choice = self.policy.files.of(&root.guest_name, path);
+        if let Some(identity) = identity.filter(|_| choice != FileChoice::Changed) {
+            let cut = choice == FileChoice::Truncate;
+            match compare(&descriptor, identity, cut).map_err(self.failed("looking at the file"))? {
+                Compared::Same => {}
+                Compared::Grown => {
+                    files.placing.cut(&root.dir, path, follow, identity.size, identity.modified)
+                }
+                Compared::Differs(what) => return Err(differs(what)),
+            }
         }
         if let Some(number) = identity.and_then(|identity| identity.file) {
-            let stat = fstat(&file).map_err(self.failed("fstat"))?;
-            if !files.agree(number, (stat.st_dev, stat.st_ino)) {
+            let stat = descriptor.open().stat().map_err(self.failed("fstat"))?;
+            if !files.agree(number, stat.id()) {
                 return Err(differs("it shares its content with other files than it did".into()));
             }
         }
-        let opened = Opened { preopen: index, path: path.to_vec(), follow };
-        let descriptor =
-            request.descriptor(file, Origin::Path(opened)).map_err(self.failed("looking at the file"))?;
         if descriptor.filetype as u8 != self.saved.filetype {
             let (now, then) = (descriptor.filetype as u8, self.saved.filetype);
             return Err(differs(format!("its WASI file type is {now}, it was {then}")));
@@ -233,49 +289,68 @@ impl Maker<'_> {
         Ok(descriptor)
     }
 
-    fn carry(&self, preopen: u32, path: &[u8], carried: &CarriedFile) -> Result<Descriptor, RestoreError> {
-        let name = Path::new(OsStr::from_bytes(path)).file_name().unwrap_or(OsStr::new("carried"));
-        let name: Vec<u8> = name.as_bytes().iter().copied().filter(|b| *b != 0).take(200).collect();
-        let file =
-            memfd_create(name, MemfdFlags::CLOEXEC).map_err(self.failed("making a file without a name"))?;
-        let mut file = File::from(file);
-        file.write_all(&carried.bytes).map_err(self.failed("filling a file without a name"))?;
-        let time = |nanos| UNIX_EPOCH + Duration::from_nanos(nanos);
-        let times =
-            FileTimes::new().set_accessed(time(carried.accessed)).set_modified(time(carried.modified));
-        file.set_times(times).map_err(self.failed("setting the times of a file without a name"))?;
-        self.carried(preopen, path, &file)
+    fn carry(
+        &self,
+        preopen: u32,
+        path: &[u8],
+        size: u64,
+        content: &mut dyn Sparse,
+        (accessed, modified): (u64, u64),
+    ) -> Result<Descriptor, RestoreError> {
+        let name = path.rsplit(|byte| *byte == b'/').find(|name| !name.is_empty()).unwrap_or(b"carried");
+        let root = &self.given[self.index(preopen)?].dir;
+        let made = || {
+            let file = root.unnamed(name, size)?;
+            fill(&*file, content, accessed, modified).map(|()| file)
+        };
+        let file = without_file_size_signal(made).map_err(self.failed("making a file without a name"))?;
+        self.carried(preopen, path, &*file)
     }
 
     fn carry_again(&self, preopen: u32, path: &[u8], fd: u32) -> Result<Descriptor, RestoreError> {
-        let first = self
-            .made
-            .get(fd)
-            .map_err(|_| RestoreError::Format(format!("malformed WASI record: no descriptor {fd}")))?;
-        self.carried(preopen, path, &first.handle)
+        let first = self.made.get(fd).and_then(|first| first.file());
+        let first =
+            first.map_err(|_| RestoreError::Format(format!("malformed WASI record: no file {fd}")))?;
+        self.carried(preopen, path, first)
     }
 
     /// A descriptor for a file without a name.
-    fn carried(&self, preopen: u32, path: &[u8], file: impl AsFd) -> Result<Descriptor, RestoreError> {
-        let opened = Opened { preopen: self.index(preopen)?, path: path.to_vec(), follow: false };
+    fn carried(&self, preopen: u32, path: &[u8], file: &dyn File) -> Result<Descriptor, RestoreError> {
+        let preopen = self.index(preopen)?;
+        let opened = Opened { preopen, path: path.to_vec(), follow: false, asked: OnceLock::new() };
         let request = self.request(false, false);
-        let file = request.open_again(file).map_err(self.failed("opening a file without a name"))?;
-        request.descriptor(file, Origin::Carried(opened)).map_err(self.failed("looking at the file"))
+        let found = request.open_again(file).map_err(self.failed("opening a file without a name"))?;
+        request.descriptor(found, Origin::Carried(opened)).map_err(self.failed("looking at the file"))
     }
 }
 
-/// What is different about a file, if anything is.
-fn compare(file: &File, identity: &FileIdentity) -> io::Result<Option<String>> {
-    let stat = fstat(file)?;
-    let size = stat.st_size as u64;
-    if size != identity.size {
-        return Ok(Some(format!("it has {size} bytes, it had {}", identity.size)));
+/// What a file is to the one it was.
+enum Compared {
+    Same,
+    /// It is longer, and is to be cut off.
+    Grown,
+    Differs(String),
+}
+
+/// `cut`: a file that has grown is to be cut off. What it has before that is compared where its hash is known.
+fn compare(descriptor: &Descriptor, identity: &FileIdentity, cut: bool) -> io::Result<Compared> {
+    let stat = descriptor.open().stat()?;
+    let grown = cut && stat.size > identity.size;
+    if stat.size != identity.size && !grown {
+        let what = format!("it has {} bytes, it had {}", stat.size, identity.size);
+        return Ok(Compared::Differs(what));
     }
-    match identity.sha256 {
-        Some(sha256) => {
-            let anew = File::open(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file)))?;
-            Ok((hash(&anew)? != sha256).then(|| "its content has changed".into()))
+    let what = match identity.sha256 {
+        Some(sha256) if grown => {
+            let content = descriptor.file()?.content()?;
+            (hash_of(content.take(identity.size))? != sha256).then_some("its content has changed")
         }
-        None => Ok((!same_time(modified(&stat), identity.modified)).then(|| "it was modified since".into())),
-    }
+        Some(sha256) => (hash(descriptor.file()?)? != sha256).then_some("its content has changed"),
+        None => (!grown && !same_time(stat.modified, identity.modified)).then_some("it was modified since"),
+    };
+    Ok(match what {
+        Some(what) => Compared::Differs(what.into()),
+        None if grown => Compared::Grown,
+        None => Compared::Same,
+    })
 }

@@ -1,0 +1,7 @@
+(module (memory 1 2 shared)
+  (func (param $at i32) (param $by i64) (result i64)
+    (atomic.fence)
+    (i32.atomic.store8 (local.get $at) (i32.const 1))
+    (drop (i64.atomic.rmw.add offset=8 (local.get $at) (local.get $by)))
+    (drop (i64.atomic.rmw16.cmpxchg_u offset=16 (local.get $at) (local.get $by) (i64.const 7)))
+    (i64.atomic.load32_u offset=24 (local.get $at))))
