@@ -1,11 +1,13 @@
 //! Requests for checkpoints: none is lost, none keeps the program from its work.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{alphabet, send, start};
-use crate::support::{Folder, Ran, iwasm, iwasm_command, run_with_input, until, wait, wayfarer};
+use crate::support::{
+    Folder, Ran, command, iwasm, iwasm_command, run_with_input, until, wait, wayfarer, wayfarer_command,
+};
 
 /// Dirties 48 MiB, works for a moment and sleeps as long, ends with status 7. Checkpoints of it take longer than a few
 /// milliseconds everywhere.
@@ -160,20 +162,23 @@ fn a_request_that_comes_early_is_served() {
 fn request_waits_for_the_handler() {
     let folder = Folder::new();
     let image = folder.text("the.image");
-    let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
-    let pid = sleeper.id().to_string();
+    // It waits for its input, however long this takes here: one that sleeps for a time had ended once.
+    let mut other = command(&["cat"], [""; 0]).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = other.id().to_string();
     let wait_for = format!("--wait={image}");
     wayfarer(["request", &pid, &wait_for, "--timeout=100ms"])
         .expect_error(1, &format!("process {pid} does not handle SIGUSR2 after "));
-    let asking = std::thread::spawn(move || wayfarer(["request", &pid, &wait_for]));
-    std::thread::sleep(Duration::from_millis(2200));
-    assert!(!asking.is_finished() && sleeper.try_wait().unwrap().is_none());
-    sleeper.kill().unwrap();
-    let ended = asking.join().unwrap();
-    assert!(ended.stderr.contains("does not handle SIGUSR2 yet, waiting"), "{ended:?}");
-    assert!(ended.stderr.contains("has ended, and never handled SIGUSR2"), "{ended:?}");
-    assert_eq!(ended.status, Some(1));
-    sleeper.wait().unwrap();
+    let mut asking = wayfarer_command(["request", &pid, &wait_for]).spawn().unwrap();
+    let mut said = BufReader::new(asking.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("does not handle SIGUSR2 yet, waiting"), "{line}");
+    assert!(asking.try_wait().unwrap().is_none() && other.try_wait().unwrap().is_none());
+    drop(other.stdin.take());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("has ended, and never handled SIGUSR2"), "{rest}");
+    assert_eq!((wait(asking).status, wait(other).status), (Some(1), Some(0)));
 }
 
 /// A path that is gone when the process is.

@@ -4,8 +4,9 @@
 use crate::case::{Case, Content, Input, Set};
 use crate::support::{Folder, built, command, iwasm_command, run, until};
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Status after a checkpoint, with `--checkpoint-then=exit`.
 const CHECKPOINTED: i32 = 86;
@@ -16,6 +17,9 @@ enum Stop {
     At(u64),
     /// While it waits, having printed this much. Of its input it gets the first bytes.
     Waiting { printed: usize, input: usize },
+    /// While it sleeps, having printed this much, together with another program, which has sent it the first bytes of its input: those
+    /// are on their way then.
+    Together { printed: usize, input: usize },
 }
 
 struct Scenario {
@@ -25,10 +29,12 @@ struct Scenario {
     compiled: bool,
     stop: Stop,
     case: fn() -> Case,
+    /// Files that are not there when it is restored.
+    gone: &'static [&'static str],
 }
 
 fn plain(name: &'static str, guest: &'static str, at: u64) -> Scenario {
-    Scenario { name, guest, compiled: false, stop: Stop::At(at), case: Case::default }
+    Scenario { name, guest, compiled: false, stop: Stop::At(at), case: Case::default, gone: &[] }
 }
 
 fn compiled(name: &'static str, guest: &'static str, at: u64) -> Scenario {
@@ -50,6 +56,24 @@ fn with_files() -> Case {
         files: Some(files),
         ..Case::default()
     }
+}
+
+/// What a program of `guests/streams.c` finds.
+fn with_streams() -> Case {
+    let mut case = with_files();
+    let second = Content {
+        path: "second.txt".into(),
+        text: "fedcba9876543210".into(),
+        modified: 1_710_000_000_250_000_000,
+    };
+    case.files.as_mut().expect("it has some").push(second);
+    Case { files: case.files, ..Case::default() }
+}
+
+/// With this option, too.
+fn with_option(option: &str, mut case: Case) -> Case {
+    case.options.push(option.into());
+    case
 }
 
 const TEXT: &str = "twelve bytes and some more, to the end";
@@ -111,6 +135,20 @@ fn scenarios() -> Vec<Scenario> {
             ..plain("waiting_read", "echo", 0)
         },
         Scenario { stop: Stop::Waiting { printed: 6, input: 0 }, ..plain("sleep", "sleep", 0) },
+        Scenario {
+            case: || with_option("--checkpoint-files=carry", with_files()),
+            gone: &["in.txt", "log.txt", "table.txt"],
+            ..plain("carried", "files", 2000)
+        },
+        Scenario { case: || with_option("--wasi=memory", with_files()), ..plain("in_memory", "files", 2000) },
+        Scenario { case: with_streams, ..plain("streams", "streams", 2000) },
+        Scenario { case: with_streams, ..compiled("compiled_streams", "streams", 2500) },
+        Scenario { stop: Stop::Waiting { printed: 6, input: 0 }, ..plain("wait_queue", "wait", 0) },
+        Scenario {
+            case: || Case { stdin: Input::Pipe(TEXT.into()), ..Case::default() },
+            stop: Stop::Together { printed: 6, input: 17 },
+            ..plain("on_its_way", "late", 0)
+        },
     ]
 }
 
@@ -163,6 +201,7 @@ impl Scenario {
             let data = undisturbed.at("data");
             let texts = files.iter().map(|file| (file.path.clone(), Content::of(&data, &file.path).text));
             case.files_after = texts.collect();
+            files.retain(|file| !self.gone.contains(&file.path.as_str()));
             for file in files {
                 *file = Content::of(&folder.at("data"), &file.path);
             }
@@ -188,11 +227,29 @@ impl Scenario {
                     _ => Err(format!("{ran:?}")),
                 };
             }
-            Stop::Waiting { printed, input } => (printed, input),
+            Stop::Waiting { printed, input } | Stop::Together { printed, input } => (printed, input),
         };
+        let scratch = Folder::new();
+        let together = matches!(self.stop, Stop::Together { .. });
+        let group = format!("--checkpoint-group={}:2", scratch.text("group"));
+        if together {
+            options.push(group.clone());
+        }
         let mut child = writer(case.command_line(folder, options, program));
-        let mut child = child.stdin(Stdio::piped()).spawn().map_err(|e| e.to_string())?;
-        let mut pipe = child.stdin.take().ok_or("it is piped")?;
+        let (reader, mut pipe) = std::io::pipe().map_err(|e| e.to_string())?;
+        let there = reader.try_clone().map_err(|e| e.to_string())?;
+        let mut child = child.stdin(reader).spawn().map_err(|e| e.to_string())?;
+        let mut other = None;
+        if together {
+            let echo = scratch.at("echo.wasm");
+            build(&source("echo"), &echo);
+            let image = format!("--checkpoint={}", scratch.text("other.image"));
+            let words = [image, "--checkpoint-then=exit".into(), group, echo.display().to_string()];
+            let (reader, to_other) = std::io::pipe().map_err(|e| e.to_string())?;
+            let output = std::mem::replace(&mut pipe, to_other);
+            let mut command = writer(words.into());
+            other = Some(command.stdin(reader).stdout(output).spawn().map_err(|e| e.to_string())?);
+        }
         if let Input::Pipe(text) = &mut case.stdin {
             let rest = text.split_off(input);
             pipe.write_all(text.as_bytes()).map_err(|e| e.to_string())?;
@@ -200,12 +257,24 @@ impl Scenario {
         }
         let mut first = vec![0; printed];
         child.stdout.as_mut().ok_or("it is piped")?.read_exact(&mut first).map_err(|e| e.to_string())?;
+        if together {
+            until(|| {
+                let mut waiting: libc::c_int = 0;
+                // SAFETY: the kernel writes a number.
+                unsafe { libc::ioctl(there.as_raw_fd(), libc::FIONREAD, &raw mut waiting) };
+                waiting as usize == input
+            });
+        }
+        drop(there);
         // What it does next is to wait.
         let stat = format!("/proc/{}/stat", child.id());
         until(|| std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") S ")));
         // SAFETY: a child that was not waited for.
         unsafe { libc::kill(child.id() as i32, libc::SIGUSR2) };
         let ended = crate::support::wait(child);
+        if let Some(other) = other {
+            crate::support::wait(other);
+        }
         drop(pipe);
         match ended.status {
             Some(CHECKPOINTED) => String::from_utf8(first).map_err(|e| e.to_string()),
@@ -228,8 +297,12 @@ fn build(source: &Path, module: &Path) {
         let bytes = wat::parse_file(source).expect("the guest's text is right");
         return std::fs::write(module, bytes).expect("the folder can be written to");
     }
+    let text = std::fs::read_to_string(source).expect("the guest's text");
+    let flags = text.lines().filter_map(|line| line.strip_prefix("// clang: "));
     let status = Command::new("clang-19")
-        .args(["--target=wasm32-wasi", "--sysroot=/usr", "-Os", "-Wl,-s", "-o"])
+        .args(["--target=wasm32-wasi", "--sysroot=/usr", "-Os", "-Wl,-s"])
+        .args(flags.flat_map(str::split_whitespace))
+        .arg("-o")
         .args([module, source])
         .status()
         .expect("clang-19");

@@ -94,7 +94,7 @@ fn images_of_earlier_builds_are_inspected_and_verified() {
             serde_json::from_str(&inspected.stdout).map_err(|e| format!("{e}: {}", inspected.stderr))?;
         // Each of our own sections is understood.
         let sections = json["host"].as_array().ok_or("it has no host sections")?;
-        let ours = ["wasi", "instance", "host"];
+        let ours = ["wasi", "instance", "host", "streams", "waits"];
         let unread =
             |s: &&serde_json::Value| s["content"].is_null() && ours.iter().any(|name| s["name"] == *name);
         match sections.iter().find(unread) {
