@@ -80,7 +80,7 @@ CALLS := benches/build/c
 
 bench: build
 	$(BENCH) $(BENCHES) --bin wayfarer-bench --bin compiled --bin deterministic
-	$(BENCH) $(BENCHES)/with-polls --no-default-features --bin polls --bin checkpoint
+	$(BENCH) $(BENCHES)/with-polls --no-default-features --bin polls --bin checkpoint --bin hooks
 	$(BENCH) $(BENCHES)/without-polls --no-default-features --features no-polls --bin polls
 	$(BENCHES)/release/compiled
 	$(BENCHES)/release/deterministic
@@ -93,6 +93,7 @@ bench: build
 	$(BENCHES)/release/wayfarer-bench
 	$(BENCHES)/with-polls/release/polls --without $(BENCHES)/without-polls/release/polls
 	$(BENCHES)/with-polls/release/checkpoint
+	$(BENCHES)/with-polls/release/hooks $(RELEASE)
 
 fmt:
 	$(CARGO) fmt --all

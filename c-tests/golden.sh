@@ -17,7 +17,8 @@ forks records 1000
 packed1 device 0
 packed19 device 0
 plain device 0
-idle device 0'
+idle device 0
+locked locks 0'
 
 bless() { # SET
     local hosts=$images/$1/hosts what guest at image status

@@ -6,7 +6,10 @@
  *   native     a native module with state of its own
  *   forks      a child works on, and its parent when it has ended
  *   packed1, packed19, plain, idle
- *              by wayfarer.h: from IMAGE, or until it is there; between two calls, or in one */
+ *              by wayfarer.h: from IMAGE, or until it is there; between two calls, or in one
+ *   locked     likewise, with locks on a file that travels */
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,10 +234,89 @@ static void by_api(bool between_calls)
     wasm_runtime_deinstantiate(inst);
 }
 
+static int32_t lock(wasm_exec_env_t env, uint32_t fd, uint32_t kind, uint64_t start, uint64_t len)
+{
+    return wayfarer_lock_file(wasm_runtime_get_module_inst(env), fd, kind, start, len, error, sizeof error);
+}
+
+static NativeSymbol locks[] = { { "lock", (void *)lock, "(iiII)i", NULL } };
+
+static bool guest_locks(wasm_module_inst_t inst, uint32_t fd, uint32_t kind, uint32_t start, uint32_t len)
+{
+    uint32_t argv[] = { fd, kind, start, 0, len, 0 };
+    wasm_exec_env_t env = wasm_runtime_get_exec_env_singleton(inst);
+    return wasm_runtime_call_wasm(env, wasm_runtime_lookup_function(inst, "lock"), 6, argv) && argv[0];
+}
+
+/* What another could lock of the file: nothing, only to read, or all of it. */
+static const char *open_to_others(const char *path, off_t at)
+{
+    struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1 };
+    int fd = open(path, O_RDWR);
+    const char *what = "to write";
+    if (fcntl(fd, F_OFD_SETLK, &range) != 0) {
+        range.l_type = F_RDLCK;
+        what = fcntl(fd, F_OFD_SETLK, &range) == 0 ? "to read" : "to nobody";
+    }
+    close(fd);
+    return what;
+}
+
+/* The file is in a folder of its own, which is empty when it is restored. */
+static void locked(void)
+{
+    static char folder[] = "/tmp/golden-XXXXXX";
+    static char map[64], path[64];
+    static const char *maps[] = { map }, *files[] = { "carry" };
+    struct InstantiationArgs2 *args = NULL;
+    wasm_module_inst_t inst;
+    if (!mkdtemp(folder) || !wasm_runtime_instantiation_args_create(&args)) {
+        exit(2);
+    }
+    snprintf(map, sizeof map, "/::%s", folder);
+    snprintf(path, sizeof path, "%s/file", folder);
+    wasm_runtime_instantiation_args_set_wasi_dir(args, NULL, 0, maps, 1);
+    if (access(image, R_OK) != 0) {
+        inst = wasm_runtime_instantiate_ex2(module, args, error, sizeof error);
+        uint32_t fd = inst ? call(inst, "open", 0, 0, 0) : 0;
+        wayfarer_checkpoint_args_t order;
+        if (fd != 4 || !guest_locks(inst, fd, 1, 0, 0) || !guest_locks(inst, fd, 2, 10, 5)
+            || !guest_locks(inst, fd, 0, 100, 0)) {
+            fprintf(stderr, "descriptor %u: %s\n", fd, error);
+            exit(4);
+        }
+        fill(&order);
+        order.files = files;
+        order.file_count = 1;
+        if (!wayfarer_checkpoint(inst, &order, NULL, error, sizeof error)) {
+            fprintf(stderr, "%s\n", error);
+            exit(5);
+        }
+    } else {
+        inst = wayfarer_restore_from_path(module, args, image, error, sizeof error);
+        if (!inst) {
+            fprintf(stderr, "%s\n", error);
+            rmdir(folder);
+            exit(3);
+        }
+        printf("open %s, %s, %s\n", open_to_others(path, 0), open_to_others(path, 12), open_to_others(path, 100));
+        printf("unlocked %d, open %s\n", guest_locks(inst, 4, 0, 0, 0), open_to_others(path, 12));
+        image = NULL;
+    }
+    wasm_runtime_deinstantiate(inst);
+    wasm_runtime_instantiation_args_destroy(args);
+    unlink(path);
+    rmdir(folder);
+    if (image) {
+        exit(86);
+    }
+}
+
 int main(int argc, char **argv)
 {
     FILE *file = argc >= 3 ? fopen(argv[1], "rb") : NULL;
-    if (!file || !wasm_runtime_init() || !wasm_runtime_register_natives("device", symbols, 2)) {
+    if (!file || !wasm_runtime_init() || !wasm_runtime_register_natives("device", symbols, 2)
+        || !wasm_runtime_register_natives("env", locks, 1)) {
         return 2;
     }
     uint32_t size = (uint32_t)fread(bytes, 1, sizeof bytes, file);
@@ -251,6 +333,9 @@ int main(int argc, char **argv)
         jobs();
     } else if (strcmp(what, "forks") == 0) {
         return forks();
+    } else if (strcmp(what, "locked") == 0) {
+        image = argc == 4 ? argv[3] : "";
+        locked();
     } else {
         if (!wayfarer_register_state("device", 1, save, restore, &device)) {
             return 2;

@@ -92,6 +92,9 @@ fn expected() -> Vec<u8> {
     bytes
 }
 
+/// A limit that nobody comes to, however much else the machine has to do.
+const LONG: &str = "20m";
+
 /// Numbers that look random, the same in each run.
 struct Numbers(u64);
 
@@ -162,6 +165,7 @@ fn start(folder: &Folder, guests: &[String; 3], which: &[usize], from: Option<&F
             format!("--checkpoint={}", folder.text(&format!("{nth}.image"))),
             "--checkpoint-then=exit".to_owned(),
             format!("--checkpoint-group={}:{}", folder.text("group"), which.len()),
+            format!("--group-limit={LONG}"),
         ];
         args.extend(from.map(|from| format!("--restore={}", from.text(&format!("{nth}.image")))));
         args.push(guests[nth].clone());
@@ -318,7 +322,7 @@ fn first_line(child: &mut Child) -> String {
 fn all_go_on_and_each_checkpoint_is_of_all() {
     let folder = Folder::new();
     let guest = spin(&folder);
-    let members = ["a", "b"].map(|name| member(&folder, name, 2, "30s", &guest).spawn().unwrap());
+    let members = ["a", "b"].map(|name| member(&folder, name, 2, LONG, &guest).spawn().unwrap());
     let inspect = |name: &str| wayfarer(["inspect", &folder.text(&format!("{name}.image"))]);
     for n in 1..=3 {
         ask(&members[n % 2]);
@@ -349,7 +353,7 @@ fn a_member_that_dies_or_does_not_stop_is_named_and_the_others_go_on() {
     );
     assert!(!folder.at("a.image").exists() && a.try_wait().unwrap().is_none());
     kill(a);
-    let mut a = member(&folder, "a", 2, "30s", &guest).spawn().unwrap();
+    let mut a = member(&folder, "a", 2, LONG, &guest).spawn().unwrap();
     // It has come before the other dies: a folder of the dead is nobody's.
     until(|| folder.at("group").join(format!("{}.json", a.id())).exists());
     kill(b);
@@ -381,8 +385,8 @@ fn members_that_are_missing_are_waited_for_and_those_that_are_too_many_refused()
 fn one_that_cannot_be_saved_is_why_none_is() {
     let folder = Folder::new();
     let guest = spin(&folder);
-    let mut a = member(&folder, "a", 2, "30s", &guest).spawn().unwrap();
-    let mut b = member(&folder, "b", 2, "30s", &guest).spawn().unwrap();
+    let mut a = member(&folder, "a", 2, LONG, &guest).spawn().unwrap();
+    let mut b = member(&folder, "b", 2, LONG, &guest).spawn().unwrap();
     until(|| both_are_there(&folder));
     // Its image finds no place.
     let part = folder.text(&format!("b.image.{}.part", b.id()));

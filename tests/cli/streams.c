@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef MANY
+#define MANY 200
+#endif
+
 /* What the step has done. */
 static char did[256];
 
@@ -98,9 +102,22 @@ static void show(const char *path)
     give(file);
 }
 
+/* A sum of the names of what is left in a directory, which does not depend on their order. */
+static unsigned names(DIR *dir, int most)
+{
+    unsigned sum = 0;
+    struct dirent *entry;
+    while (most-- > 0 && (entry = readdir(dir)))
+        for (const char *c = entry->d_name; *c; c++)
+            sum += (unsigned char)*c;
+    return sum;
+}
+
 int main(void)
 {
+    static char buffer[64], line[32];
     FILE *w = take("w.txt", "w");
+    setvbuf(w, buffer, _IOFBF, sizeof buffer);
     fputs("half a line", w);
     FILE *a = take("a.txt", "a");
     fputs("one\n", a);
@@ -118,6 +135,8 @@ int main(void)
     FILE *x = take("x.txt", "wx");
     FILE *update = take("plus.txt", "r+");
     FILE *append = take("a.txt", "a+");
+    setvbuf(append, line, _IOLBF, sizeof line);
+    fputs("two\nhalf of three", append);
 
     begin();
     int fd = open("raw.txt", O_CREAT | O_RDWR | O_TRUNC, 0600);
@@ -126,12 +145,13 @@ int main(void)
     end();
     fputs("raw", raw);
 
-    if (mkdir("deep", 0700) || mkdir("deep/er", 0700))
+    if (mkdir("deep", 0700) || mkdir("deep/er", 0700) || mkdir("deep/one", 0700) || mkdir("deep/two", 0700))
         return 4;
     FILE *deep = take("deep/er/file.txt", "w");
-    DIR *dir = opendir(".");
-    if (!dir || !readdir(dir) || !readdir(dir))
+    DIR *dir = opendir("deep");
+    if (!dir)
         return 4;
+    unsigned sum = names(dir, 3);
     fputs("deep", deep);
 
     FILE *moved = take("first.txt", "w");
@@ -142,8 +162,8 @@ int main(void)
     again("in.txt", "w+", stdin, NULL);
     fputs("in", stdin);
 
-    static FILE *many[200];
-    for (int i = 0; i < 200; i++) {
+    static FILE *many[MANY];
+    for (int i = 0; i < MANY; i++) {
         char name[16];
         sprintf(name, "many%d.txt", i);
         if (i % 20 == 0) {
@@ -156,11 +176,20 @@ int main(void)
         end();
         fprintf(many[i], "%d", i);
     }
-    for (int i = 0; i < 200; i += 2)
+    for (int i = 0; i < MANY; i += 2)
         give(many[i]);
-    for (int i = 199; i > 0; i -= 2)
+    for (int i = MANY - 1; i > 0; i -= 2)
         give(many[i]);
+
+    /* What was there before, and in the buffers, is there still. */
+    sum += names(dir, MANY);
     closedir(dir);
+    char found[32];
+    sprintf(found, "names: %u\n", sum);
+    put(found);
+    if (fgetc(plus) != 'x' || fgetc(plus) != '1' || fseek(append, 0, SEEK_SET) || !fgets(found, sizeof found, append))
+        return 4;
+    put(found);
 
     /* The descriptor goes without its stream, and is none of it any more. */
     begin();
@@ -188,6 +217,6 @@ int main(void)
     show("second.txt");
     show("in.txt");
     show("deep/er/file.txt");
-    show("many7.txt");
+    show("many1.txt");
     return 0;
 }

@@ -113,9 +113,10 @@ fn check_option(stream: &Value) {
     assert_eq!(option["lookup"], serde_json::json!(["symlink_follow"]), "{stream}");
 }
 
-/// What was known when so much had been written is what the guest knew before or after the step that it was in.
+/// What was known when so much had been written is what the guest knew before or after the step that it was in. Which step that was,
+/// and whether it is done.
 #[track_caller]
-fn check(image: &Value, written: &str, states: &[BTreeMap<String, String>], place: &str) {
+fn check(image: &Value, written: &str, states: &[BTreeMap<String, String>], place: &str) -> (usize, bool) {
     let known = streams(image);
     let whole = &written[..written.rfind('\n').map_or(0, |end| end + 1)];
     let marks = || whole.lines().filter(|line| *line == "B" || line.starts_with('E'));
@@ -128,6 +129,7 @@ fn check(image: &Value, written: &str, states: &[BTreeMap<String, String>], plac
         "{place}\n{known:?}\n{:?}\n{after:?}",
         states[ended]
     );
+    (ended, known != states[ended])
 }
 
 /// Places all over a program, up to the last at which it can be stopped.
@@ -176,6 +178,48 @@ fn everywhere(folder: &Folder, name: &str, program: &str, other: &str, options: 
             assert_eq!(further.status, Some(0), "{further:?}");
         }
         assert!(written == undisturbed.stdout, "{name} at {at}:\n{written}\n{}", undisturbed.stdout);
+    }
+}
+
+/// Goes through a program with few streams from its first stable point to its last, at so many points or at all: once a step has
+/// changed what is known, it stays so, and the program goes on from there in `other`'s engine as if nothing had been.
+fn through(folder: &Folder, name: &str, program: &str, other: &str, count: Option<u64>) {
+    let image = folder.text(&format!("{name}.image"));
+    let undisturbed = Place::new(folder, name).run(&[], program);
+    assert_eq!(undisturbed.status, Some(0), "{undisturbed:?}");
+    let states = states(&undisturbed.stdout);
+    let stop = |at| Place::new(folder, name).stopped(at, &[], program, &image).status == Some(CHECKPOINTED);
+    let places: Box<dyn Iterator<Item = u64>> = match count {
+        Some(count) => Box::new(places(stop, count).into_iter()),
+        None => Box::new(1..),
+    };
+    let mut last = (0, false);
+    for at in places {
+        let place = Place::new(folder, name);
+        let first = place.stopped(at, &[], program, &image);
+        if first.status == Some(0) && count.is_none() {
+            break;
+        }
+        assert_eq!(first.status, Some(CHECKPOINTED), "{at}: {first:?}");
+        let reached = check(&inspected(&image), &first.stdout, &states, &format!("{name} at {at}"));
+        assert!(reached >= last, "{name} at {at}: what was changed at {last:?} is as before at {reached:?}");
+        last = reached;
+        let further = place.run(&[&format!("--restore={image}")], other);
+        assert_eq!(further.status, Some(0), "{further:?}");
+        assert!(first.stdout + &further.stdout == undisturbed.stdout, "{name} at {at}");
+    }
+    assert!(last.0 > 50, "{last:?}");
+}
+
+#[test]
+fn what_a_step_has_changed_stays_so_at_each_point_behind() {
+    let folder = Folder::new();
+    let count = how_often(Some(40), Some(150), None);
+    for (name, options) in [("O0", &["-O0", "-DMANY=4"][..]), ("lto", &["-O2", "-flto", "-DMANY=4"])] {
+        let wasm = guest(&folder, &format!("{name}.wasm"), options);
+        let aot = compile(&wasm, &[]);
+        through(&folder, &format!("{name}-interpreted"), &wasm, &aot, count);
+        through(&folder, &format!("{name}-compiled"), &aot, &wasm, count);
     }
 }
 

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Longest time any of these programs may take; `WAYFARER_TEST_SECONDS` if that is set, for those that are slow.
+/// Longest time any of these programs may take to compute, and longest time without a sign of life; `WAYFARER_TEST_SECONDS` if that is
+/// set, for those that are slow.
 fn patience() -> Duration {
     let seconds = std::env::var("WAYFARER_TEST_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
@@ -135,20 +136,40 @@ pub(crate) fn run_with_input(mut command: Command, input: &str) -> Ran {
     wait(child)
 }
 
-/// Waits for a program's end, but not for ever.
+/// Waits for a program's end, but not for ever. On a machine with much else to do it may wait long for its turn: that does not count.
 pub(crate) fn wait(child: Child) -> Ran {
     let pid = child.id() as i32;
     let waiting = std::thread::spawn(move || child.wait_with_output());
-    let start = Instant::now();
-    while !waiting.is_finished() {
-        if start.elapsed() > patience() {
+    let (mut last, mut sign) = (Duration::ZERO, Instant::now());
+    for turn in 1.. {
+        if waiting.is_finished() {
+            break;
+        }
+        let looked = (turn % 100 == 0).then(|| life(pid)).flatten();
+        if let Some((computed, wants_turn)) = looked {
+            if computed > last || wants_turn {
+                (last, sign) = (computed, Instant::now());
+            }
+        }
+        if last > patience() || sign.elapsed() > patience() {
             // SAFETY: a child that was not waited for yet, so the number is still its own.
             unsafe { libc::kill(pid, libc::SIGKILL) };
-            panic!("process {pid} did not end");
+            panic!("process {pid} did not end, after {last:?} of computing");
         }
         std::thread::sleep(Duration::from_millis(2));
     }
     waiting.join().expect("waiting does not panic").expect("its output can be read").into()
+}
+
+/// How long all threads of a process have computed, and whether its first one could go on (proc(5)).
+fn life(pid: i32) -> Option<(Duration, bool)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses, and may have any.
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    // SAFETY: it takes a number.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) }.max(1) as u64;
+    Some((Duration::from_millis(ticks * 1000 / per_second), fields[0] == "R"))
 }
 
 /// How often something is done: in a sample, with `WAYFARER_TEST_FULL`, and with `WAYFARER_TEST_LONG`.
@@ -161,12 +182,14 @@ pub(crate) fn how_often<T>(sample: T, full: T, long: T) -> T {
     }
 }
 
-/// Waits until something is so.
+/// Waits until something is so. If it takes long to find out, that is looked at some more times before it is given up.
 #[track_caller]
 pub(crate) fn until(mut so: impl FnMut() -> bool) {
     let start = Instant::now();
+    let mut looked = 0;
     while !so() {
-        assert!(start.elapsed() < patience(), "waited in vain");
+        looked += 1;
+        assert!(looked < 1000 || start.elapsed() < patience(), "waited in vain");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

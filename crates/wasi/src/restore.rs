@@ -5,7 +5,7 @@ use crate::beside::{ContentBeside, Nothing};
 use crate::ctx::WasiCtx;
 use crate::file_choice::{ByPrefix, FileChoice};
 use crate::locks::LockError;
-use crate::resources::{FormatError, Record};
+use crate::resources::{FormatError, Record, Restoring};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -177,9 +177,9 @@ impl WasiCtx {
         match &self.restore_files {
             Some(files) => {
                 let policy = RestorePolicy { files: files.clone(), ..RestorePolicy::default() };
-                self.put(bytes, beside, &policy)
+                self.put(bytes, &Restoring { policy: &policy, beside })
             }
-            None => self.put(bytes, beside, policy),
+            None => self.put(bytes, &Restoring { policy, beside }),
         }
     }
 
@@ -205,17 +205,12 @@ impl WasiCtx {
     /// # Errors
     /// [`RestoreError`], which names what is missing or different. Nothing has changed then.
     pub fn restore_with(&self, bytes: &[u8], policy: &RestorePolicy) -> Result<(), RestoreError> {
-        self.put(bytes, &Nothing, policy)
+        self.put(bytes, &policy.into())
     }
 
-    fn put(
-        &self,
-        bytes: &[u8],
-        beside: &dyn ContentBeside,
-        policy: &RestorePolicy,
-    ) -> Result<(), RestoreError> {
+    fn put(&self, bytes: &[u8], restoring: &Restoring<'_>) -> Result<(), RestoreError> {
         let record = Record::decode(bytes)?;
-        let ready = record.restore(self, policy, beside)?;
+        let ready = record.restore(self, restoring)?;
         ready.into_iter().for_each(|put| put());
         Ok(())
     }

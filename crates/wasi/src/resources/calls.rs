@@ -1,10 +1,10 @@
 //! Calls that wait, or have done a part of what they are to do: they are made again.
 
-use super::{FormatError, Reader, Ready, Record, Resource};
+use super::{FormatError, Reader, Ready, Record, Resource, Restoring, Saving};
 use crate::ctx::WasiCtx;
 use crate::interrupted::{InterruptedCall, MOST, Progress};
-use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::restore::RestoreError;
+use crate::save::SaveError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ impl Resource for Calls {
     type Part = Vec<InterruptedCall>;
     const VERSION: u32 = 2;
 
-    fn save(ctx: &WasiCtx, _: &SavePolicy) -> Result<Vec<InterruptedCall>, SaveError> {
+    fn save(ctx: &WasiCtx, _: &mut Saving<'_>) -> Result<Vec<InterruptedCall>, SaveError> {
         Ok(ctx.interrupted.save())
     }
 
@@ -37,7 +37,7 @@ impl Resource for Calls {
         }
     }
 
-    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &RestorePolicy) -> Result<Ready<'a>, RestoreError> {
+    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &Restoring<'_>) -> Result<Ready<'a>, RestoreError> {
         let calls = record.interrupted.clone();
         Ok(Box::new(move || ctx.interrupted.restore(calls)))
     }
@@ -77,6 +77,8 @@ impl From<Wait1> for InterruptedCall {
 mod tests {
     use super::*;
     use crate::resources::tests::{context, encode, record};
+    use crate::restore::RestorePolicy;
+    use crate::save::SavePolicy;
 
     fn call(start: u64) -> InterruptedCall {
         let progress = Progress { start: Some(start), bytes: 0, connecting: false };
@@ -87,7 +89,7 @@ mod tests {
     fn they_are_saved_and_described() {
         let ctx = context();
         ctx.interrupted.put("fd_write", &[1, 2], Progress { start: None, bytes: 50, connecting: false });
-        let interrupted = Calls::save(&ctx, &SavePolicy::default()).unwrap();
+        let interrupted = Calls::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap();
         let mut record = Record { interrupted, ..record() };
         record.clocks.monotonic = 9;
         record.interrupted.push(call(5));
@@ -105,7 +107,7 @@ mod tests {
     fn they_are_restored_when_nothing_can_fail_any_more() {
         let ctx = context();
         let record = Record { interrupted: vec![call(5)], ..record() };
-        let ready = Calls::restore(&record, &ctx, &RestorePolicy::default()).unwrap();
+        let ready = Calls::restore(&record, &ctx, &Restoring::from(&RestorePolicy::default())).unwrap();
         assert_eq!(ctx.interrupted.save(), []);
         ready();
         assert_eq!(ctx.interrupted.take("poll_oneoff", &[1, 2, 3, 4]).start, Some(5));

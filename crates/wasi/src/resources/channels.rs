@@ -2,10 +2,10 @@
 //! else keeps; and what of that it has not read yet since it was restored.
 
 use super::descriptors::pipes::is_ended;
-use super::{FormatError, Reader, Ready, Record, Resource};
+use super::{FormatError, Reader, Ready, Record, Resource, Restoring, Saving};
 use crate::channels::{Ahead, ChannelEnd, MOST_BYTES, in_flight};
 use crate::ctx::WasiCtx;
-use crate::restore::{RestoreError, RestorePolicy};
+use crate::restore::RestoreError;
 use crate::save::{SaveError, SavePolicy};
 use crate::table::Origin;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ impl Resource for Channels {
     type Part = Vec<ChannelRecord>;
     const VERSION: u32 = 1;
 
-    fn save(ctx: &WasiCtx, policy: &SavePolicy) -> Result<Vec<ChannelRecord>, SaveError> {
+    fn save(ctx: &WasiCtx, saving: &mut Saving<'_>) -> Result<Vec<ChannelRecord>, SaveError> {
         let mut channels: Vec<(Option<ChannelEnd>, Option<Arc<Ahead>>, ChannelRecord)> = Vec::new();
         let table = ctx.table();
         let own: Vec<_> = table
@@ -48,11 +48,12 @@ impl Resource for Channels {
             let by_path = matches!(descriptor.origin, Origin::Path(_));
             let from_self = own.iter().any(|(_, other, writer)| {
                 let both = by_path && matches!(other.origin, Origin::Path(_));
-                writer.feeds(&end) && (both || policy.together.is_some())
+                writer.feeds(&end) && (both || saving.policy.together.is_some())
             });
             // Two descriptors of one pipe may have had other things ahead: what is in it comes to the first.
             let seen = channels.iter().any(|(known, _, _)| known.is_some_and(|known| known.is(&end)));
-            if !seen && (from_self || by_path && is_ended(descriptor) || comes_from(policy, fd, &end)?) {
+            if !seen && (from_self || by_path && is_ended(descriptor) || comes_from(saving.policy, fd, &end)?)
+            {
                 let io = |source| SaveError::Io { fd, what: "what is on its way to it".to_owned(), source };
                 let fd = descriptor.fd().map_err(|errno| io(errno.into()))?;
                 bytes.extend(in_flight(fd).map_err(io)?);
@@ -99,7 +100,7 @@ impl Resource for Channels {
     }
 
     /// Called behind the descriptors: what this gives finds them.
-    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &RestorePolicy) -> Result<Ready<'a>, RestoreError> {
+    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &Restoring<'_>) -> Result<Ready<'a>, RestoreError> {
         let channels = record.channels.clone();
         Ok(Box::new(move || {
             let table = ctx.table();
@@ -140,20 +141,22 @@ fn comes_from(policy: &SavePolicy, fd: u32, end: &ChannelEnd) -> Result<bool, Sa
 mod tests {
     use super::*;
     use crate::resources::tests::{context, record};
+    use crate::restore::RestorePolicy;
 
     #[test]
     fn it_is_restored_saved_and_described() {
         let ctx = context();
         let record = Record {
-            descriptors: super::super::Descriptors::save(&ctx, &SavePolicy::default()).unwrap(),
+            descriptors: super::super::Descriptors::save(&ctx, &mut Saving::from(&SavePolicy::default()))
+                .unwrap(),
             channels: vec![ChannelRecord { fds: vec![0], bytes: b"abc".to_vec() }],
             ..record()
         };
         Channels::verify(&record).unwrap();
-        let ready = Channels::restore(&record, &ctx, &RestorePolicy::default()).unwrap();
-        assert!(Channels::save(&ctx, &SavePolicy::default()).unwrap().is_empty());
+        let ready = Channels::restore(&record, &ctx, &Restoring::from(&RestorePolicy::default())).unwrap();
+        assert!(Channels::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap().is_empty());
         ready();
-        assert_eq!(Channels::save(&ctx, &SavePolicy::default()).unwrap(), record.channels);
+        assert_eq!(Channels::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap(), record.channels);
         let described = json!([{ "fds": [0], "bytes": 3 }]);
         assert_eq!(Channels::describe(&record), [("in_flight", described)]);
         assert_eq!(Channels::describe(&super::super::tests::record()), []);
@@ -164,7 +167,8 @@ mod tests {
         let to = |fds: &[&[u32]]| {
             let ctx = context();
             let channels = fds.iter().map(|fds| ChannelRecord { fds: fds.to_vec(), bytes: vec![1] });
-            let descriptors = super::super::Descriptors::save(&ctx, &SavePolicy::default()).unwrap();
+            let descriptors =
+                super::super::Descriptors::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap();
             Channels::verify(&Record { descriptors, channels: channels.collect(), ..record() })
         };
         assert!(to(&[&[0, 1], &[2]]).is_ok());

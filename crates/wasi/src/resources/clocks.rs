@@ -1,10 +1,10 @@
 //! The guest's clocks.
 
-use super::{FormatError, Ready, Record, Resource};
+use super::{FormatError, Ready, Record, Resource, Restoring, Saving};
 use crate::clock::{ClockRecord, Clocks};
 use crate::ctx::WasiCtx;
-use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::restore::RestoreError;
+use crate::save::SaveError;
 use crate::table::lock;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ impl Resource for GuestClocks {
     type Part = ClockRecord;
     const VERSION: u32 = 1;
 
-    fn save(ctx: &WasiCtx, _: &SavePolicy) -> Result<ClockRecord, SaveError> {
+    fn save(ctx: &WasiCtx, _: &mut Saving<'_>) -> Result<ClockRecord, SaveError> {
         Ok(lock(&ctx.clocks).save())
     }
 
@@ -24,7 +24,7 @@ impl Resource for GuestClocks {
         Ok(())
     }
 
-    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &RestorePolicy) -> Result<Ready<'a>, RestoreError> {
+    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &Restoring<'_>) -> Result<Ready<'a>, RestoreError> {
         let record = record.clocks.clone();
         // From when on they go on is from when they are put there.
         Ok(Box::new(move || *lock(&ctx.clocks) = Clocks::restore(&record)))
@@ -45,12 +45,14 @@ impl Resource for GuestClocks {
 mod tests {
     use super::*;
     use crate::resources::tests::{context, record};
+    use crate::restore::RestorePolicy;
+    use crate::save::SavePolicy;
 
     #[test]
     fn they_are_saved_and_described() {
         let ctx = context();
         let before = lock(&ctx.clocks).monotonic();
-        let clocks = GuestClocks::save(&ctx, &SavePolicy::default()).unwrap();
+        let clocks = GuestClocks::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap();
         assert!(clocks.monotonic >= before && clocks.monotonic <= lock(&ctx.clocks).monotonic());
         let record =
             Record { clocks: ClockRecord { monotonic: 5, process: 6, thread: 7, ..clocks }, ..record() };
@@ -65,7 +67,7 @@ mod tests {
         let later = lock(&ctx.clocks).monotonic() + 3_600_000_000_000;
         let mut record = record();
         record.clocks.monotonic = later;
-        let ready = GuestClocks::restore(&record, &ctx, &RestorePolicy::default()).unwrap();
+        let ready = GuestClocks::restore(&record, &ctx, &Restoring::from(&RestorePolicy::default())).unwrap();
         assert!(lock(&ctx.clocks).monotonic() < later);
         ready();
         assert!(lock(&ctx.clocks).monotonic() >= later);

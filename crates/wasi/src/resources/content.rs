@@ -2,14 +2,14 @@
 //! them before it opens anything.
 
 use super::descriptors::{BesideRecord, CarriedFile, DescriptorsRecord, Operation, find_preopens, in_beside};
-use super::{FormatError, Reader, Record};
-use crate::beside::{Beside, ContentBeside, Failed};
+use super::{FormatError, Reader, Record, Restoring, Saving};
+use crate::beside::{ContentBeside, Failed};
 use crate::ctx::{Preopen, WasiCtx};
 use crate::dir::show;
 use crate::file_choice::{ByPrefix, FileChoice, FilePolicy};
 use crate::placing::{Carried, Placing, Refused};
 use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::save::SaveError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -75,11 +75,11 @@ struct ContentFile {
 /// They are too large, or cannot be read.
 pub(super) fn save(
     ctx: &WasiCtx,
-    policy: &SavePolicy,
+    saving: &mut Saving<'_>,
     record: &DescriptorsRecord,
     in_memory: bool,
-    mut beside: Option<&mut Beside>,
 ) -> Result<ContentRecord, SaveError> {
+    let policy = saving.policy;
     let policies = policy.files.iter().map(|(prefix, policy)| (policy.number(), prefix.to_vec())).collect();
     let mut files: Vec<ContentFile> = Vec::new();
     let mut besides: Vec<ContentBesideFile> = Vec::new();
@@ -103,7 +103,7 @@ pub(super) fn save(
         let file = descriptor.file().map_err(|errno| failed(errno.into()))?;
         let accessed = file.stat().map_err(failed)?.accessed;
         let (size, modified) = (identity.size, identity.modified);
-        if let Some(beside) = &mut beside {
+        if let Some(beside) = &mut saving.beside {
             let number_there = beside.add(in_beside(fd, path), size, Arc::clone(&descriptor));
             let content = BesideRecord { number: number_there, size, accessed, modified };
             besides.push(ContentBesideFile { file: number, content });
@@ -267,10 +267,10 @@ impl<'a> Placed<'a> {
 pub(super) fn place(
     record: &Record,
     given: &[Preopen],
-    policy: &RestorePolicy,
+    restoring: &Restoring<'_>,
     placing: &mut Placing,
-    beside: &dyn ContentBeside,
 ) -> Result<(), RestoreError> {
+    let &Restoring { policy, beside } = restoring;
     let policies = record.content.policies();
     if policies.is_empty() {
         return Ok(());

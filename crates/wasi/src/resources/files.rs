@@ -2,13 +2,13 @@
 //!
 //! They are made again together with the descriptors, which are of them.
 
-use super::{FormatError, Reader, Ready, Record, Resource, content};
+use super::{FormatError, Reader, Ready, Record, Resource, Restoring, Saving, content};
 use crate::back_end::BackEnd;
 use crate::ctx::{Preopen, WasiCtx};
 use crate::dir::show;
 use crate::placing::Placing;
 use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::save::SaveError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Resource for Files {
     type Part = Option<GuestFiles>;
     const VERSION: u32 = 1;
 
-    fn save(ctx: &WasiCtx, _: &SavePolicy) -> Result<Option<GuestFiles>, SaveError> {
+    fn save(ctx: &WasiCtx, _: &mut Saving<'_>) -> Result<Option<GuestFiles>, SaveError> {
         let preopens = ctx.preopens();
         let roots: Vec<_> = preopens.iter().map(|preopen| Arc::clone(&preopen.dir)).collect();
         Ok(FilesRecord::save(&roots).map(|files| GuestFiles {
@@ -57,7 +57,7 @@ impl Resource for Files {
         files.check().map_err(FormatError::Malformed)
     }
 
-    fn restore<'a>(_: &Record, _: &'a WasiCtx, _: &RestorePolicy) -> Result<Ready<'a>, RestoreError> {
+    fn restore<'a>(_: &Record, _: &'a WasiCtx, _: &Restoring<'_>) -> Result<Ready<'a>, RestoreError> {
         Ok(Box::new(|| ()))
     }
 
@@ -136,6 +136,7 @@ mod tests {
     use super::*;
     use crate::WasiBuilder;
     use crate::resources::tests::record;
+    use crate::save::SavePolicy;
 
     fn context(dir: &std::path::Path) -> WasiCtx {
         let mut builder = WasiBuilder::new();
@@ -147,7 +148,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("f"), "content").unwrap();
         std::fs::write(dir.path().join("g"), "content").unwrap();
-        let files = Files::save(&context(dir.path()), &SavePolicy::default()).unwrap();
+        let files = Files::save(&context(dir.path()), &mut Saving::from(&SavePolicy::default())).unwrap();
         let record = Record { files, ..record() };
         let again = Record::decode(&record.encode().unwrap()).unwrap();
         assert_eq!(again, record);
@@ -159,11 +160,11 @@ mod tests {
     fn they_are_restored_with_the_descriptors() {
         let (dir, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(dir.path().join("f"), "content").unwrap();
-        let files = Files::save(&context(dir.path()), &SavePolicy::default()).unwrap();
+        let files = Files::save(&context(dir.path()), &mut Saving::from(&SavePolicy::default())).unwrap();
         let record = Record { files, ..record() };
         let policy = RestorePolicy::default();
         let ctx = context(empty.path());
-        Files::restore(&record, &ctx, &policy).unwrap()();
+        Files::restore(&record, &ctx, &Restoring::from(&policy)).unwrap()();
         assert!(ctx.preopens()[0].dir.stat_at(b"f", false).is_err());
         let preopens = preopens(&record, &ctx, &policy, &mut Placing::default()).unwrap();
         assert_eq!(preopens[0].dir.stat_at(b"f", false).unwrap().size, 7);
@@ -175,7 +176,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("d")).unwrap();
         std::fs::write(dir.path().join("d/f"), "content").unwrap();
         std::os::unix::fs::symlink("d/f", dir.path().join("l")).unwrap();
-        let files = Files::save(&context(dir.path()), &SavePolicy::default()).unwrap();
+        let files = Files::save(&context(dir.path()), &mut Saving::from(&SavePolicy::default())).unwrap();
         let record = Record { files, ..record() };
         let mut builder = WasiBuilder::new();
         builder.map_dir(format!("/data::{}", there.path().display())).back_end(BackEnd::Linux);

@@ -1,10 +1,10 @@
 //! Locks on ranges of files, which the host has taken for the guest. They are taken again together with the descriptors.
 
-use super::{FormatError, Reader, Ready, Record, Resource};
+use super::{FormatError, Reader, Ready, Record, Resource, Restoring, Saving};
 use crate::ctx::WasiCtx;
 use crate::locks::{LockRecord, RangeRecord};
-use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::restore::RestoreError;
+use crate::save::SaveError;
 use crate::table::lock;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ impl Resource for FileLocks {
     /// As 1, with those on whole files.
     const VERSION: u32 = 2;
 
-    fn save(ctx: &WasiCtx, _: &SavePolicy) -> Result<Vec<LockRecord>, SaveError> {
+    fn save(ctx: &WasiCtx, _: &mut Saving<'_>) -> Result<Vec<LockRecord>, SaveError> {
         Ok(lock(&ctx.locks).save(&ctx.table()))
     }
 
@@ -39,7 +39,7 @@ impl Resource for FileLocks {
         Ok(())
     }
 
-    fn restore<'a>(_: &Record, _: &'a WasiCtx, _: &RestorePolicy) -> Result<Ready<'a>, RestoreError> {
+    fn restore<'a>(_: &Record, _: &'a WasiCtx, _: &Restoring<'_>) -> Result<Ready<'a>, RestoreError> {
         Ok(Box::new(|| ()))
     }
 
@@ -64,12 +64,14 @@ impl Resource for FileLocks {
 mod tests {
     use super::*;
     use crate::resources::tests::{context, record};
+    use crate::save::SavePolicy;
 
     #[test]
     fn they_are_described_and_those_of_nothing_refused() {
         let of = |fd, start, end, whole| {
             let ctx = context();
-            let descriptors = super::super::Descriptors::save(&ctx, &SavePolicy::default()).unwrap();
+            let descriptors =
+                super::super::Descriptors::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap();
             let locks = vec![LockRecord { fd, exclusive: true, start, end, whole }];
             Record { descriptors, locks, ..record() }
         };

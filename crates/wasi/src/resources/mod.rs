@@ -15,7 +15,7 @@ mod locks;
 mod opened;
 mod program;
 
-use crate::beside::{Beside, ContentBeside};
+use crate::beside::{Beside, ContentBeside, Nothing};
 use crate::clock::ClockRecord;
 use crate::ctx::{Program, WasiCtx};
 use crate::interrupted::InterruptedCall;
@@ -50,7 +50,7 @@ pub(crate) trait Resource {
 
     /// # Errors
     /// What cannot be saved, by name.
-    fn save(ctx: &WasiCtx, policy: &SavePolicy) -> Result<Self::Part, SaveError>;
+    fn save(ctx: &WasiCtx, saving: &mut Saving<'_>) -> Result<Self::Part, SaveError>;
 
     /// Reads what a version wrote.
     ///
@@ -73,11 +73,39 @@ pub(crate) trait Resource {
     fn restore<'a>(
         record: &Record,
         ctx: &'a WasiCtx,
-        policy: &RestorePolicy,
+        restoring: &Restoring<'_>,
     ) -> Result<Ready<'a>, RestoreError>;
 
     /// For people: members of the object that the record is shown as.
     fn describe(record: &Record) -> Vec<(&'static str, Value)>;
+}
+
+/// What saving is given beside the context.
+pub(crate) struct Saving<'a> {
+    pub(crate) policy: &'a SavePolicy,
+    /// Where content of files goes. `None`: into the record.
+    pub(crate) beside: Option<&'a mut Beside>,
+}
+
+impl<'a> From<&'a SavePolicy> for Saving<'a> {
+    /// Everything goes into the record.
+    fn from(policy: &'a SavePolicy) -> Self {
+        Saving { policy, beside: None }
+    }
+}
+
+/// What a restore is given beside the record and the context.
+pub(crate) struct Restoring<'a> {
+    pub(crate) policy: &'a RestorePolicy,
+    /// Content of files that the record refers to.
+    pub(crate) beside: &'a dyn ContentBeside,
+}
+
+impl<'a> From<&'a RestorePolicy> for Restoring<'a> {
+    /// Of a record that has everything in itself.
+    fn from(policy: &'a RestorePolicy) -> Self {
+        Restoring { policy, beside: &Nothing }
+    }
 }
 
 /// Puts what was made again into its context.
@@ -186,25 +214,25 @@ impl Record {
     pub(crate) fn save(
         ctx: &WasiCtx,
         policy: &SavePolicy,
-        mut beside: Option<&mut Beside>,
+        beside: Option<&mut Beside>,
     ) -> Result<Self, SaveError> {
         // What was said for the image that it comes from goes on, unless something is said now.
         let going_on = policy.files.is_empty().then(|| lock(&ctx.file_policies).clone());
         let going_on = going_on.map(|files| SavePolicy { files, ..policy.clone() });
-        let policy = going_on.as_ref().unwrap_or(policy);
-        let descriptors = Descriptors::save_beside(ctx, policy, beside.as_deref_mut())?;
-        let files = Files::save(ctx, policy)?;
-        let content = content::save(ctx, policy, &descriptors, files.is_some(), beside)?;
+        let saving = &mut Saving { policy: going_on.as_ref().unwrap_or(policy), beside };
+        let descriptors = Descriptors::save(ctx, saving)?;
+        let files = Files::save(ctx, saving)?;
+        let content = content::save(ctx, saving, &descriptors, files.is_some())?;
         Ok(Record {
-            program: Start::save(ctx, policy)?,
-            clocks: GuestClocks::save(ctx, policy)?,
-            interrupted: Calls::save(ctx, policy)?,
+            program: Start::save(ctx, saving)?,
+            clocks: GuestClocks::save(ctx, saving)?,
+            interrupted: Calls::save(ctx, saving)?,
             descriptors,
             files,
-            opens: Opens::save(ctx, policy)?,
+            opens: Opens::save(ctx, saving)?,
             content,
-            channels: Channels::save(ctx, policy)?,
-            locks: FileLocks::save(ctx, policy)?,
+            channels: Channels::save(ctx, saving)?,
+            locks: FileLocks::save(ctx, saving)?,
         })
     }
 
@@ -259,18 +287,17 @@ impl Record {
     pub(crate) fn restore<'a>(
         &self,
         ctx: &'a WasiCtx,
-        policy: &RestorePolicy,
-        beside: &dyn ContentBeside,
+        restoring: &Restoring<'_>,
     ) -> Result<[Ready<'a>; 9], RestoreError> {
-        let files = Files::restore(self, ctx, policy)?;
-        let opens = Opens::restore(self, ctx, policy)?;
-        let clocks = GuestClocks::restore(self, ctx, policy)?;
-        let calls = Calls::restore(self, ctx, policy)?;
-        let start = Start::restore(self, ctx, policy)?;
-        let channels = Channels::restore(self, ctx, policy)?;
-        let locks = FileLocks::restore(self, ctx, policy)?;
+        let files = Files::restore(self, ctx, restoring)?;
+        let opens = Opens::restore(self, ctx, restoring)?;
+        let clocks = GuestClocks::restore(self, ctx, restoring)?;
+        let calls = Calls::restore(self, ctx, restoring)?;
+        let start = Start::restore(self, ctx, restoring)?;
+        let channels = Channels::restore(self, ctx, restoring)?;
+        let locks = FileLocks::restore(self, ctx, restoring)?;
         // The host's files change with these, as far as they have to: when nothing else can fail.
-        let descriptors = Descriptors::restore_beside(self, ctx, policy, beside)?;
+        let descriptors = Descriptors::restore(self, ctx, restoring)?;
         let policies = self.content.policies();
         let going_on: Ready<'_> = Box::new(|| *lock(&ctx.file_policies) = policies);
         Ok([descriptors, going_on, channels, locks, files, opens, clocks, calls, start])

@@ -1,11 +1,11 @@
 //! What `path_open` was given for the descriptors that it made. How they are made again is another matter: a file may have another
 //! name by now, and what was created is there.
 
-use super::{FormatError, Reader, Ready, Record, Resource};
+use super::{FormatError, Reader, Ready, Record, Resource, Restoring, Saving};
 use crate::ctx::WasiCtx;
 use crate::path_open::PathOpen;
-use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::restore::RestoreError;
+use crate::save::SaveError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ impl Resource for Opens {
     type Part = OpensRecord;
     const VERSION: u32 = 1;
 
-    fn save(ctx: &WasiCtx, _: &SavePolicy) -> Result<OpensRecord, SaveError> {
+    fn save(ctx: &WasiCtx, _: &mut Saving<'_>) -> Result<OpensRecord, SaveError> {
         let mut record = OpensRecord::default();
         for (fd, descriptor) in ctx.table().iter() {
             if let Some(asked) = descriptor.origin.opened().and_then(|opened| opened.asked.get()) {
@@ -97,7 +97,7 @@ impl Resource for Opens {
     }
 
     /// The descriptors are there by then.
-    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &RestorePolicy) -> Result<Ready<'a>, RestoreError> {
+    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &Restoring<'_>) -> Result<Ready<'a>, RestoreError> {
         let opens = record.opens.clone();
         Ok(Box::new(move || {
             for (fd, descriptor) in ctx.table().iter() {

@@ -1,10 +1,10 @@
 //! What the program was started with: arguments and environment.
 
-use super::{FormatError, Ready, Record, Resource};
+use super::{FormatError, Ready, Record, Resource, Restoring, Saving};
 use crate::ctx::{Program, WasiCtx};
 use crate::dir::show;
-use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::restore::RestoreError;
+use crate::save::SaveError;
 use serde_json::{Value, json};
 
 /// The kind.
@@ -14,7 +14,7 @@ impl Resource for Start {
     type Part = Program;
     const VERSION: u32 = 1;
 
-    fn save(ctx: &WasiCtx, _: &SavePolicy) -> Result<Program, SaveError> {
+    fn save(ctx: &WasiCtx, _: &mut Saving<'_>) -> Result<Program, SaveError> {
         Ok(Program::clone(&ctx.program()))
     }
 
@@ -23,7 +23,7 @@ impl Resource for Start {
         Ok(())
     }
 
-    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &RestorePolicy) -> Result<Ready<'a>, RestoreError> {
+    fn restore<'a>(record: &Record, ctx: &'a WasiCtx, _: &Restoring<'_>) -> Result<Ready<'a>, RestoreError> {
         let program = record.program.clone();
         Ok(Box::new(move || ctx.set_program(program)))
     }
@@ -39,6 +39,8 @@ impl Resource for Start {
 mod tests {
     use super::*;
     use crate::resources::tests::{context, record};
+    use crate::restore::RestorePolicy;
+    use crate::save::SavePolicy;
 
     fn started() -> Program {
         Program { args: vec![b"guest".to_vec(), b"\xff".to_vec()], env: vec![b"A=b".to_vec()] }
@@ -48,7 +50,7 @@ mod tests {
     fn it_is_saved_and_described() {
         let ctx = context();
         ctx.set_program(started());
-        let program = Start::save(&ctx, &SavePolicy::default()).unwrap();
+        let program = Start::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap();
         assert_eq!(program, started());
         let record = Record { program, ..record() };
         Start::verify(&record).unwrap();
@@ -60,7 +62,7 @@ mod tests {
     fn it_is_restored_when_nothing_can_fail_any_more() {
         let ctx = context();
         let record = Record { program: started(), ..record() };
-        let ready = Start::restore(&record, &ctx, &RestorePolicy::default()).unwrap();
+        let ready = Start::restore(&record, &ctx, &Restoring::from(&RestorePolicy::default())).unwrap();
         assert_eq!(*ctx.program(), Program::default());
         ready();
         assert_eq!(*ctx.program(), started());

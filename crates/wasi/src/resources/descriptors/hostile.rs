@@ -3,7 +3,7 @@
 use super::{DescriptorRecord, Descriptors, DescriptorsRecord, FileIdentity, Operation, PreopenRecord};
 use crate::resources::content::ContentRecord;
 use crate::resources::tests::record;
-use crate::resources::{Record, Resource};
+use crate::resources::{Record, Resource, Restoring};
 use crate::restore::{RestoreError, RestorePolicy};
 use crate::{BackEnd, Errno, WasiBuilder, WasiCtx};
 use std::os::unix::fs::symlink;
@@ -47,12 +47,8 @@ fn opening(preopen: u32, path: &[u8], follow: bool, directory: bool) -> Record {
 fn restore(record: &Record, ctx: &WasiCtx) -> Result<(), RestoreError> {
     let encoded = record.encode().unwrap();
     let record = Record::decode(&encoded)?;
-    Descriptors::restore(
-        &record,
-        ctx,
-        &RestorePolicy { files: crate::FileChoice::Changed.into(), ..RestorePolicy::default() },
-    )
-    .map(|_| ())
+    let policy = RestorePolicy { files: crate::FileChoice::Changed.into(), ..RestorePolicy::default() };
+    Descriptors::restore(&record, ctx, &Restoring::from(&policy)).map(|_| ())
 }
 
 #[test]
@@ -185,7 +181,7 @@ fn nothing_is_made_outside_of_the_preopens_and_what_was_made_is_taken_back() {
                     }
                     let record = carrying(1, path.as_bytes(), follow, directory);
                     let policy = RestorePolicy { files: choice.into(), ..RestorePolicy::default() };
-                    let ready = Descriptors::restore(&record, &ctx, &policy).map(|_| ());
+                    let ready = Descriptors::restore(&record, &ctx, &Restoring::from(&policy)).map(|_| ());
                     assert!(ready.is_err(), "{back_end} {path} {choice:?}");
                     assert_eq!(listing(outer.path()), before, "{back_end} {path} {choice:?}");
                 }

@@ -11,13 +11,12 @@ mod restore;
 mod save;
 mod version1;
 
-use super::{FormatError, Reader, Ready, Record, Resource, content, files};
-use crate::beside::{Beside, ContentBeside, Nothing};
+use super::{FormatError, Reader, Ready, Record, Resource, Restoring, Saving, content, files};
 use crate::ctx::WasiCtx;
 use crate::dir::Listing;
 use crate::placing::Placing;
-use crate::restore::{RestoreError, RestorePolicy};
-use crate::save::{SaveError, SavePolicy};
+use crate::restore::RestoreError;
+use crate::save::SaveError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,8 +36,8 @@ impl Resource for Descriptors {
     /// directories.
     const VERSION: u32 = 5;
 
-    fn save(ctx: &WasiCtx, policy: &SavePolicy) -> Result<DescriptorsRecord, SaveError> {
-        save::save(ctx, policy, None)
+    fn save(ctx: &WasiCtx, saving: &mut Saving<'_>) -> Result<DescriptorsRecord, SaveError> {
+        save::save(ctx, saving)
     }
 
     fn read(version: u32, reader: &mut Reader<'_>) -> Result<DescriptorsRecord, FormatError> {
@@ -55,38 +54,17 @@ impl Resource for Descriptors {
     fn restore<'a>(
         record: &Record,
         ctx: &'a WasiCtx,
-        policy: &RestorePolicy,
+        restoring: &Restoring<'_>,
     ) -> Result<Ready<'a>, RestoreError> {
-        Self::restore_beside(record, ctx, policy, &Nothing)
+        content::check_beside(record, restoring.beside)?;
+        let mut placing = Placing::default();
+        let given = files::preopens(record, ctx, restoring.policy, &mut placing)?;
+        content::place(record, &given, restoring, &mut placing)?;
+        restore::restore(record, given, ctx, restoring, placing)
     }
 
     fn describe(record: &Record) -> Vec<(&'static str, Value)> {
         describe::describe(&record.descriptors, &record.opens)
-    }
-}
-
-impl Descriptors {
-    /// As [`Resource::save`], with content that goes beside the record if there is where it can go.
-    pub(super) fn save_beside(
-        ctx: &WasiCtx,
-        policy: &SavePolicy,
-        beside: Option<&mut Beside>,
-    ) -> Result<DescriptorsRecord, SaveError> {
-        save::save(ctx, policy, beside)
-    }
-
-    /// As [`Resource::restore`], with what is beside the record.
-    pub(super) fn restore_beside<'a>(
-        record: &Record,
-        ctx: &'a WasiCtx,
-        policy: &RestorePolicy,
-        beside: &dyn ContentBeside,
-    ) -> Result<Ready<'a>, RestoreError> {
-        content::check_beside(record, beside)?;
-        let mut placing = Placing::default();
-        let given = files::preopens(record, ctx, policy, &mut placing)?;
-        content::place(record, &given, policy, &mut placing, beside)?;
-        restore::restore(record, given, ctx, policy, placing, beside)
     }
 }
 
@@ -263,6 +241,8 @@ fn carries(descriptors: &[DescriptorRecord], of: u32, fd: u32) -> bool {
 mod tests {
     use super::*;
     use crate::resources::tests::{context, record};
+    use crate::restore::RestorePolicy;
+    use crate::save::SavePolicy;
     use serde_json::json;
 
     fn carried() -> Operation {
@@ -291,7 +271,7 @@ mod tests {
     #[test]
     fn they_are_saved_and_described() {
         let ctx = context();
-        let descriptors = Descriptors::save(&ctx, &SavePolicy::default()).unwrap();
+        let descriptors = Descriptors::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap();
         let fds: Vec<u32> = descriptors.descriptors.iter().map(|d| d.fd).collect();
         assert_eq!((descriptors.preopens.len(), fds), (1, vec![0, 1, 2, 3]));
         let preopen = &descriptors.descriptors[3];
@@ -308,15 +288,15 @@ mod tests {
     #[test]
     fn they_are_restored_when_nothing_can_fail_any_more() {
         let ctx = context();
-        let descriptors = Descriptors::save(&ctx, &SavePolicy::default()).unwrap();
+        let descriptors = Descriptors::save(&ctx, &mut Saving::from(&SavePolicy::default())).unwrap();
         let mut record = Record { descriptors, ..record() };
         record.descriptors.descriptors[3].fd = 7;
-        let ready = Descriptors::restore(&record, &ctx, &RestorePolicy::default()).unwrap();
+        let ready = Descriptors::restore(&record, &ctx, &Restoring::from(&RestorePolicy::default())).unwrap();
         assert!(ctx.table().get(3).is_ok() && ctx.table().get(7).is_err());
         ready();
         assert!(ctx.table().get(3).is_err() && ctx.table().get(7).is_ok());
         record.descriptors.preopens[0].guest_name = b"/elsewhere".to_vec();
-        let error = Descriptors::restore(&record, &ctx, &RestorePolicy::default()).err();
+        let error = Descriptors::restore(&record, &ctx, &Restoring::from(&RestorePolicy::default())).err();
         assert!(error.expect("it is refused").to_string().contains("`/elsewhere`"));
     }
 

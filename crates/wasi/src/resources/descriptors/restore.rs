@@ -15,7 +15,7 @@ use crate::file_choice::FileChoice;
 use crate::locks::Locks;
 use crate::path::Request;
 use crate::placing::Placing;
-use crate::resources::{Ready, Record};
+use crate::resources::{Ready, Record, Restoring};
 use crate::restore::{RestoreError, RestorePolicy};
 use crate::signals::without_file_size_signal;
 use crate::streams::StreamUse;
@@ -30,11 +30,11 @@ pub(super) fn restore<'a>(
     record: &Record,
     given: Arc<[Preopen]>,
     ctx: &'a WasiCtx,
-    policy: &RestorePolicy,
+    restoring: &Restoring<'_>,
     placing: Placing,
-    beside: &dyn ContentBeside,
 ) -> Result<Ready<'a>, RestoreError> {
     let (record, locks) = (&record.descriptors, &record.locks);
+    let &Restoring { policy, beside } = restoring;
     let preopens = find_preopens(&given, record)?;
     let mut table = Table::default();
     // Positions of streams are shared with other processes: set last.

@@ -8,6 +8,7 @@ use crate::beside::Beside;
 use crate::ctx::{Preopen, WasiCtx};
 use crate::dir::show;
 use crate::file_choice::FilePolicy;
+use crate::resources::Saving;
 use crate::resources::descriptors::pipes::pipe;
 use crate::save::{Identity, SaveError, SavePolicy};
 use crate::table::{Descriptor, Opened, Origin, lock};
@@ -18,15 +19,12 @@ use std::sync::Arc;
 use wayfarer_files::{File, Stat};
 
 /// All descriptors of an instance, and the preopens that they need.
-pub(super) fn save(
-    ctx: &WasiCtx,
-    policy: &SavePolicy,
-    beside: Option<&mut Beside>,
-) -> Result<DescriptorsRecord, SaveError> {
+pub(super) fn save(ctx: &WasiCtx, saving: &mut Saving<'_>) -> Result<DescriptorsRecord, SaveError> {
     let table = ctx.table();
     let changed_streams = lock(&ctx.changed_streams).clone();
     let (preopens, files) = (Preopens::new(ctx), Files::of(table.iter()));
-    let mut saver = Saver { policy, preopens, files, changed_streams, beside };
+    let beside = saving.beside.as_deref_mut();
+    let mut saver = Saver { policy: saving.policy, preopens, files, changed_streams, beside };
     let descriptors =
         table.iter().map(|(fd, descriptor)| saver.save(fd, descriptor)).collect::<Result<Vec<_>, _>>()?;
     Ok(DescriptorsRecord { preopens: saver.preopens.records, descriptors })
