@@ -142,7 +142,7 @@ fn scenarios() -> Vec<Scenario> {
         },
         Scenario { case: || with_option("--wasi=memory", with_files()), ..plain("in_memory", "files", 2000) },
         Scenario { case: with_streams, ..plain("streams", "streams", 2000) },
-        Scenario { case: with_streams, ..compiled("compiled_streams", "streams", 2500) },
+        Scenario { case: with_streams, ..compiled("compiled_streams", "streams", 1500) },
         Scenario { stop: Stop::Waiting { printed: 6, input: 0 }, ..plain("wait_queue", "wait", 0) },
         Scenario {
             case: || Case { stdin: Input::Pipe(TEXT.into()), ..Case::default() },

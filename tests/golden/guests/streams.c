@@ -1,5 +1,5 @@
 /* Has streams of several modes open, with something in the buffers of each, and goes on with them in turn. */
-// clang: -Wl,--export=fopen,--export=fdopen,--export=freopen,--export=fclose
+// clang: -Wl,--keep-section=name
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
