@@ -116,7 +116,9 @@ extern "C" fn ended() {
 
 impl Group {
     /// Takes part in a checkpoint of all members, with an image that goes to `image`; the others are waited for up to `limit`. `ready` is
-    /// what `take` needs, or why this one cannot; `ends` are those that it has of pipes and streams. `take` is called when all stand still, with where to write the image and the ends of the others.
+    /// what `take` needs, or why this one cannot; `ends` are those that it has of pipes and streams. `take` is called when all stand still,
+    /// with where to write the image and the ends of the others. `served` is called as soon as no other asks this one for this checkpoint
+    /// any more, when nobody has seen the image yet: who asks because it is there wants another one.
     ///
     /// # Errors
     /// Text: why there is no image, of no member.
@@ -127,6 +129,7 @@ impl Group {
         ready: Result<T, String>,
         ends: Vec<ChannelEnd>,
         take: impl FnOnce(T, &Path, Arc<[ChannelEnd]>) -> Result<R, String>,
+        served: impl FnOnce(),
     ) -> Result<R, String> {
         if !self.members.is_here() {
             return Err("this process was forked from a member of the group, and is none itself".to_owned());
@@ -144,6 +147,7 @@ impl Group {
                 Ok(taken)
             })
             .or_else(|why| round.give_up(why));
+        served();
         let placed = match &taken {
             Ok(_) => std::fs::rename(&part, &image)
                 .map_err(|e| format!("{}: the image is at {}: {e}", image.display(), part.display())),
@@ -169,4 +173,33 @@ fn part_of(image: &Path) -> PathBuf {
     let mut name = image.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     image.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request that somebody makes when he sees the image was forgotten, now and then, on a busy machine.
+    #[test]
+    fn what_was_asked_for_is_served_before_anybody_sees_the_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        let members = Members::join(&folder.path().join("group"), 1, &image, libc::SIGUSR2).unwrap();
+        let group = Group { members, folder: folder.path().to_owned() };
+        for good in [true, false] {
+            let _ = std::fs::remove_file(&image);
+            let mut times = 0;
+            let take = |(), part: &Path, _: Arc<[ChannelEnd]>| {
+                std::fs::write(part, "it").unwrap();
+                if good { Ok(()) } else { Err("no".to_owned()) }
+            };
+            let served = || {
+                assert!(part_of(&image).exists() && !image.exists());
+                times += 1;
+            };
+            let taken = group.checkpoint(&image, DEFAULT_LIMIT, Ok(()), Vec::new(), take, served);
+            assert_eq!((taken.is_ok(), image.exists(), times), (good, good, 1));
+            assert!(!part_of(&image).exists());
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! A store's checkpoint as a member of a group.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use wayfarer_runtime::Store;
 use wayfarer_snapshot::Reason;
 use wayfarer_snapshot::view::Thread;
@@ -25,14 +28,19 @@ impl Driver {
     ) -> Result<Report, String> {
         let ends = ends(store);
         let own = ends.clone();
-        let taken =
-            group.checkpoint(&policy.path, policy.group_limit, ready, ends, |threads, path, others| {
-                only_one_reads(&own, &others, host::instances())?;
-                self.take_by_policy(store, &threads, path, reason, Some(others))
-            });
+        let take = |threads: Vec<Thread>, path: &Path, others: Arc<[ChannelEnd]>| {
+            only_one_reads(&own, &others, host::instances())?;
+            self.take_by_policy(store, &threads, path, reason, Some(others))
+        };
         // Whoever asked meanwhile has been served.
-        self.need_not_by_policy();
-        watcher::forget();
+        let served = || {
+            self.need_not_by_policy();
+            watcher::forget();
+        };
+        let taken = group.checkpoint(&policy.path, policy.group_limit, ready, ends, take, served);
+        if taken.is_err() {
+            served();
+        }
         taken
     }
 }
@@ -52,7 +60,7 @@ impl Driver {
         let group = super::join_for(order, image)?;
         let ends = ends(store);
         let own = ends.clone();
-        group.checkpoint(image, order.limit, ready, ends, |threads, path, others| {
+        let take = |threads, path: &Path, others: Arc<[ChannelEnd]>| {
             only_one_reads(&own, &others, store.instance_count())?;
             let part = Wanted {
                 target: Target::Path(path.to_owned()),
@@ -63,7 +71,9 @@ impl Driver {
                 leaves: wanted.leaves.clone(),
             };
             self.take_alone(store, threads, &part, Some(others))
-        })
+        };
+        // Nobody asks a member that orders its images itself.
+        group.checkpoint(image, order.limit, ready, ends, take, || ())
     }
 }
 
