@@ -1,5 +1,6 @@
 /* Opens and closes streams in all ways there are. Before each step it writes a line `B`, after it a line `E` with what it has
- * closed and opened: what is known of all streams at any moment between is as before or as after. */
+ * closed and opened: what is known of all streams at any moment between is as before or as after. `R` is for freopen, which opens a
+ * stream of its own first. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,10 +27,15 @@ static void put(const char *text)
     }
 }
 
+static void begin_with(const char *mark)
+{
+    put(mark);
+    strcpy(did, "E");
+}
+
 static void begin(void)
 {
-    put("B\n");
-    strcpy(did, "E");
+    begin_with("B\n");
 }
 
 static void end(void)
@@ -79,7 +85,7 @@ static void give(FILE *file)
 
 static FILE *again(const char *path, const char *mode, FILE *file, const char *known)
 {
-    begin();
+    begin_with("R\n");
     FILE *same = freopen(path, mode, file);
     if (same != file)
         _exit(5);

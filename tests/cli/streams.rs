@@ -119,17 +119,32 @@ fn check_option(stream: &Value) {
 fn check(image: &Value, written: &str, states: &[BTreeMap<String, String>], place: &str) -> (usize, bool) {
     let known = streams(image);
     let whole = &written[..written.rfind('\n').map_or(0, |end| end + 1)];
-    let marks = || whole.lines().filter(|line| *line == "B" || line.starts_with('E'));
+    let marks = || whole.lines().filter(|line| matches!(*line, "B" | "R") || line.starts_with('E'));
     let ended = marks().filter(|line| line.starts_with('E')).count();
+    let last = marks().next_back().unwrap_or("E");
     // Of a line that is half written the rest waits.
-    let within = marks().next_back() == Some("B") || whole.len() < written.len();
-    let after = states.get(ended + 1).filter(|_| within);
-    assert!(
-        known == states[ended] || after == Some(&known),
-        "{place}\n{known:?}\n{:?}\n{after:?}",
-        states[ended]
-    );
-    (ended, known != states[ended])
+    let within = !last.starts_with('E') || whole.len() < written.len();
+    let (before, after) = (&states[ended], states.get(ended + 1).filter(|_| within));
+    let changed = after == Some(&known) && *before != known;
+    let reopening = last == "R" && after.is_some_and(|after| is_reopening(&known, before, after));
+    assert!(*before == known || changed || reopening, "{place}\n{known:?}\n{before:?}\n{after:?}");
+    (ended, changed)
+}
+
+/// Whether this is as before, with the stream that `freopen` has opened: on another descriptor than that which it is to have.
+fn is_reopening(
+    known: &BTreeMap<String, String>,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> bool {
+    let added: Vec<&String> =
+        known.iter().filter(|stream| before.get(stream.0).is_none()).map(|s| s.1).collect();
+    let [opened] = added[..] else { return false };
+    let what = |stream: &str| stream.split_once(':').map(|(_, what)| what.to_owned());
+    let new = after.iter().filter(|(file, stream)| before.get(*file) != Some(*stream));
+    known.len() == before.len() + 1
+        && before.iter().all(|(file, stream)| known.get(file) == Some(stream))
+        && new.into_iter().any(|(_, stream)| what(stream) == what(opened) && stream != opened)
 }
 
 /// Places all over a program, up to the last at which it can be stopped.
