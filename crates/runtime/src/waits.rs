@@ -178,7 +178,7 @@ impl Store {
         waits.iter_mut().for_each(|wait| wait.place = WaitPlace::Woken);
         for (memory, queues) in (0..).zip(self.memories().map(Memory::waits)) {
             for (addr, places) in queues.map(|queues| queues.places()).unwrap_or_default() {
-                for (before, Place { waiter, left }) in (0..).zip(places) {
+                for (before, Place { waiter, left, .. }) in (0..).zip(places) {
                     let left = left.map(|left| left.as_nanos().try_into().unwrap_or(u64::MAX));
                     let place = WaitPlace::Address { memory, addr, before, left };
                     if let Some(wait) = waits.iter_mut().find(|wait| wait.waiter == waiter) {
@@ -204,7 +204,7 @@ impl Store {
             }
             match wait.place {
                 WaitPlace::Woken => {
-                    let reserved = Reserved::woken(wait.waiter, fork::generation);
+                    let reserved = Reserved::woken(wait.waiter, fork::generation, 0);
                     self.reserved().insert(wait.waiter, reserved);
                 }
                 WaitPlace::Address { memory, addr, before, left } => {
@@ -221,7 +221,8 @@ impl Store {
         }
         places.sort_by_key(|&(place, ..)| place);
         for (place, waiter, left, queues) in places {
-            let reserved = queues.reserve(waiter, place.1, left.map(Duration::from_nanos));
+            let reserved =
+                queues.reserve(place.1, &Place { waiter, left: left.map(Duration::from_nanos), note: 0 });
             self.reserved().insert(waiter, reserved);
         }
         Ok(())
