@@ -16,7 +16,9 @@ use std::time::Duration;
 use wayfarer_guest::Interrupt;
 use wayfarer_module::PointKind;
 use wayfarer_snapshot::view::{Thread, Wait, WaitPlace};
-pub use wayfarer_wait_queue::{Place, Reserved, WaitQueues, Waited, Waiter};
+pub use wayfarer_wait_queue::{
+    At, Condition, Kind, Mutex, NotTaken, Place, Reserved, Semaphore, WaitQueues, Waited, Waiter,
+};
 
 /// What the bytes at an address have to be for a thread to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -79,7 +79,7 @@ impl Mutex {
         self.again.load(Ordering::SeqCst)
     }
 
-    /// Takes it for the thread of `me`, and waits until it can be had. `note` is noted of him in the queue.
+    /// Takes it for the thread of `me`, and waits until it can be had; whether he had to. `note` is noted of him in the queue.
     ///
     /// # Errors
     /// [`NotTaken`].
@@ -90,9 +90,9 @@ impl Mutex {
         me: &Arc<Waiter>,
         note: u64,
         interrupted: impl Fn() -> bool,
-    ) -> Result<(), NotTaken> {
+    ) -> Result<bool, NotTaken> {
         if self.try_take(me.id()) {
-            return Ok(());
+            return Ok(false);
         }
         if kind != Kind::Normal && self.owner() == Some(me.id()) {
             return match kind {
@@ -101,13 +101,16 @@ impl Mutex {
             };
         }
         let queued = at.queues.locked(|queues| self.take_or_queue_up(queues, at.key, me, note));
-        if queued { wait(at, me, interrupted) } else { Ok(()) }
+        match queued.then(|| at.queues.park(me, interrupted)) {
+            Some(Waited::Interrupted) => Err(NotTaken::Interrupted),
+            waited => Ok(waited.is_some()),
+        }
     }
 
-    fn take_again(&self) -> Result<(), NotTaken> {
+    fn take_again(&self) -> Result<bool, NotTaken> {
         let again = self.again.load(Ordering::Relaxed).checked_add(1).ok_or(NotTaken::TooOften)?;
         self.again.store(again, Ordering::Relaxed);
-        Ok(())
+        Ok(false)
     }
 
     /// Takes it if it is free.
@@ -131,13 +134,7 @@ impl Mutex {
     }
 
     /// Whether it had to queue up.
-    fn take_or_queue_up(
-        &self,
-        queues: &mut Locked<'_, ()>,
-        key: u64,
-        me: &Arc<Waiter>,
-        note: u64,
-    ) -> bool {
+    fn take_or_queue_up(&self, queues: &mut Locked<'_, ()>, key: u64, me: &Arc<Waiter>, note: u64) -> bool {
         while !self.note_awaited() {
             if self.try_take(me.id()) {
                 return false;
@@ -185,7 +182,8 @@ impl Mutex {
     /// Frees it, unless somebody waits.
     fn free(&self) -> bool {
         let word = self.word.load(Ordering::Relaxed);
-        word & AWAITED == 0 && self.word.compare_exchange(word, 0, Ordering::Release, Ordering::Relaxed).is_ok()
+        word & AWAITED == 0
+            && self.word.compare_exchange(word, 0, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Gives it to the first who waits, with the queues locked; false if nobody is said to wait.
@@ -227,13 +225,5 @@ impl Mutex {
                 Err(now) => word = now,
             }
         }
-    }
-}
-
-/// Waits in the queue of a mutex, until it was handed over.
-fn wait(at: At<'_>, me: &Arc<Waiter>, interrupted: impl Fn() -> bool) -> Result<(), NotTaken> {
-    match at.queues.park(me, interrupted) {
-        Waited::Interrupted => Err(NotTaken::Interrupted),
-        Waited::Woken | Waited::TimedOut => Ok(()),
     }
 }

@@ -47,7 +47,7 @@ fn a_mutex_is_handed_over_in_the_order_of_those_who_wait() {
         assert_eq!(mutex.owner(), Some(100));
         mutex.unlock(at(&queues, MUTEX), Kind::Normal, 100).unwrap();
         // Whoever comes now comes last, though nobody may have noticed yet.
-        mutex.lock(at(&queues, MUTEX), Kind::Normal, &me, 1, || false).unwrap();
+        assert_eq!(mutex.lock(at(&queues, MUTEX), Kind::Normal, &me, 1, || false), Ok(true));
     });
     assert_eq!(*woken.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
     assert_eq!((mutex.owner(), order(&queues)), (Some(100), vec![]));
@@ -59,7 +59,7 @@ fn kinds_of_mutexes_differ_in_what_they_do_for_their_owner_and_for_others() {
     let here = at(&queues, MUTEX);
     let lock = |mutex: &Mutex, kind| mutex.lock(here, kind, &me, 1, || true);
     let normal = Mutex::default();
-    assert_eq!(lock(&normal, Kind::Normal), Ok(()));
+    assert_eq!(lock(&normal, Kind::Normal), Ok(false));
     // He waits for himself.
     assert_eq!(lock(&normal, Kind::Normal), Err(NotTaken::Interrupted));
     assert_eq!(order(&queues), [(MUTEX, vec![4])]);
@@ -70,13 +70,13 @@ fn kinds_of_mutexes_differ_in_what_they_do_for_their_owner_and_for_others() {
 
     let checked = Mutex::default();
     assert_eq!(checked.unlock(here, Kind::ErrorCheck, 4), Err(NotOwner));
-    assert_eq!(lock(&checked, Kind::ErrorCheck), Ok(()));
+    assert_eq!(lock(&checked, Kind::ErrorCheck), Ok(false));
     assert_eq!(lock(&checked, Kind::ErrorCheck), Err(NotTaken::Deadlock));
     assert_eq!(checked.unlock(here, Kind::ErrorCheck, 5), Err(NotOwner));
     assert_eq!(checked.unlock(here, Kind::ErrorCheck, 4), Ok(()));
 
     let again = Mutex::default();
-    (0..3).for_each(|_| assert_eq!(lock(&again, Kind::Recursive), Ok(())));
+    (0..3).for_each(|_| assert_eq!(lock(&again, Kind::Recursive), Ok(false)));
     assert_eq!((again.owner(), again.taken_again()), (Some(4), 2));
     assert_eq!(again.unlock(here, Kind::Recursive, 5), Err(NotOwner));
     for left in [Some(4), Some(4), None] {
@@ -121,10 +121,10 @@ fn a_semaphore_is_for_those_who_wait_in_their_order() {
     let here = at(&queues, SEMAPHORE);
     assert!(!semaphore.try_wait());
     semaphore.set(1, false);
-    assert_eq!(semaphore.wait(here, &waiter(9), 1, || panic!("there is one")), Waited::Woken);
+    assert_eq!(semaphore.wait(here, &waiter(9), 1, || panic!("there is one")), None);
     let waiters = [waiter(0), waiter(1), waiter(2)];
     for me in &waiters {
-        assert_eq!(semaphore.wait(here, me, 1, || true), Waited::Interrupted);
+        assert_eq!(semaphore.wait(here, me, 1, || true), Some(Waited::Interrupted));
     }
     assert_eq!((order(&queues), semaphore.count()), (vec![(SEMAPHORE, vec![0, 1, 2])], 0));
     waiters[1].leave();

@@ -47,16 +47,17 @@ impl Semaphore {
         false
     }
 
-    /// Takes one for the thread of `me`, and waits until there is one. [`Waited::Interrupted`]: it keeps its place, with `note`.
+    /// Takes one for the thread of `me`, and waits until there is one: how the wait ended, or `None` if there was none.
+    /// [`Waited::Interrupted`]: it keeps its place, with `note`.
     pub fn wait(
         &self,
         at: At<'_>,
         me: &Arc<Waiter>,
         note: u64,
         interrupted: impl Fn() -> bool,
-    ) -> Waited {
+    ) -> Option<Waited> {
         if self.try_wait() {
-            return Waited::Woken;
+            return None;
         }
         let queued = at.queues.locked(|queues| {
             while self.0.compare_exchange(0, AWAITED, Ordering::Relaxed, Ordering::Relaxed).is_err() {
@@ -70,7 +71,7 @@ impl Semaphore {
             queues.enqueue(at.key, me, None, note);
             true
         });
-        if queued { at.queues.park(me, interrupted) } else { Waited::Woken }
+        queued.then(|| at.queues.park(me, interrupted))
     }
 
     /// Gives one to the first who waits, or to whoever comes.

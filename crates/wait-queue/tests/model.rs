@@ -245,7 +245,7 @@ impl Guarded {
     }
 
     fn lock(&self, me: &Arc<Waiter>) {
-        assert_eq!(self.mutex.lock(self.at(MUTEX), Kind::Normal, me, 1, || false), Ok(()));
+        assert!(self.mutex.lock(self.at(MUTEX), Kind::Normal, me, 1, || false).is_ok());
         self.entered(me);
     }
 
@@ -270,7 +270,11 @@ impl Guarded {
         self.condition.signal(self.at(CONDITION), count, 0, mutex_of);
     }
 
-    fn spawn(self: &Arc<Self>, id: u64, f: impl FnOnce(&Guarded, &Arc<Waiter>) + Send + 'static) -> thread::JoinHandle<()> {
+    fn spawn(
+        self: &Arc<Self>,
+        id: u64,
+        f: impl FnOnce(&Guarded, &Arc<Waiter>) + Send + 'static,
+    ) -> thread::JoinHandle<()> {
         let guarded = self.clone();
         thread::spawn(move || f(&guarded, &Waiter::new(id, process)))
     }
@@ -311,7 +315,7 @@ fn a_wait_for_a_mutex_is_interrupted_and_goes_on() {
             while taken == Err(NotTaken::Interrupted) {
                 taken = match guarded.queues.park(&me, is_wanted) {
                     Waited::Interrupted => Err(NotTaken::Interrupted),
-                    _ => Ok(()),
+                    _ => Ok(true),
                 };
             }
             guarded.entered(&me);
@@ -434,11 +438,13 @@ fn what_is_posted_is_taken_once() {
     let waits: Vec<_> = (0..2)
         .map(|id| {
             guarded.spawn(id, |guarded, me| {
-                assert_eq!(guarded.semaphore.wait(guarded.at(SEMAPHORE), me, 1, || false), Waited::Woken);
+                let waited = guarded.semaphore.wait(guarded.at(SEMAPHORE), me, 1, || false);
+                assert!(matches!(waited, None | Some(Waited::Woken)));
             })
         })
         .collect();
-    let posts = guarded.spawn(5, |guarded, _| assert_eq!(guarded.semaphore.post(guarded.at(SEMAPHORE)), Ok(())));
+    let posts =
+        guarded.spawn(5, |guarded, _| assert_eq!(guarded.semaphore.post(guarded.at(SEMAPHORE)), Ok(())));
     assert_eq!(guarded.semaphore.post(guarded.at(SEMAPHORE)), Ok(()));
     assert_eq!(guarded.semaphore.post(guarded.at(SEMAPHORE)), Ok(()));
     posts.join().unwrap();

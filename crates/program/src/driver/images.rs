@@ -17,6 +17,7 @@ use wayfarer_wasi::{Beside, ChannelEnd, FileBeside, SavePolicy};
 use super::{Driver, complain};
 use crate::history::Keep;
 use crate::instance::HostParts;
+use crate::locks::LocksRecord;
 use crate::order::{Leaves, Report, Target, Wanted};
 use crate::progress::Shown;
 use crate::record::HostRecord;
@@ -113,10 +114,11 @@ impl Driver {
         mut beside: Beside,
     ) -> Result<Report, String> {
         store.complete_waits(&mut threads);
+        let locks = self.locks.record(&self.control, &mut threads)?;
         let &Wanted { ref target, compression, reason, .. } = wanted;
         let started = Instant::now();
         let sequence = self.count() + 1;
-        let host = self.host_sections(store, &threads, sequence, host, files, &mut beside)?;
+        let host = self.host_sections(store, &threads, sequence, host, locks, files, &mut beside)?;
         let program = store.program(threads, host).map_err(|e| e.to_string())?;
         if let Some(place) = program.host_reference() {
             return Err(format!(
@@ -167,13 +169,15 @@ impl Driver {
         Ok(Report { stats, paused: started.elapsed(), image })
     }
 
-    /// What WASI, the C API and the host's native modules add.
+    /// What WASI, the C API, locks and the host's native modules add.
+    #[allow(clippy::too_many_arguments)]
     fn host_sections(
         &self,
         store: &Store,
         threads: &[Thread],
         sequence: u64,
         host: Option<HostRecord>,
+        locks: Option<LocksRecord>,
         files: &SavePolicy,
         beside: &mut Beside,
     ) -> Result<Vec<HostSection>, String> {
@@ -193,6 +197,7 @@ impl Driver {
             history: &self.history,
             sequence,
             host,
+            locks,
             files,
             beside,
         })
