@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use wayfarer_snapshot::view::{ProgramView, WaitPlace};
 
-use crate::locks::{Call, LocksRecord, Note, Object, Owner, handle};
+use crate::locks::{LocksRecord, Note, Object, Owner, handle};
 use crate::resources::locks::Locks;
 use crate::resources::read;
 use crate::resources::waits::Waits;

@@ -24,6 +24,9 @@ use crate::record::HostRecord;
 use crate::resources::{self, Saving};
 use crate::{config, host, meeting, recording};
 
+/// Why there is no image of a host that is restored by being started again.
+const OTHERS_LOCKS: &str = "another instance of the host's has locks or keys of the pthread library, which are in no image but its own";
+
 impl Driver {
     /// An image of a store, which is made from it by `wayfarer.h`.
     pub(crate) fn take_ordered(
@@ -96,6 +99,9 @@ impl Driver {
             keep => {
                 if let Some(why) = host::obstacle(&self.history) {
                     return Err(why);
+                }
+                if host::others_have_locks(self) {
+                    return Err(OTHERS_LOCKS.to_owned());
                 }
                 Some(host::record(store, keep, &alone, &mut beside)?)
             }

@@ -75,6 +75,11 @@ impl Locks {
         self.state.after_fork();
     }
 
+    /// Whether there was ever anything.
+    pub(crate) fn is_used(&self) -> bool {
+        self.keys.load(Ordering::Relaxed) != 0 || !self.state.lock().generations.is_empty()
+    }
+
     /// The queue of a slot.
     fn at(&self, slot: u32) -> At<'_> {
         At { queues: &self.queues, key: slot.into() }
