@@ -7,6 +7,8 @@ failed=0
 ignored=0
 # Seconds of each suite and step, "SECONDS NAME".
 times=()
+# Suites in which a test failed, and steps that did.
+broken=()
 
 # suite NAME COMMAND...: counts what the command reports. That is cargo's lines "test result: ...", or, of our own
 # scripts, a last line "N passed, N failed". A suite that fails without a failed test counts as one: it did not
@@ -38,6 +40,7 @@ suite() {
         echo "== $name: reported no tests"
         suite_failed=1
     fi
+    [ "$suite_failed" -eq 0 ] || broken+=("$name")
     passed=$((passed + suite_passed))
     failed=$((failed + suite_failed))
     ignored=$((ignored + suite_ignored))
@@ -53,6 +56,7 @@ step() {
     if ! "$@" </dev/null; then
         echo "== $name failed"
         failed=$((failed + 1))
+        broken+=("$name")
     fi
     times+=("$((SECONDS - start)) $name")
 }
@@ -74,9 +78,26 @@ print_times() {
     done
 }
 
+# What failed, again: it is far above by now. Of cargo's tests what they said, of C programs the line.
+print_failures() {
+    local name
+    [ ${#broken[@]} -gt 0 ] || return
+    echo
+    echo "Failures:"
+    for name in "${broken[@]}"; do
+        echo "-- $name"
+        [ ! -f "$logs/$name.log" ] || awk '
+            /^---- .* ----$/ { shown = 1; lines = 0 }
+            /^failures:$/ { shown = 0 }
+            /^FAIL / { print }
+            shown && lines++ < 60 { print substr($0, 1, 400) }' "$logs/$name.log"
+    done
+}
+
 # Prints the line that counts all of it. Fails if anything did.
 summary() {
     print_times
+    print_failures
     if [ "$ignored" -gt 0 ]; then
         echo "$ignored ignored (not run by default)"
     fi
