@@ -531,6 +531,20 @@ TEST(a_thread_that_waits_for_a_lock_is_ended)
     }
 }
 
+/* Compiled, its code does not poll. */
+TEST(a_thread_that_cannot_be_stopped_is_ended_all_the_same)
+{
+    struct check_guest_state guest;
+    struct caller caller;
+    REQUIRE(check_open(&guest, "endless_lock.wasm", 0));
+    park(&guest, &caller, "park", 0, 0, 1);
+    wasm_runtime_terminate(guest.inst);
+    pthread_join(caller.thread, NULL);
+    CHECK(!caller.good);
+    CHECK_HAS(wasm_runtime_get_exception(guest.inst), "terminated by user");
+    check_close(&guest);
+}
+
 static void refused(struct check_guest_state *guest, const char *why)
 {
     wayfarer_report_t report;
@@ -578,6 +592,7 @@ int main(void)
     RUN(what_is_left_of_the_time_is_kept);
     RUN(threads_that_work_together_are_stopped_and_go_on);
     RUN(a_thread_that_waits_for_a_lock_is_ended);
+    RUN(a_thread_that_cannot_be_stopped_is_ended_all_the_same);
     RUN(what_would_not_be_as_it_was_is_refused);
     wasm_runtime_destroy();
     return check_result();
