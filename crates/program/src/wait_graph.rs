@@ -17,7 +17,7 @@ pub struct WaitGraph {
     pub waits: Vec<Waiting>,
     /// Mutexes that somebody has, and who.
     pub owned: Vec<Owned>,
-    /// Threads that wait for each other, each for what the next one has, the last for the first.
+    /// Threads that wait for each other, each for what the next one has, the last for the first, which has the smallest number.
     pub deadlocks: Vec<Vec<u32>>,
 }
 
@@ -161,9 +161,13 @@ impl WaitGraph {
             }
             // It comes back to where this path was before.
             if let Some(begin) = path.iter().position(|&thread| Some(thread) == at) {
-                cycles.push(path.split_off(begin));
+                let mut cycle = path.split_off(begin);
+                let smallest = (0..cycle.len()).min_by_key(|&at| cycle[at]);
+                cycle.rotate_left(smallest.unwrap_or_default());
+                cycles.push(cycle);
             }
         }
+        cycles.sort();
         cycles
     }
 

@@ -388,7 +388,7 @@ impl LocksRecord {
     }
 
     /// Whether it is of these threads: who waits stands before a call.
-    fn check_threads(&self, threads: &[Thread]) -> Result<(), String> {
+    pub(super) fn check_threads(&self, threads: &[Thread]) -> Result<(), String> {
         let owners = self.slots.iter().filter_map(|slot| match slot.object {
             Some(Object::Mutex { owner: Some(Owner::Thread(thread)), .. }) => Some(thread),
             _ => None,

@@ -95,3 +95,35 @@ impl Resource for Locks {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::tests::circle;
+    use crate::resources::{describe, read};
+    use wayfarer_snapshot::view::HostSection;
+
+    #[test]
+    fn they_are_dumped_described_and_read() {
+        let bytes = Locks::encode(circle()).unwrap();
+        // If this changes, the version must. Six slots; the first is a normal mutex of thread 0, for which 2 and 3 wait.
+        assert_eq!(bytes[..21], [6, 0, 1, 0, 0, 1, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]);
+        let described = describe(Locks::NAME, 1, &bytes).unwrap();
+        let mutex = &described["objects"][0];
+        assert_eq!(
+            (&mutex["mutex"], &mutex["kind"], &mutex["owner"]),
+            (&json!(1), &json!("normal"), &json!(0))
+        );
+        assert_eq!(mutex["queue"][1], json!({ "thread": 3, "left_ns": null, "call": { "mutex": 1 } }));
+        let condition = &described["objects"][4];
+        assert_eq!(condition["queue"][0]["call"], json!({ "condition": 5, "mutex": 1, "timed_out": false }));
+        assert_eq!(
+            (&described["objects"][5]["name"], &described["woken"][0]["thread"]),
+            (&json!("a\"b"), &json!(7))
+        );
+        let section = HostSection::new(Locks::NAME, 1, bytes.clone());
+        assert_eq!(read::<Locks>(&[section]).unwrap(), Some(circle()));
+        let section = HostSection::new(Locks::NAME, 2, bytes);
+        assert_eq!(read::<Locks>(&[section]).unwrap_err(), "section 'locks' is of version 2, known is 1");
+    }
+}
