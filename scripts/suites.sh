@@ -61,6 +61,33 @@ step() {
     times+=("$((SECONDS - start)) $name")
 }
 
+# beside NAME COMMAND...: starts something that a later step needs, with what processors have left. Its output is kept in
+# target/test-logs. That step does again what failed here, so nothing is counted.
+beside_names=()
+beside_processes=()
+beside() {
+    local name=$1
+    shift
+    echo "== beside: $name"
+    nice -n 19 "$@" >"$logs/$name.log" 2>&1 </dev/null &
+    beside_names+=("$name")
+    beside_processes+=($!)
+}
+
+# Waits for all that goes on beside.
+wait_for_beside() {
+    local nth start
+    for nth in "${!beside_names[@]}"; do
+        start=$SECONDS
+        # Others' time is over now.
+        renice -n 0 -g "$(ps -o pgid= "${beside_processes[nth]}")" >/dev/null 2>&1
+        wait "${beside_processes[nth]}" || echo "== ${beside_names[nth]}, beside: failed"
+        times+=("$((SECONDS - start)) ${beside_names[nth]}, waited for")
+    done
+    beside_names=()
+    beside_processes=()
+}
+
 # What took longest: suites and steps in order, and within them the test programs that cargo ran for ten seconds or more.
 print_times() {
     local line seconds name
