@@ -455,7 +455,35 @@ recorded() {
     done
 }
 
+# Locks that the guest made in a call before are there again, for a call that waits with one of them. Those of another instance are in
+# no image, which is refused.
+locks() {
+    local status host
+    "$HOSTS/waiter" "$GUESTS/pthreads.wasm" >"$scratch/expected"
+    rm -f "$image"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_THEN=exit "$HOSTS/waiter" "$GUESTS/pthreads.wasm" &
+    host=$!
+    catches_usr2 $host
+    sleep 0.5
+    kill -USR2 $host
+    status=0
+    wait $host || status=$?
+    test $status -eq 86
+    WAYFARER_RESTORE=$image "$HOSTS/waiter" "$GUESTS/pthreads.wasm" >"$scratch/second"
+    same "$scratch/expected" "$scratch/second"
+    WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_THEN=exit \
+        "$HOSTS/waiter" "$GUESTS/pthreads.wasm" "$GUESTS/pthreads.wasm" >"$scratch/second" 2>"$scratch/err" &
+    host=$!
+    catches_usr2 $host
+    sleep 0.5
+    kill -USR2 $host
+    wait $host
+    grep -F "another instance of the host's has locks" "$scratch/err"
+    same "$scratch/expected" "$scratch/second"
+}
+
 check recorded recorded
+check locks locks
 check comings_and_goings comings_and_goings
 check many_calls many_calls
 check too_many_calls too_many_calls

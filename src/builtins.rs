@@ -1,9 +1,10 @@
 //! Functions that are there for every guest: WASI (`wasi_snapshot_preview1`, `wasi_unstable`), the small C library
-//! (`env`) and the test suite's `spectest`.
+//! (`env`), mutexes and their kin (`env`) and the test suite's `spectest`.
 
 use wayfarer_libc::{FUNCTIONS, LibcFunction, SPECTEST_FUNCTIONS};
 use wayfarer_module::FuncType;
 use wayfarer_native_call::signature;
+use wayfarer_program::locks::functions::{FUNCTIONS as LOCKS, LockFunction};
 use wayfarer_wasi::WasiFunction;
 
 /// A built-in function.
@@ -11,13 +12,14 @@ use wayfarer_wasi::WasiFunction;
 pub(crate) enum Function {
     Libc(&'static LibcFunction),
     Wasi(&'static WasiFunction),
+    Lock(&'static LockFunction),
 }
 
 fn named(module: &str, name: &str) -> Option<Function> {
     let libc =
         |functions: &'static [LibcFunction]| functions.iter().find(|f| f.name == name).map(Function::Libc);
     match module {
-        "env" => libc(FUNCTIONS),
+        "env" => libc(FUNCTIONS).or_else(|| LOCKS.iter().find(|f| f.name == name).map(Function::Lock)),
         "spectest" => libc(SPECTEST_FUNCTIONS),
         "wasi_snapshot_preview1" | "wasi_unstable" => WasiFunction::find(name).map(Function::Wasi),
         _ => None,
@@ -40,6 +42,7 @@ pub(crate) fn find(module: &str, name: &str, ty: &FuncType) -> Option<Function> 
         let signature = match f {
             Function::Libc(f) => f.signature,
             Function::Wasi(f) => f.signature,
+            Function::Lock(f) => f.signature,
         };
         signature::parse(signature, ty).is_some()
     })

@@ -25,6 +25,7 @@ pub(crate) fn host_func(name: (Box<str>, Box<str>), ty: &FuncType, function: Fun
             data: None,
         },
         Function::Wasi(f) => wayfarer_program::wasi_calls::host_func(name, f, params),
+        Function::Lock(f) => wayfarer_program::locks::functions::host_func(name, f, params),
     }
 }
 

@@ -159,6 +159,7 @@ fn small_images_with_a_great_deal_in_them() {
         frames: vec![frame],
         tid: 0,
         watched: Vec::new(),
+        number: 0,
         waits: None,
     });
     let folder = Folder::new();

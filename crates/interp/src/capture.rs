@@ -67,7 +67,8 @@ pub fn view(env: &ExecEnv, store: &Store, frames: &[RawFrame]) -> Result<Thread,
     };
     let watched = env.watched.view(env.depth, frames, &ids)?;
     let frames = frames.iter().rev().map(view).collect::<Result<_, _>>()?;
-    Ok(Thread { entry: env.entry, frames, tid: env.tid, watched, waits: env.wait() })
+    let (tid, number) = (env.tid, env.thread().id());
+    Ok(Thread { entry: env.entry, frames, tid, number, watched, waits: env.wait() })
 }
 
 /// The interpreter's code of a function of `instance`; `None` if it is not its own.

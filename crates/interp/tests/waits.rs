@@ -23,7 +23,7 @@ fn thread(tid: u32, kind: PointKind, place: WaitPlace) -> Thread {
     let func = FuncId { instance: 0, func: 0 };
     let frame = Frame { func, position: Position { kind, offset: 1 }, locals: vec![], stack: vec![] };
     let waits = Some(Wait { waiter: u64::MAX - u64::from(tid), place });
-    Thread { entry: Entry::Call, frames: vec![frame], tid, watched: vec![], waits }
+    Thread { entry: Entry::Call, frames: vec![frame], tid, number: 0, watched: vec![], waits }
 }
 
 fn at(memory: u32, addr: u64, before: u32) -> WaitPlace {

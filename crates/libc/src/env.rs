@@ -38,6 +38,7 @@ pub static FUNCTIONS: &[LibcFunction] = &[
     LibcFunction { name: "realloc", signature: "(ii)i", call: stdlib::realloc },
     LibcFunction { name: "calloc", signature: "(ii)i", call: stdlib::calloc },
     LibcFunction { name: "free", signature: "(*)", call: stdlib::free },
+    LibcFunction { name: "posix_memalign", signature: "(*ii)i", call: stdlib::posix_memalign },
     LibcFunction { name: "atoi", signature: "($)i", call: stdlib::atoi },
     LibcFunction { name: "strtol", signature: "($*i)i", call: stdlib::strtol },
     LibcFunction { name: "strtoul", signature: "($*i)i", call: stdlib::strtoul },

@@ -23,6 +23,16 @@ pub(crate) fn calloc(call: &mut LibcCall<'_>, args: &[u64]) -> Result<u64, LibcT
     uint(addr)
 }
 
+/// Upstream's, of its pthread library: no more aligned than [`malloc`]'s, as the heap knows nothing else that can be freed. -1 if there
+/// is no room.
+pub(crate) fn posix_memalign(call: &mut LibcCall<'_>, args: &[u64]) -> Result<u64, LibcTrap> {
+    let [at, _alignment, size] = params(args)?;
+    call.host.memory().range(at.into(), 4)?;
+    let addr = call.host.malloc(size);
+    call.host.memory().write_u32(at.into(), addr)?;
+    int(if addr == 0 { -1 } else { 0 })
+}
+
 pub(crate) fn free(call: &mut LibcCall<'_>, args: &[u64]) -> Result<u64, LibcTrap> {
     let [addr] = params(args)?;
     call.host.free(addr);

@@ -199,6 +199,7 @@ impl HostParts {
         let result = env.run(|exec_env| {
             self.prepare(exec_env)?;
             call = Some(self.program().begin_call(exec_env.thread()).map_err(Failure::Refused)?);
+            self.program().locks().take_up(thread.number, exec_env.thread());
             let resumed = self.store().runtime().engine.resume(exec_env, thread);
             resumed.map_err(|error| {
                 let trap = match error {

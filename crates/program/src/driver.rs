@@ -25,6 +25,7 @@ use super::suspend::SUSPENDED_HERE;
 use super::watcher::{self, Watch};
 use super::{called, forks, host, leave};
 use crate::embedder::Embedder;
+use crate::locks::Locks;
 
 /// Why there are no checkpoints of some code.
 pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-checkpoint, it cannot be stopped";
@@ -64,6 +65,8 @@ pub(crate) struct Driver {
     calls: Lock<Vec<Option<Thread>>>,
     /// Where app heaps are, by number of the instance, also of those whose parts have ended: their memories are larger by them.
     heaps: Lock<BTreeMap<u32, (u32, u32)>>,
+    /// The guest's.
+    pub(crate) locks: Locks,
     /// Whether the API was asked for checkpoints before, and may be again.
     was_asked: AtomicBool,
     /// An order that a signal handler may place.
@@ -122,6 +125,7 @@ impl Driver {
             suspended: Lock::default(),
             calls: Lock::default(),
             heaps: Lock::default(),
+            locks: Locks::default(),
             was_asked: AtomicBool::new(false),
             prepared: Lock::new(None),
             triggered: AtomicBool::new(false),
@@ -255,6 +259,7 @@ impl Driver {
         self.requests.before_fork();
         self.calls.before_fork();
         self.heaps.before_fork();
+        self.locks.before_fork();
     }
 
     /// It has, and this is the parent or the child. Async-signal-safe.
@@ -264,6 +269,7 @@ impl Driver {
         self.requests.after_fork();
         self.calls.after_fork();
         self.heaps.after_fork();
+        self.locks.after_fork();
         self.suspended.after_fork();
     }
 

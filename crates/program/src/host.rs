@@ -126,6 +126,13 @@ pub(crate) fn obstacle(own: &Arc<History>) -> Option<String> {
     program.members.iter().find_map(|member| member.history.obstacle())
 }
 
+/// Whether a store has locks whose driver is not this one: those are in no image of its store.
+pub(crate) fn others_have_locks(own: &Driver) -> bool {
+    let drivers: Vec<Arc<Driver>> =
+        program().members.iter().filter_map(|member| member.driver.upgrade()).collect();
+    drivers.iter().any(|driver| !std::ptr::eq(&**driver, own) && driver.locks.is_used())
+}
+
 /// What the host has done, for an image of `store`, in which a call is in progress.
 ///
 /// # Errors

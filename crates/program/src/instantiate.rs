@@ -386,8 +386,7 @@ fn from_image<B: Blueprint>(
         owners.push(Some(blueprint.own(parts)));
     }
     source.restore_streams(store).map_err(refuse)?;
-    let places = store.reserve_places(&source.image.program().threads);
-    places.map_err(|why| refuse(format!("{}: {why}", source.image.origin())))?;
+    source.restore_waits(store).map_err(refuse)?;
     let natives = program.embedder().native_modules();
     for (owner, parts) in owners.iter().zip(&saved) {
         if let (Some(owner), Some(parts)) = (owner, parts) {

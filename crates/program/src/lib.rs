@@ -16,6 +16,7 @@
 //! - `history`: what the host does with a store, and doing it again; `host`: all of its stores
 //! - `resources`: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
 //!   `record`: what an image holds of instances and hosts; [`source`]: an image that instances come from
+//! - [`locks`]: what threads of a guest wait for among themselves; `wait_graph`: who waits for whom
 //! - `recording`: the log of what guests ask of WASI
 //! - [`guest_heap`]: room for the host in the guest's memory; [`app_heap`]: a heap of its own there; [`references`]: objects of the host that guests refer to
 
@@ -38,6 +39,7 @@ pub mod instantiate;
 pub mod layout;
 mod leave;
 mod lock;
+pub mod locks;
 mod meeting;
 mod order;
 mod pace;
@@ -54,6 +56,7 @@ pub mod stacks;
 pub mod start;
 mod streams;
 mod suspend;
+pub mod wait_graph;
 pub mod wasi_calls;
 mod watcher;
 
@@ -73,3 +76,4 @@ pub use resources::mode::VARIABLE as DETERMINISTIC;
 pub use resources::{describe, describe_together};
 pub use source::Source;
 pub use start::Starting;
+pub use wait_graph::WaitGraph;

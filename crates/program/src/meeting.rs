@@ -257,7 +257,7 @@ mod tests {
     use wayfarer_snapshot::view::Entry;
 
     fn thread(tid: u32) -> Thread {
-        Thread { entry: Entry::Call, frames: Vec::new(), tid, watched: Vec::new(), waits: None }
+        Thread { entry: Entry::Call, frames: Vec::new(), tid, watched: Vec::new(), number: 0, waits: None }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use wayfarer_snapshot::view::{Entry, Thread};
 use crate::driver::Driver;
 use crate::embedder::Embedder;
 use crate::history::{History, Keep};
+use crate::locks::Locks;
 use crate::order::{Prepared, Request};
 use crate::policy::Policy;
 
@@ -44,6 +45,12 @@ impl Program {
     #[inline]
     pub fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// The guest's mutexes, condition variables, semaphores and keys.
+    #[inline]
+    pub fn locks(&self) -> &Locks {
+        &self.driver.locks
     }
 
     /// What the host has done with it.

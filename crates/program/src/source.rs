@@ -8,10 +8,12 @@ use wayfarer_runtime::Store;
 use wayfarer_snapshot::Image;
 use wayfarer_snapshot::view::{HostSection, Thread};
 
+use super::driver::Driver;
 use super::history::another_module;
 use super::record::{HostRecord, InstanceRecord};
 use super::resources::host::Host;
 use super::resources::instance::InstanceState;
+use super::resources::locks::Locks;
 use super::resources::mode::Mode;
 use super::resources::others::{Other, Others};
 use super::resources::streams::Streams;
@@ -48,6 +50,9 @@ impl Source {
     /// Text that says what is wrong with which image.
     pub fn new(mut image: Image<'static>) -> Result<Source, String> {
         let mut program = image.take_program();
+        for thread in &mut program.threads {
+            thread.number = Thread::number_of_restored(thread.tid);
+        }
         let taken_up = read::<Watched>(&program.host).and_then(|record| match record {
             Some(record) => Watched::restore(&record, &mut program.threads),
             None => Ok(()),
@@ -155,6 +160,7 @@ impl Source {
             .and_then(|()| Wasi::verify(read::<Wasi>(sections)?.as_ref(), module))
             .and_then(|()| Watched::verify(read::<Watched>(sections)?.as_ref(), module))
             .and_then(|()| Waits::verify(read::<Waits>(sections)?.as_ref(), module))
+            .and_then(|()| Locks::verify(read::<Locks>(sections)?.as_ref(), module))
             .and_then(|()| Streams::verify(read::<Streams>(sections)?.as_ref(), module))
             .and_then(|()| native_state::verify(&embedder.native_modules(), sections))
             .map_err(|why| self.fail(why))
@@ -227,6 +233,7 @@ impl Source {
             .load_memories(&self.image, &store.loaded_modules(), false, None)
             .map_err(|e| self.fail(e.to_string()))?;
         self.restore_streams(store)?;
+        self.restore_waits(store)?;
         let instance = store.instance(instance as usize).and_then(HostParts::of);
         instance.map_or(Ok(()), |instance| {
             native_state::restore(&embedder.native_modules(), instance, &self.image.program().host)
@@ -241,6 +248,18 @@ impl Source {
         let record = read::<Streams>(&self.image.program().host).map_err(|why| self.fail(why))?;
         let restored = record.map_or(Ok(()), |record| Streams::restore(&record, store));
         restored.map_err(|why| self.fail(why))
+    }
+
+    /// Gives the image's threads their places in queues back, and their locks.
+    ///
+    /// # Errors
+    /// Text that says what cannot be.
+    pub(crate) fn restore_waits(&self, store: &Store) -> Result<(), String> {
+        let program = self.image.program();
+        store.reserve_places(&program.threads).map_err(|why| self.fail(why))?;
+        let record = read::<Locks>(&program.host).map_err(|why| self.fail(why))?;
+        let (Some(record), Some(driver)) = (record, Driver::of(store)) else { return Ok(()) };
+        Locks::restore(&record, (&driver.locks, &program.threads)).map_err(|why| self.fail(why))
     }
 
     fn fail(&self, why: String) -> String {

@@ -366,7 +366,7 @@ impl Control {
     }
 
     /// Whether a thread that waits is to end.
-    pub(crate) fn is_ended(&self, thread: &GuestThread) -> bool {
+    pub fn is_ended(&self, thread: &GuestThread) -> bool {
         self.is_to_end(thread, self.word.load(Ordering::SeqCst))
     }
 

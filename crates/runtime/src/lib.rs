@@ -8,6 +8,7 @@
 //! - [`control`]: requests to a running program; [`threads`]: those of it who are to see them; `wake`: ends its waits; [`requests`]: what a
 //!   thread does for them; [`trap`]: why it stopped
 //! - [`registry`]: lists for signal handlers; [`fork`]: children of this process; [`futex`]: waiting for a word; [`library`]: the file of this code
+//! - [`specific`]: values that a thread keeps under keys
 //! - [`waits`]: `memory.atomic.wait` and `notify`, on the queues of `wayfarer_wait_queue`
 //! - [`code_address`]: addresses of code, by how it is called
 //! - [`vm`]: what compiled code sees of an instance; `limits`: the words that it polls
@@ -42,6 +43,7 @@ pub mod region;
 pub mod registry;
 pub mod requests;
 pub mod restore;
+pub mod specific;
 pub mod store;
 mod sync;
 pub mod table;

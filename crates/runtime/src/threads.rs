@@ -8,6 +8,7 @@ use crate::control::Control;
 use crate::fork;
 use crate::func::Func;
 use crate::registry::{Place, Registry};
+use crate::specific::Specific;
 pub use crate::sync::this_thread;
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use crate::waits::Waiter;
@@ -56,6 +57,7 @@ pub struct GuestThread {
     host: AtomicPtr<Func>,
     wake: Wake,
     waiter: Arc<Waiter>,
+    specific: Specific,
 }
 
 impl GuestThread {
@@ -158,6 +160,12 @@ impl GuestThread {
         &self.waiter
     }
 
+    /// Values that it keeps under keys.
+    #[inline]
+    pub fn specific(&self) -> &Specific {
+        &self.specific
+    }
+
     /// [`Interrupt::pending`], for those who wait for the descriptor without asking for it each time: while this is false,
     /// it is not readable for the sake of requests that were served.
     pub fn interrupted(&self) -> bool {
@@ -210,6 +218,7 @@ impl Registered {
             host: AtomicPtr::new(null_mut()),
             wake: Wake::default(),
             waiter: Waiter::new(id, fork::generation),
+            specific: Specific::default(),
         });
         // SAFETY: `self.thread` keeps it where it is, until it was removed.
         let (place, of_all) =

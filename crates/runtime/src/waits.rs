@@ -16,7 +16,9 @@ use std::time::Duration;
 use wayfarer_guest::Interrupt;
 use wayfarer_module::PointKind;
 use wayfarer_snapshot::view::{Thread, Wait, WaitPlace};
-pub use wayfarer_wait_queue::{Place, Reserved, WaitQueues, Waited, Waiter};
+pub use wayfarer_wait_queue::{
+    At, Condition, Kind, Mutex, NotTaken, Place, Reserved, Semaphore, WaitQueues, Waited, Waiter,
+};
 
 /// What the bytes at an address have to be for a thread to wait.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,7 +180,7 @@ impl Store {
         waits.iter_mut().for_each(|wait| wait.place = WaitPlace::Woken);
         for (memory, queues) in (0..).zip(self.memories().map(Memory::waits)) {
             for (addr, places) in queues.map(|queues| queues.places()).unwrap_or_default() {
-                for (before, Place { waiter, left }) in (0..).zip(places) {
+                for (before, Place { waiter, left, .. }) in (0..).zip(places) {
                     let left = left.map(|left| left.as_nanos().try_into().unwrap_or(u64::MAX));
                     let place = WaitPlace::Address { memory, addr, before, left };
                     if let Some(wait) = waits.iter_mut().find(|wait| wait.waiter == waiter) {
@@ -204,7 +206,7 @@ impl Store {
             }
             match wait.place {
                 WaitPlace::Woken => {
-                    let reserved = Reserved::woken(wait.waiter, fork::generation);
+                    let reserved = Reserved::woken(wait.waiter, fork::generation, 0);
                     self.reserved().insert(wait.waiter, reserved);
                 }
                 WaitPlace::Address { memory, addr, before, left } => {
@@ -221,7 +223,8 @@ impl Store {
         }
         places.sort_by_key(|&(place, ..)| place);
         for (place, waiter, left, queues) in places {
-            let reserved = queues.reserve(waiter, place.1, left.map(Duration::from_nanos));
+            let reserved =
+                queues.reserve(place.1, &Place { waiter, left: left.map(Duration::from_nanos), note: 0 });
             self.reserved().insert(waiter, reserved);
         }
         Ok(())

@@ -36,6 +36,9 @@ pub struct Description<'a> {
     pub threads: Items<'a, Thread, ThreadDescription<'a>>,
     /// The host's contributions.
     pub host: Vec<HostDescription>,
+    /// Who waits for whom, if the caller knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_graph: Option<Json>,
     /// The section table.
     pub sections: Vec<SectionDescription>,
 }
@@ -276,6 +279,7 @@ pub fn describe<'a>(image: &'a Image<'_>, host: &HostDecoder<'_>) -> Description
         }),
         threads: Items::new(store, &program.threads, thread),
         host: host_sections.collect(),
+        wait_graph: None,
         sections: sections.collect(),
     }
 }

@@ -231,6 +231,7 @@ mod tests {
                 frames: vec![frame(PointKind::Call), frame(PointKind::Loop)],
                 tid: 0,
                 watched: Vec::new(),
+                number: 0,
                 waits: None,
             }],
             host: vec![HostSection::new("wasi", 1, vec![])],

@@ -137,6 +137,9 @@ pub struct Thread {
     pub frames: Vec<Frame>,
     /// WASI thread id (0 for the main thread).
     pub tid: u32,
+    /// Which of a process's threads it is: not in images. See [`Thread::number_of_restored`].
+    #[serde(skip)]
+    pub number: u64,
     /// Calls of watched functions that have not returned, outermost first. Not in the section of threads: who cares for them
     /// has a section of his own.
     #[serde(skip)]
@@ -144,6 +147,13 @@ pub struct Thread {
     /// Its place in a wait queue, if its innermost frame is about to wait. Likewise in a section of its own.
     #[serde(skip)]
     pub waits: Option<Wait>,
+}
+
+impl Thread {
+    /// The number of a thread of an image that nobody has gone on with: none of the process's own threads has it.
+    pub const fn number_of_restored(tid: u32) -> u64 {
+        1 << 60 | tid as u64
+    }
 }
 
 /// A thread's place in a wait queue.

@@ -46,7 +46,14 @@ fn sample() -> Sample {
                     imported_funcs: vec![None, Some(func(8))],
                 }],
             },
-            threads: vec![Thread { entry: Entry::Main, frames, tid: 0, watched: Vec::new(), waits: None }],
+            threads: vec![Thread {
+                entry: Entry::Main,
+                frames,
+                tid: 0,
+                watched: Vec::new(),
+                number: 0,
+                waits: None,
+            }],
             host: vec![
                 HostSection::new("wasi", 2, b"xyz".to_vec()),
                 HostSection::new("other", 1, vec![0; 10]),

@@ -225,6 +225,7 @@ impl<'a> Decoder<'a> {
             }),
             tid: self.u32(),
             watched: Vec::new(),
+            number: 0,
             waits: None,
         }
     }

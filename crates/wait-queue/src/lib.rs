@@ -11,20 +11,30 @@
 //! the queues ([`WaitQueues::places`]), and nothing is lost or doubled by leaving and coming back. They are put into
 //! another process's queues by [`WaitQueues::reserve`], all before any of the threads runs.
 //!
+//! [`Mutex`], [`Condition`] and [`Semaphore`] are built on them: a word each, which is all that is touched while nobody waits.
+//!
 //! Who has a wait fail is asked by a function of the caller's, and whoever makes that true calls [`Waiter::nudge`], which a signal
 //! handler may do.
 
+mod condition;
 pub mod futex;
 mod lock;
+mod mutex;
 mod queues;
 mod raw_lock;
+mod semaphore;
 mod sync;
 mod waiter;
 
+pub use condition::Condition;
+pub use mutex::{At, Kind, Mutex, NotOwner, NotTaken};
 pub use queues::{Locked, Place, Reserved, WaitQueues};
 pub use raw_lock::RawLock;
+pub use semaphore::{Overflow, Semaphore};
 pub use waiter::{Waited, Waiter};
 
+#[cfg(test)]
+mod object_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

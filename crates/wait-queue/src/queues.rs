@@ -14,6 +14,8 @@ pub struct Place {
     pub waiter: u64,
     /// How long it waits still; `None` for ever.
     pub left: Option<Duration>,
+    /// What is noted of it: [`Waiter::note`].
+    pub note: u64,
 }
 
 /// A place that is kept for somebody who comes later. He may be woken there before, and the time runs.
@@ -21,18 +23,27 @@ pub struct Place {
 pub struct Reserved(Arc<Waiter>);
 
 impl Reserved {
-    /// For somebody who was woken already. `waiter` is a number of his own.
-    pub fn woken(waiter: u64, process: fn() -> u32) -> Reserved {
+    /// For somebody who was woken already. `waiter` is a number of his own, `note` what was noted of him.
+    pub fn woken(waiter: u64, process: fn() -> u32, note: u64) -> Reserved {
         let waiter = Waiter::new(waiter, process);
+        waiter.set_note(note);
         waiter.state.store(WOKEN, Ordering::SeqCst);
         Reserved(waiter)
+    }
+
+    /// As queues know him meanwhile.
+    pub fn waiter(&self) -> &Waiter {
+        &self.0
     }
 
     /// He is there: the place is now that of `waiter`, who is in no queue.
     pub fn take_over(self, waiter: &Arc<Waiter>) {
         match self.0.stand() {
             Some(stand) => stand.home.replace(&self.0, waiter),
-            None => waiter.state.store(self.0.state.load(Ordering::SeqCst), Ordering::SeqCst),
+            None => {
+                waiter.set_note(self.0.note());
+                waiter.state.store(self.0.state.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
         }
     }
 }
@@ -109,7 +120,7 @@ impl<S: Default + PartialEq + Send + 'static> WaitQueues<S> {
             let queued = self.locked(|queues| {
                 let waits = is_to_wait();
                 if waits {
-                    queues.enqueue(key, waiter, deadline);
+                    queues.enqueue(key, waiter, deadline, 0);
                 }
                 waits
             });
@@ -156,18 +167,18 @@ impl<S: Default + PartialEq + Send + 'static> WaitQueues<S> {
         let place = |entry: &Entry| Place {
             waiter: entry.waiter.id(),
             left: entry.deadline.map(|deadline| deadline.saturating_duration_since(now)),
+            note: entry.waiter.note(),
         };
         let queues = self.queues.lock();
         let places = queues.0.iter().map(|(key, queue)| (*key, queue.waiters.iter().map(place).collect()));
         places.filter(|(_, places): &(u64, Vec<Place>)| !places.is_empty()).collect()
     }
 
-    /// Keeps the place at the end of the queue of `key` for somebody who comes later, for so long at most. `waiter` is a number of his
-    /// own.
-    pub fn reserve(self: &Arc<Self>, waiter: u64, key: u64, left: Option<Duration>) -> Reserved {
-        let deadline = left.and_then(|left| Instant::now().checked_add(left));
-        let waiter = Waiter::new(waiter, self.queues.here());
-        self.locked(|queues| queues.enqueue(key, &waiter, deadline));
+    /// Keeps the place at the end of the queue of `key` for somebody who comes later, as `place` says it. Its number is of his own.
+    pub fn reserve(self: &Arc<Self>, key: u64, place: &Place) -> Reserved {
+        let deadline = place.left.and_then(|left| Instant::now().checked_add(left));
+        let waiter = Waiter::new(place.waiter, self.queues.here());
+        self.locked(|queues| queues.enqueue(key, &waiter, deadline, place.note));
         Reserved(waiter)
     }
 }
@@ -191,6 +202,7 @@ impl<S: Default + PartialEq + Send + 'static> Home for WaitQueues<S> {
                 entry.waiter = other.clone();
             }
         }
+        other.set_note(one.note());
         other.set_stand(Some(stand));
         other.state.store(one.state.swap(FREE, Ordering::SeqCst), Ordering::SeqCst);
         one.set_stand(None);
@@ -253,8 +265,15 @@ impl<S: Default + PartialEq + Send + 'static> Locked<'_, S> {
         self.queues.0.get(&key).map_or(0, |queue| queue.waiters.len())
     }
 
-    /// Puts a waiter, who is in no queue, at the end of one. His thread waits by [`WaitQueues::park`] then.
-    pub fn enqueue(&mut self, key: u64, waiter: &Arc<Waiter>, deadline: Option<Instant>) {
+    /// Who stands first in the queue of `key`.
+    pub fn first(&self, key: u64) -> Option<&Arc<Waiter>> {
+        Some(&self.queues.0.get(&key)?.waiters.front()?.waiter)
+    }
+
+    /// Puts a waiter, who is in no queue, at the end of one. His thread waits by [`WaitQueues::park`] then. `note` is what is to be
+    /// known of it later; 0 for nothing.
+    pub fn enqueue(&mut self, key: u64, waiter: &Arc<Waiter>, deadline: Option<Instant>, note: u64) {
+        waiter.set_note(note);
         let home: Arc<dyn Home> = self.home.clone();
         waiter.set_stand(Some(Stand { home, key, deadline }));
         waiter.state.store(QUEUED, Ordering::SeqCst);
@@ -266,9 +285,15 @@ impl<S: Default + PartialEq + Send + 'static> Locked<'_, S> {
 
     /// Wakes the first in the queue of `key`: his number.
     pub fn wake_first(&mut self, key: u64) -> Option<u64> {
+        self.wake_first_noting(key, |note| note)
+    }
+
+    /// The same; what is noted of him changes.
+    pub fn wake_first_noting(&mut self, key: u64, noting: impl FnOnce(u64) -> u64) -> Option<u64> {
         let first = self.queues.0.get_mut(&key)?.waiters.pop_front()?;
         self.home.waiting.fetch_sub(1, Ordering::SeqCst);
         let id = first.waiter.id();
+        first.waiter.set_note(noting(first.waiter.note()));
         first.waiter.state.store(WOKEN, Ordering::SeqCst);
         self.woken.push(first.waiter);
         self.queues.tidy(key);
@@ -290,7 +315,7 @@ impl<S: Default + PartialEq + Send + 'static> Locked<'_, S> {
                 break;
             };
             self.home.waiting.fetch_sub(1, Ordering::SeqCst);
-            self.enqueue(to, &waiter, None);
+            self.enqueue(to, &waiter, None, waiter.note());
             moved += 1;
         }
         self.queues.tidy(from);

@@ -1,6 +1,6 @@
 //! What queues are made of. `tests/model` has its own, which try every order of steps.
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Lets another thread run.
 pub(crate) fn yield_now() {

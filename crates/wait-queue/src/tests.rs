@@ -12,6 +12,10 @@ fn waiter(id: u64) -> Arc<Waiter> {
     Waiter::new(id, process)
 }
 
+fn place(waiter: u64, left: Option<Duration>) -> Place {
+    Place { waiter, left, note: 0 }
+}
+
 fn never() -> bool {
     false
 }
@@ -132,7 +136,7 @@ fn an_owner_is_a_state() {
                 for _ in 0..2000 {
                     let owned = queues.locked(|queues| match queues.state(key) {
                         Some(Some(_)) => {
-                            queues.enqueue(key, &me, None);
+                            queues.enqueue(key, &me, None, 0);
                             false
                         }
                         _ => {
@@ -185,9 +189,9 @@ fn who_is_moved_to_another_queue_is_woken_there() {
 #[test]
 fn places_are_kept_for_those_who_are_not_there_yet() {
     let queues = WaitQueues::<()>::new(process);
-    let reserve = |id| queues.reserve(100 + id, 3, Some(Duration::from_secs(60)));
+    let reserve = |id| queues.reserve(3, &place(100 + id, Some(Duration::from_secs(60))));
     let mut reserved: Vec<_> = (0..4u64).map(reserve).collect();
-    reserved.push(Reserved::woken(104, process));
+    reserved.push(Reserved::woken(104, process, 0));
     assert_eq!(queues.places()[0].1.len(), 4);
     // Some are woken before they are there, and one never comes.
     assert_eq!(queues.wake(3, 2), 2);
@@ -209,7 +213,7 @@ fn places_are_kept_for_those_who_are_not_there_yet() {
 #[test]
 fn what_is_left_of_the_time_runs_for_who_is_not_there_yet() {
     let queues = WaitQueues::<()>::new(process);
-    let reserved = queues.reserve(1, 3, Some(Duration::from_millis(50)));
+    let reserved = queues.reserve(3, &place(1, Some(Duration::from_millis(50))));
     let (me, start) = (waiter(2), Instant::now());
     reserved.take_over(&me);
     let waited = queues.wait(&me, 3, Some(Duration::from_secs(3600)), || true, never);

@@ -2,7 +2,7 @@
 
 use crate::futex;
 use crate::lock::Lock;
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,6 +62,8 @@ pub struct Waiter {
     news: AtomicU32,
     /// Somebody may be waiting for news.
     parked: AtomicBool,
+    /// What is known of what it waits for. It changes with the state, under the same rule.
+    note: AtomicU64,
     /// Its thread's own.
     stand: Lock<Option<Stand>>,
 }
@@ -75,6 +77,7 @@ impl Waiter {
             state: AtomicU32::new(FREE),
             news: AtomicU32::new(0),
             parked: AtomicBool::new(false),
+            note: AtomicU64::new(0),
             stand: Lock::new(process),
         })
     }
@@ -87,6 +90,21 @@ impl Waiter {
     /// Whether it has a place in a queue, or was woken there and has not noticed yet.
     pub fn stands(&self) -> bool {
         self.state.load(Ordering::SeqCst) != FREE
+    }
+
+    /// Whether it was woken, and has not noticed yet.
+    pub fn is_woken(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == WOKEN
+    }
+
+    /// What was noted when it came into its queue, or was woken; 0 for nothing. It stays until it waits again.
+    pub fn note(&self) -> u64 {
+        self.note.load(Ordering::SeqCst)
+    }
+
+    /// Only who has the queues' lock notes something of somebody who stands there.
+    pub(crate) fn set_note(&self, note: u64) {
+        self.note.store(note, Ordering::SeqCst);
     }
 
     /// Has its thread look whether it is wanted for something else. Async-signal-safe, but for errno.

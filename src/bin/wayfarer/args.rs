@@ -14,6 +14,7 @@ Looks at images of WebAssembly programs, at modules and at records of calls, and
 
 Commands:
   inspect IMAGE [--json]  print what an image holds, as text or as JSON
+    --dot                 only which threads wait for whom, for Graphviz
   log FILE [OPTION...]    print the WASI calls that a program has recorded (iwasm --record=FILE), oldest first
     --json                as JSON, an object on each line
     --path=PREFIX         only those about files below this path of the program's, or about itself
@@ -51,6 +52,8 @@ pub(crate) enum Command {
 pub(crate) struct Inspect {
     pub(crate) path: PathBuf,
     pub(crate) json: bool,
+    /// Only who waits for whom, for Graphviz.
+    pub(crate) dot: bool,
 }
 
 /// `wayfarer log`
@@ -95,14 +98,18 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command
         b"--help" | b"-h" | b"help" => Ok(Command::Help),
         b"--version" | b"-V" => Ok(Command::Version),
         b"inspect" => {
-            let mut json = false;
+            let (mut json, mut dot) = (false, false);
             for option in &rest.options {
                 match option.as_bytes() {
                     b"--json" => json = true,
+                    b"--dot" => dot = true,
                     _ => return Err(unknown(option)),
                 }
             }
-            Ok(Command::Inspect(Inspect { path: rest.only("IMAGE")?.into(), json }))
+            if json && dot {
+                return Err("either --json or --dot, not both".to_owned());
+            }
+            Ok(Command::Inspect(Inspect { path: rest.only("IMAGE")?.into(), json, dot }))
         }
         b"log" => log(&rest).map(Command::Log),
         b"verify" => match rest.options.first() {
@@ -251,8 +258,10 @@ mod tests {
         assert_eq!(parse("--help"), Ok(Command::Help));
         assert_eq!(parse("request --help"), Ok(Command::Help));
         assert_eq!(parse("--version"), Ok(Command::Version));
-        assert_eq!(parse("inspect a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: false })));
-        assert_eq!(parse("inspect --json a"), Ok(Command::Inspect(Inspect { path: "a".into(), json: true })));
+        let inspect = |json, dot| Ok(Command::Inspect(Inspect { path: "a".into(), json, dot }));
+        assert_eq!(parse("inspect a"), inspect(false, false));
+        assert_eq!(parse("inspect --json a"), inspect(true, false));
+        assert_eq!(parse("inspect a --dot"), inspect(false, true));
         let log = |json, filter| Log { path: "a".into(), json, filter };
         assert_eq!(parse("log a"), Ok(Command::Log(log(false, Filter::default()))));
         let filter = Filter {
@@ -291,6 +300,7 @@ mod tests {
             ("look", "there is no command `look`"),
             ("inspect", "IMAGE is missing"),
             ("inspect a b", "one IMAGE only, not `b` as well"),
+            ("inspect a --dot --json", "either --json or --dot, not both"),
             ("inspect a --yaml", "there is no option `--yaml` here"),
             ("verify a --json", "there is no option `--json` here"),
             ("log", "FILE is missing"),

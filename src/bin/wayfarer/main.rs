@@ -8,6 +8,7 @@ mod request;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
+use wayfarer_program::WaitGraph;
 use wayfarer_snapshot::{Image, RenderOptions, describe, render};
 
 use crate::args::{Command, Inspect};
@@ -60,13 +61,21 @@ fn print(text: &str) -> Result<(), String> {
 /// Text to print; `None` if it was printed already, as it was made.
 fn inspect(inspect: &Inspect) -> Result<Option<String>, String> {
     let image = Image::open(&inspect.path).map_err(|e| e.to_string())?;
+    let graph = WaitGraph::of(image.program()).map_err(|e| format!("{}: {e}", inspect.path.display()));
+    if inspect.dot {
+        return Ok(Some(graph?.unwrap_or_default().dot()));
+    }
+    // What cannot be read here is shown as all others see it.
+    let graph = graph.unwrap_or_default();
     let mut description = describe(&image, &wayfarer_program::describe);
     let described = description.host.iter_mut();
     let described = described.filter_map(|section| Some((&*section.name, section.content.as_mut()?)));
     wayfarer_program::describe_together(&mut described.collect::<Vec<_>>());
     if !inspect.json {
-        return Ok(Some(render(&description, &RenderOptions::default())));
+        let waits = graph.map_or(String::new(), |graph| graph.text());
+        return Ok(Some(render(&description, &RenderOptions::default()) + &waits));
     }
+    description.wait_graph = graph.and_then(|graph| serde_json::to_value(graph).ok());
     let mut out = BufWriter::new(std::io::stdout().lock());
     let written = serde_json::to_writer_pretty(&mut out, &description).map_err(std::io::Error::from);
     match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {

@@ -183,3 +183,17 @@ fn clocks_count_from_the_hosts() {
     let end = guest.end();
     assert_eq!(guest.call("clock_gettime", &[1, end - 15]), Err(LibcTrap::OutOfBounds));
 }
+
+#[test]
+fn aligned_memory_is_memory() {
+    let guest = &mut Guest::default();
+    assert_eq!(guest.call("posix_memalign", &[TEXT, 16, 40]), Ok(0));
+    let addr = guest.memory().read_u32(TEXT.into()).unwrap();
+    assert_eq!((addr, guest.end()), (HEAP, HEAP + 40));
+    // No room: the guest is told by both.
+    assert_eq!(guest.call("posix_memalign", &[TEXT, 16, HEAP * 8]), Ok(u64::from(u32::MAX)));
+    assert_eq!(guest.memory().read_u32(TEXT.into()), Ok(0));
+    let end = guest.end();
+    assert_eq!(guest.call("posix_memalign", &[end - 3, 16, 40]), Err(LibcTrap::OutOfBounds));
+    assert_eq!(guest.end(), end, "nothing is allocated for nobody");
+}

@@ -17,11 +17,15 @@ use wayfarer_wasi::{Beside, ChannelEnd, FileBeside, SavePolicy};
 use super::{Driver, complain};
 use crate::history::Keep;
 use crate::instance::HostParts;
+use crate::locks::LocksRecord;
 use crate::order::{Leaves, Report, Target, Wanted};
 use crate::progress::Shown;
 use crate::record::HostRecord;
 use crate::resources::{self, Saving};
 use crate::{config, host, meeting, recording};
+
+/// Why there is no image of a host that is restored by being started again.
+const OTHERS_LOCKS: &str = "another instance of the host's has locks or keys of the pthread library, which are in no image but its own";
 
 impl Driver {
     /// An image of a store, which is made from it by `wayfarer.h`.
@@ -96,6 +100,9 @@ impl Driver {
                 if let Some(why) = host::obstacle(&self.history) {
                     return Err(why);
                 }
+                if host::others_have_locks(self) {
+                    return Err(OTHERS_LOCKS.to_owned());
+                }
                 Some(host::record(store, keep, &alone, &mut beside)?)
             }
         };
@@ -113,10 +120,11 @@ impl Driver {
         mut beside: Beside,
     ) -> Result<Report, String> {
         store.complete_waits(&mut threads);
+        let locks = self.locks.record(&self.control, &mut threads)?;
         let &Wanted { ref target, compression, reason, .. } = wanted;
         let started = Instant::now();
         let sequence = self.count() + 1;
-        let host = self.host_sections(store, &threads, sequence, host, files, &mut beside)?;
+        let host = self.host_sections(store, &threads, sequence, host, locks, files, &mut beside)?;
         let program = store.program(threads, host).map_err(|e| e.to_string())?;
         if let Some(place) = program.host_reference() {
             return Err(format!(
@@ -167,13 +175,15 @@ impl Driver {
         Ok(Report { stats, paused: started.elapsed(), image })
     }
 
-    /// What WASI, the C API and the host's native modules add.
+    /// What WASI, the C API, locks and the host's native modules add.
+    #[allow(clippy::too_many_arguments)]
     fn host_sections(
         &self,
         store: &Store,
         threads: &[Thread],
         sequence: u64,
         host: Option<HostRecord>,
+        locks: Option<LocksRecord>,
         files: &SavePolicy,
         beside: &mut Beside,
     ) -> Result<Vec<HostSection>, String> {
@@ -193,6 +203,7 @@ impl Driver {
             history: &self.history,
             sequence,
             host,
+            locks,
             files,
             beside,
         })

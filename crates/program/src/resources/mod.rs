@@ -8,7 +8,8 @@
 //! | `host` | `host` | what the host has done with its instances, to be done again |
 //! | `mode` | `deterministic` | the mode of the runtime |
 //! | `watched` | `watched` | calls of watched functions that have not returned |
-//! | `waits` | `waits` | places in wait queues |
+//! | `waits` | `waits` | places in wait queues of addresses |
+//! | `locks` | `locks` | mutexes, condition variables, semaphores, keys, and who waits for them |
 //! | `streams` | `streams` | C's streams, and their descriptors |
 //! | `native_state` | `host:NAME` | what a native module of the host's saves |
 //!
@@ -16,6 +17,7 @@
 
 pub(crate) mod host;
 pub(crate) mod instance;
+pub(crate) mod locks;
 pub(crate) mod mode;
 pub(crate) mod native_state;
 pub(crate) mod others;
@@ -37,6 +39,7 @@ use super::history::History;
 use super::record::HostRecord;
 use crate::embedder::Embedder;
 use crate::instance::HostParts;
+use crate::locks::LocksRecord;
 
 /// A kind of state that the host adds to an image.
 pub(crate) trait Resource {
@@ -103,6 +106,8 @@ pub(crate) struct Saving<'a> {
     pub(crate) sequence: u64,
     /// What the host has done, if it is restored by doing it again.
     pub(crate) host: Option<HostRecord>,
+    /// Locks, as they are.
+    pub(crate) locks: Option<LocksRecord>,
     /// What is saved of open files.
     pub(crate) files: &'a SavePolicy,
     /// Where their content goes.
@@ -110,7 +115,7 @@ pub(crate) struct Saving<'a> {
 }
 
 /// Names of the sections of kinds that have one; others are those of native modules.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     wasi::Wasi::NAME,
     instance::InstanceState::NAME,
     others::Others::NAME,
@@ -118,6 +123,7 @@ const OURS: [&str; 8] = [
     mode::Mode::NAME,
     watched::Watched::NAME,
     waits::Waits::NAME,
+    locks::Locks::NAME,
     streams::Streams::NAME,
 ];
 
@@ -139,6 +145,7 @@ pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
         section::<mode::Mode>(&mut from)?,
         section::<watched::Watched>(&mut from)?,
         section::<waits::Waits>(&mut from)?,
+        section::<locks::Locks>(&mut from)?,
         section::<streams::Streams>(&mut from)?,
     ];
     let mut sections: Vec<HostSection> = ours.into_iter().flatten().collect();
@@ -197,6 +204,7 @@ pub fn describe(name: &str, version: u32, bytes: &[u8]) -> Option<Json> {
         host::Host::NAME => of::<host::Host>(version, bytes),
         mode::Mode::NAME => of::<mode::Mode>(version, bytes),
         waits::Waits::NAME => of::<waits::Waits>(version, bytes),
+        locks::Locks::NAME => of::<locks::Locks>(version, bytes),
         watched::Watched::NAME => of::<watched::Watched>(version, bytes),
         streams::Streams::NAME => of::<streams::Streams>(version, bytes),
         _ => None,

@@ -62,8 +62,7 @@ impl Resource for Waits {
             return Err(format!("wait queues of {} threads, there are {}", record.len(), threads.len()));
         }
         for (thread, place) in threads.iter_mut().zip(record) {
-            // A number that none of the process's own threads has.
-            let waiter = u64::MAX - u64::from(thread.tid);
+            let waiter = Thread::number_of_restored(thread.tid);
             thread.waits = place.clone().map(|place| Wait { waiter, place });
         }
         Ok(())
@@ -104,8 +103,14 @@ mod tests {
         assert_eq!((&described[0]["woken"], &described[1]["left_ns"]), (&json!(true), &json!(7)));
         let section = HostSection::new(Waits::NAME, 1, bytes);
         let read = read::<Waits>(std::slice::from_ref(&section)).unwrap().unwrap();
-        let thread =
-            |tid| Thread { entry: Entry::Main, frames: Vec::new(), tid, watched: Vec::new(), waits: None };
+        let thread = |tid| Thread {
+            entry: Entry::Main,
+            frames: Vec::new(),
+            tid,
+            watched: Vec::new(),
+            number: 0,
+            waits: None,
+        };
         let mut threads = [thread(0), thread(1), thread(5)];
         Waits::restore(&read, &mut threads).unwrap();
         let waits = threads.map(|thread| thread.waits.map(|wait| wait.place));

@@ -101,8 +101,14 @@ mod tests {
         assert_eq!(describe(Watched::NAME, 1, &bytes).unwrap()[1][0]["frame"], 2);
         let section = HostSection { ancillary: true, ..HostSection::new(Watched::NAME, 1, bytes) };
         let read = read::<Watched>(std::slice::from_ref(&section)).unwrap().unwrap();
-        let thread =
-            |tid| Thread { entry: Entry::Main, frames: Vec::new(), tid, watched: Vec::new(), waits: None };
+        let thread = |tid| Thread {
+            entry: Entry::Main,
+            frames: Vec::new(),
+            tid,
+            watched: Vec::new(),
+            number: 0,
+            waits: None,
+        };
         let mut threads = [thread(0), thread(1)];
         Watched::restore(&read, &mut threads).unwrap();
         assert_eq!((&threads[0].watched, &threads[1].watched), (&read[0], &read[1]));

@@ -11,6 +11,8 @@ mod orders;
 mod control;
 #[path = "../../src/registry.rs"]
 mod registry;
+#[path = "../../src/specific.rs"]
+mod specific;
 #[path = "../../src/threads.rs"]
 mod threads;
 

@@ -211,7 +211,7 @@ pub(crate) fn sample(seed: u64) -> Sample {
             let frames = frames.collect();
             use Entry::*;
             let entry = [Start, Initialize, PostInstantiate, CallCtors, Main, Call][r.below(6) as usize];
-            Thread { entry, frames, tid, watched: Vec::new(), waits: None }
+            Thread { entry, frames, tid, watched: Vec::new(), number: 0, waits: None }
         })
         .collect();
     let host = (0..r.below(4))
