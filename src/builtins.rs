@@ -1,5 +1,5 @@
 //! Functions that are there for every guest: WASI (`wasi_snapshot_preview1`, `wasi_unstable`), the small C library
-//! (`env`) and the test suite's `spectest`.
+//! (`env`), threads (`wasi`) and the test suite's `spectest`.
 
 use wayfarer_libc::{FUNCTIONS, LibcFunction, SPECTEST_FUNCTIONS};
 use wayfarer_module::FuncType;
@@ -11,6 +11,8 @@ use wayfarer_wasi::WasiFunction;
 pub(crate) enum Function {
     Libc(&'static LibcFunction),
     Wasi(&'static WasiFunction),
+    /// `wasi.thread-spawn`.
+    ThreadSpawn,
 }
 
 fn named(module: &str, name: &str) -> Option<Function> {
@@ -20,6 +22,7 @@ fn named(module: &str, name: &str) -> Option<Function> {
         "env" => libc(FUNCTIONS),
         "spectest" => libc(SPECTEST_FUNCTIONS),
         "wasi_snapshot_preview1" | "wasi_unstable" => WasiFunction::find(name).map(Function::Wasi),
+        "wasi" => (name == "thread-spawn").then_some(Function::ThreadSpawn),
         _ => None,
     }
 }
@@ -40,6 +43,7 @@ pub(crate) fn find(module: &str, name: &str, ty: &FuncType) -> Option<Function> 
         let signature = match f {
             Function::Libc(f) => f.signature,
             Function::Wasi(f) => f.signature,
+            Function::ThreadSpawn => "(i)i",
         };
         signature::parse(signature, ty).is_some()
     })

@@ -29,7 +29,6 @@ pub const UNSUPPORTED: &[(&str, &str)] = &[
     ("wasm_runtime_get_wasm_func_exec_time", PROFILING),
     ("wasm_instance_sum_wasm_exec_time", PROFILING),
     ("wasm_instance_get_wasm_func_exec_time", PROFILING),
-    ("wasm_runtime_set_max_thread_num", THREADS),
     ("wasm_runtime_spawn_exec_env", THREADS),
     ("wasm_runtime_destroy_spawned_exec_env", THREADS),
     ("wasm_runtime_spawn_thread", THREADS),
@@ -172,12 +171,6 @@ pub extern "C" fn wasm_runtime_get_wasm_func_exec_time(
     _func_name: *const c_char,
 ) -> f64 {
     refuse("wasm_runtime_get_wasm_func_exec_time", 0.0)
-}
-
-/// Not implemented: sets how many threads a guest may have.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_set_max_thread_num(_num: u32) {
-    refuse("wasm_runtime_set_max_thread_num", ());
 }
 
 /// Not implemented: makes an exec env for another thread of the same guest. Returns NULL.

@@ -9,6 +9,7 @@ use wayfarer_module::FuncType;
 use wayfarer_runtime::{ExecEnv, Func, ResumeError, Store, Trap};
 use wayfarer_snapshot::view::{Entry, Thread};
 
+use crate::guest_threads::group_of;
 use crate::history::{Made, Replay};
 use crate::instance::HostParts;
 use crate::program::InCall;
@@ -125,6 +126,9 @@ impl HostParts {
                 Replay::Astray(why) => return Err(Failure::Astray(why)),
             }
         }
+        if outermost {
+            program.guest_threads().start().map_err(Failure::Astray)?;
+        }
         let remembered = outermost && (entry == Entry::Main || program.history().keeps());
         let mut call = None;
         let result = env.run(|exec_env| {
@@ -199,6 +203,8 @@ impl HostParts {
         let result = env.run(|exec_env| {
             self.prepare(exec_env)?;
             call = Some(self.program().begin_call(exec_env.thread()).map_err(Failure::Refused)?);
+            // All that were stopped go on together.
+            self.program().guest_threads().start().map_err(Failure::Astray)?;
             let resumed = self.store().runtime().engine.resume(exec_env, thread);
             resumed.map_err(|error| {
                 let trap = match error {
@@ -227,6 +233,7 @@ impl HostParts {
             ));
         }
         env.instance = self.instance();
+        env.thread().set_group(group_of(self.root_number()));
         Ok(())
     }
 
@@ -241,6 +248,7 @@ impl HostParts {
     #[cold]
     fn failed(&self, env: &mut ExecEnv, trap: Trap) -> Failure {
         let trace = std::mem::take(&mut env.trace);
+        let trap = self.ends_so(trap);
         self.program().embedder().call_failed(self, &trap, trace);
         Failure::Trap(trap)
     }
@@ -272,6 +280,9 @@ impl HostParts {
             Failure::Refused(why) => Outcome::failed((*why).to_owned()),
             Failure::Repeated { exception: why, .. } | Failure::Astray(why) => Outcome::failed(why.clone()),
         });
+        if self.program().guest_threads().any() {
+            self.program().history().outlived();
+        }
         self.with_call(func, |made| self.program().history().end(made, result));
     }
 }

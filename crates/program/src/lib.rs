@@ -16,6 +16,7 @@
 //! - `history`: what the host does with a store, and doing it again; `host`: all of its stores
 //! - `resources`: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
 //!   `record`: what an image holds of instances and hosts; [`source`]: an image that instances come from
+//! - [`guest_threads`]: threads that guests start
 //! - `recording`: the log of what guests ask of WASI
 //! - [`guest_heap`]: room for the host in the guest's memory; [`app_heap`]: a heap of its own there; [`references`]: objects of the host that guests refer to
 
@@ -31,6 +32,7 @@ mod forks;
 mod gate;
 mod group;
 pub mod guest_heap;
+pub mod guest_threads;
 mod history;
 mod host;
 pub mod instance;
@@ -61,6 +63,7 @@ pub use call::{Environment, Failure};
 pub use called::Called;
 pub use config::{configure, listen, refused, set_image_mode};
 pub use embedder::{Embedder, NativeModule, NativeModules};
+pub use guest_threads::{Spawned, ThreadContext, set_limit as set_thread_limit};
 pub use group::{DEFAULT_LIMIT as DEFAULT_GROUP_LIMIT, GroupOrder, GroupSettings, MOST_MEMBERS};
 pub use instance::HostParts;
 pub use instantiate::{Blueprint, Made, Refusal, instantiate, restore, restore_store};

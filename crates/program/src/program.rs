@@ -8,6 +8,7 @@ use wayfarer_snapshot::view::{Entry, Thread};
 
 use crate::driver::Driver;
 use crate::embedder::Embedder;
+use crate::guest_threads::GuestThreads;
 use crate::history::{History, Keep};
 use crate::order::{Prepared, Request};
 use crate::policy::Policy;
@@ -180,9 +181,26 @@ impl Program {
         self.driver.heaps().insert(instance, heap);
     }
 
+    /// An instance is gone, and what it had in memory.
+    pub(crate) fn forget_heap(&self, instance: u32) {
+        self.driver.heaps().remove(&instance);
+    }
+
+    /// The threads that its guests have started.
+    #[inline]
+    pub(crate) fn guest_threads(&self) -> &GuestThreads {
+        &self.driver.guest_threads
+    }
+
+    /// Whether this thread of the host is in a call of the guest.
+    pub(crate) fn is_running_here(&self) -> bool {
+        self.driver.thread_here().is_some()
+    }
+
     /// Keeps calls that were in progress until the host continues them.
-    pub(crate) fn keep_calls(&self, calls: &[Thread]) {
-        self.driver.calls().extend(calls.iter().cloned().map(Some));
+    pub(crate) fn keep_calls<'a>(&self, calls: impl Iterator<Item = &'a Thread>) {
+        // Ids are those of the guest's own threads.
+        self.driver.calls().extend(calls.map(|call| Some(Thread { tid: 0, ..call.clone() })));
     }
 
     /// How many were kept, and looks at this one of them, unless it was taken.

@@ -71,6 +71,7 @@ const VALUED: &[(&str, &str)] = &[
     ("--llvm-jit-opt-level", "N"),
     ("--llvm-jit-size-level", "N"),
     ("--timeout", "MS"),
+    ("--max-threads", "N"),
     ("--env", "NAME=VALUE"),
     ("--dir", "DIRECTORY"),
     ("--map-dir", "GUEST::HOST"),
@@ -83,7 +84,6 @@ const VALUED: &[(&str, &str)] = &[
 
 /// Options of WAMR's program that there are not, as in builds of it without what they are about.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("--max-threads", "guest threads are not implemented"),
     ("--module-path", "modules that import from other modules are not implemented"),
     ("--shared-heap-size", "shared heaps are not implemented"),
     ("--gc-heap-size", "garbage-collected types are not implemented"),
@@ -126,6 +126,8 @@ pub(crate) struct Options {
     pub(crate) ns_lookup_pool: Vec<CString>,
     pub(crate) native_libs: Vec<CString>,
     pub(crate) timeout: Option<Duration>,
+    /// How many threads the program may start, if that is said.
+    pub(crate) max_threads: Option<u32>,
     pub(crate) mode: Mode,
     pub(crate) jit_opt_level: u32,
     pub(crate) jit_size_level: u32,

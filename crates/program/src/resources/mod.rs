@@ -9,11 +9,13 @@
 //! | `mode` | `deterministic` | the mode of the runtime |
 //! | `watched` | `watched` | calls of watched functions that have not returned |
 //! | `waits` | `waits` | places in wait queues |
+//! | `guest_threads` | `guest-threads` | threads that guests have started |
 //! | `streams` | `streams` | C's streams, and their descriptors |
 //! | `native_state` | `host:NAME` | what a native module of the host's saves |
 //!
 //! A new kind is a file here that implements [`Resource`], and a line in [`save`], [`describe`] and [`OURS`].
 
+pub(crate) mod guest_threads;
 pub(crate) mod host;
 pub(crate) mod instance;
 pub(crate) mod mode;
@@ -110,7 +112,7 @@ pub(crate) struct Saving<'a> {
 }
 
 /// Names of the sections of kinds that have one; others are those of native modules.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     wasi::Wasi::NAME,
     instance::InstanceState::NAME,
     others::Others::NAME,
@@ -118,6 +120,7 @@ const OURS: [&str; 8] = [
     mode::Mode::NAME,
     watched::Watched::NAME,
     waits::Waits::NAME,
+    guest_threads::GuestThreads::NAME,
     streams::Streams::NAME,
 ];
 
@@ -139,6 +142,7 @@ pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
         section::<mode::Mode>(&mut from)?,
         section::<watched::Watched>(&mut from)?,
         section::<waits::Waits>(&mut from)?,
+        section::<guest_threads::GuestThreads>(&mut from)?,
         section::<streams::Streams>(&mut from)?,
     ];
     let mut sections: Vec<HostSection> = ours.into_iter().flatten().collect();
