@@ -158,6 +158,7 @@ impl Options {
             ns_lookup_pool: Vec::new(),
             native_libs: Vec::new(),
             timeout: None,
+            max_threads: None,
             mode: Mode::default(),
             jit_opt_level: JIT_LEVELS.1 as u32,
             jit_size_level: JIT_LEVELS.1 as u32,
@@ -270,6 +271,10 @@ fn take(options: &mut Options, name: &str, value: &[u8]) -> Result<(), Refusal> 
                 options.timeout = (milliseconds != NEVER).then(|| Duration::from_millis(milliseconds as u64));
             }
             _ => return bad("a number of milliseconds, or -1 for none"),
+        },
+        "--max-threads" => match whole {
+            Some(threads @ 1..=NEVER) => options.max_threads = u32::try_from(threads).ok(),
+            _ => return bad("a number of threads, at least 1"),
         },
         "--env" => {
             push(&mut options.env, value, "env")?;
@@ -433,6 +438,7 @@ mod tests {
         for none in ["--timeout=-1", "--timeout=4294967295"] {
             assert_eq!(options(&["--timeout=250", none, "a"]).timeout, None);
         }
+        assert_eq!(options(&["--max-threads=64", "a"]).max_threads, Some(64));
         assert_eq!(options(&["-v=5", "a"]).log_level, 5);
     }
 
@@ -461,6 +467,8 @@ mod tests {
             ("--timeout=abc", "expected a number of milliseconds, or -1 for none"),
             ("--timeout=5s", "expected a number of milliseconds, or -1 for none"),
             ("--timeout=-2", "expected a number of milliseconds, or -1 for none"),
+            ("--max-threads=0", "expected a number of threads, at least 1"),
+            ("--max-threads=x", "expected a number of threads, at least 1"),
         ] {
             assert_eq!(said(word), format!("{word}: {what}"));
         }
