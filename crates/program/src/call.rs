@@ -248,8 +248,10 @@ impl HostParts {
     #[cold]
     fn failed(&self, env: &mut ExecEnv, trap: Trap) -> Failure {
         let trace = std::mem::take(&mut env.trace);
-        let trap = self.ends_so(trap);
-        self.program().embedder().call_failed(self, &trap, trace);
+        let (trap, told) = self.ends_so(trap);
+        if !told {
+            self.program().embedder().call_failed(self, &trap, trace);
+        }
         Failure::Trap(trap)
     }
 

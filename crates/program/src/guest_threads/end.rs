@@ -47,16 +47,17 @@ impl HostParts {
         blocking::wake(self.root().embedder() as usize);
     }
 
-    /// A call of the host's failed: so do all threads of the guest. How it is to be seen, if it was told to end by them.
-    pub(crate) fn ends_so(&self, trap: Trap) -> Trap {
+    /// A call of the host's failed: so do all threads of the guest. How it is to be seen, if it was told to end by them; and whether the
+    /// embedder was told of that when it came.
+    pub(crate) fn ends_so(&self, trap: Trap) -> (Trap, bool) {
         let (threads, root) = (self.program().guest_threads(), self.root_number());
         if trap == Trap::Code(TrapCode::Terminated) {
-            return threads.end_of(root).unwrap_or(trap);
+            return threads.end_of(root).map_or((trap, false), |why| (why, !self.is_of_thread()));
         }
         if threads.any() && !is_told(&trap) && threads.note_end(root, &trap) {
             self.tell_to_end();
         }
-        trap
+        (trap, false)
     }
 
     /// A thread of the guest's failed, and with it the program.

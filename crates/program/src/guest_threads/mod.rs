@@ -2,6 +2,7 @@
 //! the same shared memories, on a thread of this library's.
 //!
 //! - `spawn`: how they come to be, and what they do; `end`: how all of a root's end together
+//! - `stack`: what C's code needs of memory in each
 //! - `restored`: those of an image
 //!
 //! What is known of them is changed by threads that are in the guest, or pass the gate: while an image is written it stands still. A
@@ -12,6 +13,7 @@
 mod end;
 mod restored;
 mod spawn;
+mod stack;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -21,7 +23,7 @@ use wayfarer_snapshot::view::Thread;
 
 pub(crate) use restored::{check, restore};
 pub(crate) use spawn::PlainContext;
-pub use spawn::{Spawned, set_limit};
+pub use spawn::{STACK, Spawned, set_limit};
 
 use crate::instance::HostParts;
 use crate::lock::{Guard, Lock};
@@ -158,11 +160,12 @@ impl GuestThreads {
         self.any() && self.state().threads.iter().any(|entry| entry.id == Some(id))
     }
 
-    /// Waits until there are none of a root.
+    /// Waits until there are none of a root but the host's.
     fn wait_for_none(&self, root: u32) {
         loop {
             let seen = self.gone.load(Ordering::SeqCst);
-            if !self.state().threads.iter().any(|entry| entry.root == root) {
+            let is_one = |entry: &Entry| entry.root == root && entry.phase != Phase::OfHost;
+            if !self.state().threads.iter().any(is_one) {
                 return;
             }
             futex::wait(&self.gone, seen, None);

@@ -14,7 +14,7 @@ use crate::program::Program;
 
 /// Native stack of a thread (bytes): as the process's first one mostly has, so that a guest may recurse as deep. Only what is used
 /// takes up memory.
-const STACK: usize = 8 << 20;
+pub const STACK: usize = 8 << 20;
 
 /// How many threads a root may have, if the host has not said it; as WAMR has it.
 const DEFAULT_LIMIT: u32 = 4;
