@@ -70,10 +70,12 @@ pub(crate) fn spawn_func(name: (Box<str>, Box<str>)) -> HostFunc {
         let parts = HostParts::of(caller.instance);
         let parts = parts.ok_or_else(|| HostError::Trap(Trap::host("unknown instance")))?;
         let started = parts.spawn_thread(slots[0] as u32);
-        slots[0] = started.unwrap_or_else(|why| {
-            error!("{why}");
-            u32::MAX
-        }).into();
+        slots[0] = started
+            .unwrap_or_else(|why| {
+                error!("{why}");
+                u32::MAX
+            })
+            .into();
         Ok(())
     };
     HostFunc { name, restartable: true, call: Box::new(call), data: None }
@@ -110,11 +112,13 @@ fn spawn(exec_env: &WASMExecEnv) -> Result<wasm_exec_env_t, String> {
     if size > 0 && stack == 0 {
         return Err("thread manager error: failed to allocate aux stack space for new thread".to_owned());
     }
-    let (context, spawned_as) = instance.parts.spawn_for_host().inspect_err(|_| instance.module_free(stack))?;
+    let (context, spawned_as) =
+        instance.parts.spawn_for_host().inspect_err(|_| instance.module_free(stack))?;
     if size > 0 {
         context.parts().set_stack_in_memory((stack + size) as u32);
     }
-    let env = WASMModuleInstanceCommon::of(context.parts().instance()).and_then(WASMModuleInstanceCommon::singleton);
+    let env = WASMModuleInstanceCommon::of(context.parts().instance())
+        .and_then(WASMModuleInstanceCommon::singleton);
     let env = env.map_or(null_mut(), WASMExecEnv::as_ptr);
     spawned().insert(env as usize, HostsOwn { context, spawned: spawned_as, stack });
     Ok(env)
@@ -147,7 +151,9 @@ pub unsafe extern "C" fn wasm_runtime_destroy_spawned_exec_env(exec_env: wasm_ex
                 spawned.end(context);
             }
             None if exec_env.is_null() => {}
-            None => error!("wasm_runtime_destroy_spawned_exec_env: it was not made by wasm_runtime_spawn_exec_env"),
+            None => error!(
+                "wasm_runtime_destroy_spawned_exec_env: it was not made by wasm_runtime_spawn_exec_env"
+            ),
         }
     });
 }

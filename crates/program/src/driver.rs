@@ -34,7 +34,8 @@ pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-check
 const SEVERAL: &str = "several threads of the host are running the guest";
 
 /// Why the environment's are of a host that is in a call.
-const OUTLIVED: &str = "threads of the guest run on, and none of the host's calls is in progress: only wayfarer.h restores that";
+const OUTLIVED: &str =
+    "threads of the guest run on, and none of the host's calls is in progress: only wayfarer.h restores that";
 
 /// Why there are none of a guest that a child's parent was running in another thread.
 const LEFT_BEHIND: &str = "another thread of the host was running the guest when this process was forked";

@@ -249,10 +249,13 @@ impl Source {
         let program = parts(instance).map(HostParts::program);
         let first = self.host_instances();
         if let Some(program) = program
-            && first < view.instances.len() {
+            && first < view.instances.len()
+        {
             let beside = (first..view.instances.len()).map(|place| self.guest_threads.beside(place as u32));
             let beside: Option<Vec<u32>> = beside.collect();
-            let beside = beside.ok_or_else(|| self.fail("the host has made an instance while its guest had threads".to_owned()))?;
+            let beside = beside.ok_or_else(|| {
+                self.fail("the host has made an instance while its guest had threads".to_owned())
+            })?;
             program.store().restore_beside(view, first, &beside).map_err(|e| self.fail(e.to_string()))?;
         }
         store.lay_out(view).map_err(|e| self.fail(e.to_string()))?;

@@ -98,7 +98,12 @@ impl Store {
     ///
     /// # Errors
     /// [`RestoreError`].
-    pub fn restore_beside(self: &Arc<Self>, view: &StoreView, first: usize, of: &[u32]) -> Result<(), RestoreError> {
+    pub fn restore_beside(
+        self: &Arc<Self>,
+        view: &StoreView,
+        first: usize,
+        of: &[u32],
+    ) -> Result<(), RestoreError> {
         let inconsistent = |what: &str| RestoreError::Inconsistent(what.to_owned());
         if self.instance_count() != first || view.instances.len() != first + of.len() {
             return Err(inconsistent("instances of threads are not the last ones"));
@@ -119,7 +124,8 @@ impl Store {
         for (nth, (inst, &of)) in view.instances[first..].iter().zip(of).enumerate() {
             let of = self.instance(of as usize).filter(|_| (of as usize) < first);
             let of = of.ok_or_else(|| inconsistent("beside which instance a thread's is"))?;
-            let tables: Option<Vec<_>> = inst.tables.iter().map(|&i| Some(&raw const *self.table(i as usize)?)).collect();
+            let tables: Option<Vec<_>> =
+                inst.tables.iter().map(|&i| Some(&raw const *self.table(i as usize)?)).collect();
             let memories: Option<Vec<_>> =
                 inst.memories.iter().map(|&i| Some(&raw const *self.memory(i as usize)?)).collect();
             let globals: Option<Vec<_>> =
@@ -186,10 +192,17 @@ pub fn check_alone(view: &StoreView, alone: &[u32]) -> Result<(), RestoreError> 
     let fail = |what: String| Err(RestoreError::Inconsistent(what));
     let is_alone = |instance: u32| alone.contains(&instance);
     // Whose each is, if it is of one that is alone.
-    let mut owners = [vec![None; view.tables.len()], vec![None; view.globals.len()]];
+    let counts = [view.tables.len(), view.globals.len(), view.memories.len()];
+    let mut owners = counts.map(|count| vec![None; count]);
+    let shared = |index: u32| view.memories.get(index as usize).is_some_and(|memory| memory.shared);
     for (nth, instance) in (0..).zip(&view.instances) {
-        for (of, list, what) in [(0, &instance.tables, "table"), (1, &instance.globals, "global")] {
-            for &index in list {
+        let lists = [
+            (0, &instance.tables, "table"),
+            (1, &instance.globals, "global"),
+            (2, &instance.memories, "memory"),
+        ];
+        for (of, list, what) in lists {
+            for &index in list.iter().filter(|&&index| of != 2 || !shared(index)) {
                 let Some(owner) = owners[of].get_mut(index as usize) else { continue };
                 match *owner {
                     Some(other) if other != nth && (is_alone(nth) || is_alone(other)) => {

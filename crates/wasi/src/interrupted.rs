@@ -103,8 +103,12 @@ pub(crate) struct InterruptedCalls {
 impl InterruptedCalls {
     pub(crate) fn put(&self, function: &str, args: &[u64], progress: Progress) {
         let caller = Caller::current();
-        let call =
-            InterruptedCall { function: function.into(), args: args.into(), progress, caller: Some(caller.clone()) };
+        let call = InterruptedCall {
+            function: function.into(),
+            args: args.into(),
+            progress,
+            caller: Some(caller.clone()),
+        };
         self.change(|calls| {
             calls.retain(|call| !caller.on_thread_of(call.caller.as_ref()));
             if calls.len() >= MOST {

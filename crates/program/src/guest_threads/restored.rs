@@ -38,7 +38,8 @@ pub(crate) fn check(record: &Record, view: &ProgramView) -> Result<(), String> {
             return Err(format!("thread id {} is none, or another thread's", thread.tid));
         }
         let Some(stack) = thread.stack else { continue };
-        let its = view.threads.get(stack as usize).filter(|its| its.tid == thread.tid && !its.frames.is_empty());
+        let its =
+            view.threads.get(stack as usize).filter(|its| its.tid == thread.tid && !its.frames.is_empty());
         if its.is_none() || before.iter().any(|other| other.stack == Some(stack)) {
             return Err(format!("thread {} has no stack", thread.tid));
         }
@@ -50,9 +51,10 @@ pub(crate) fn check(record: &Record, view: &ProgramView) -> Result<(), String> {
             None => !places.contains(&id.instance),
         };
         let value = |value: &Value| !matches!(value, Value::FuncRef(Some(id)) if !fits(id));
-        let fit = thread.frames.iter().all(|frame| {
-            fits(&frame.func) && frame.locals.iter().chain(&frame.stack).all(value)
-        });
+        let fit = thread
+            .frames
+            .iter()
+            .all(|frame| fits(&frame.func) && frame.locals.iter().chain(&frame.stack).all(value));
         if !fit {
             return Err(format!("thread {} is in the instance of another", thread.tid));
         }
@@ -134,5 +136,91 @@ impl GuestThreads {
             }
         }
         failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::guest_threads::ThreadRecord;
+    use wayfarer_module::PointKind;
+    use wayfarer_snapshot::view::{
+        Entry as EnteredBy, Frame, GlobalView, InstanceView, MemoryView, Position, TableView, Thread,
+    };
+
+    fn thread(tid: u32, instance: u32) -> Thread {
+        let position = Position { kind: PointKind::Loop, offset: 1 };
+        let frame =
+            Frame { func: FuncId { instance, func: 3 }, position, locals: Vec::new(), stack: Vec::new() };
+        let (watched, waits) = (Vec::new(), None);
+        Thread { entry: EnteredBy::Call, frames: vec![frame], tid, watched, waits }
+    }
+
+    /// A program with the host's thread, one of the guest's, one that has not begun, and an instance that nobody has.
+    fn program() -> (Record, ProgramView) {
+        let mut view = ProgramView::default();
+        view.store.memories.push(MemoryView { len: 65536, max: 65536, page_size: 65536, shared: true });
+        for nth in 0..4 {
+            let own = Value::FuncRef(Some(FuncId { instance: nth, func: 3 }));
+            view.store.tables.push(TableView { funcref: true, elems: vec![own], max: None });
+            view.store.globals.push(GlobalView { value: own, mutable: true });
+            view.store.instances.push(InstanceView {
+                module: 0,
+                memories: vec![0],
+                tables: vec![nth],
+                globals: vec![nth],
+                dropped_datas: Vec::new(),
+                dropped_elems: Vec::new(),
+                imported_funcs: vec![None],
+            });
+        }
+        view.threads = vec![thread(0, 0), thread(7, 2)];
+        let threads = vec![
+            ThreadRecord { tid: 7, arg: 0, instance: 2, beside: 0, stack: Some(1) },
+            ThreadRecord { tid: 1, arg: 0, instance: 1, beside: 0, stack: None },
+        ];
+        (Record { threads, vacant: vec![(3, 0)] }, view)
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        let (record, view) = program();
+        check(&record, &view).unwrap();
+        type Change = fn(&mut Record, &mut ProgramView);
+        let changes: [(&str, Change); 15] = [
+            ("instance 4 of a thread is not there", |r, _| r.threads[0].instance = 4),
+            ("instance 2 of a thread is not there, or another thread's", |r, _| r.vacant[0].0 = 2),
+            ("beside 3, which cannot start threads", |r, _| r.threads[0].beside = 3),
+            ("beside 9, which cannot start threads", |r, _| r.vacant[0].1 = 9),
+            ("is of another module than 0", |_, v| v.store.instances[2].module = 1),
+            ("imports functions of others", |_, v| {
+                v.store.instances[0].imported_funcs = vec![Some(FuncId { instance: 0, func: 1 })];
+            }),
+            ("thread id 7 is none, or another thread's", |r, _| r.threads[1].tid = 7),
+            ("thread id 0 is none", |r, _| r.threads[1].tid = 0),
+            ("thread id 536870912 is none", |r, _| r.threads[1].tid = 0x2000_0000),
+            ("thread 7 has no stack", |_, v| v.threads[1].tid = 8),
+            ("thread 7 has no stack", |_, v| v.threads[1].frames.clear()),
+            ("thread 0 is in the instance of another", |_, v| v.threads[0].frames[0].func.instance = 2),
+            ("thread 7 is in the instance of another", |_, v| {
+                v.threads[1].frames[0].locals = vec![Value::FuncRef(Some(FuncId { instance: 0, func: 3 }))];
+            }),
+            ("table 0 has a function of a thread's instance", |_, v| {
+                v.store.tables[0].elems[0] = Value::FuncRef(Some(FuncId { instance: 2, func: 3 }));
+            }),
+            ("global 2 is of a thread's instance, and of another", |_, v| {
+                v.store.instances[0].globals = vec![2];
+            }),
+        ];
+        for (why, change) in changes {
+            let (mut record, mut view) = program();
+            change(&mut record, &mut view);
+            let error = check(&record, &view).expect_err(why);
+            assert!(error.contains(why), "{error:?} does not contain {why:?}");
+        }
+        let (record, mut view) = program();
+        view.store.memories[0].shared = false;
+        let error = check(&record, &view).unwrap_err();
+        assert!(error.contains("memory 0 is of a thread's instance, and of another"), "{error}");
     }
 }

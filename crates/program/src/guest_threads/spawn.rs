@@ -78,7 +78,9 @@ impl State {
         if self.end_of(root).is_some() {
             return Err("the guest's threads are ending".to_owned());
         }
-        if self.threads.iter().filter(|entry| entry.root == root).count() >= LIMIT.load(Ordering::Relaxed) as usize {
+        if self.threads.iter().filter(|entry| entry.root == root).count()
+            >= LIMIT.load(Ordering::Relaxed) as usize
+        {
             return Err("thread manager error: maximum number of threads exceeded".to_owned());
         }
         let tid = match phase {
@@ -116,14 +118,17 @@ impl HostParts {
         let started = started.and_then(|context| {
             Job { program: program.clone(), context, tid, arg, root, stack: None }.start()
         });
-        started.map(|()| tid).inspect_err(|_| threads.remove(|entry| entry.tid == tid && entry.phase != Phase::OfHost))
+        started
+            .map(|()| tid)
+            .inspect_err(|_| threads.remove(|entry| entry.tid == tid && entry.phase != Phase::OfHost))
     }
 
     /// The function that threads begin with.
     fn start_function(&self) -> Result<&Func, String> {
         let failed = || format!("Failed to find thread start function {START}");
         let module = self.instance().module();
-        let export = module.export(START).filter(|export| export.kind == ExternKind::Func).ok_or_else(failed)?;
+        let export =
+            module.export(START).filter(|export| export.kind == ExternKind::Func).ok_or_else(failed)?;
         let ty = module.func_type(export.index);
         if *ty.params != [ValType::I32, ValType::I32] || !ty.results.is_empty() {
             return Err(failed());
@@ -199,7 +204,9 @@ impl Job {
     /// It will not be done.
     pub(super) fn give_up(self) {
         let tid = self.tid;
-        dismiss(&self.program, self.context, self.root, |entry| entry.tid == tid && entry.phase != Phase::OfHost);
+        dismiss(&self.program, self.context, self.root, |entry| {
+            entry.tid == tid && entry.phase != Phase::OfHost
+        });
     }
 
     /// Begins with it on a new thread.
@@ -281,7 +288,8 @@ fn run_guest(
             error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
         })?;
         starts = stack.entry == EnteredBy::Start;
-    } else if let Some(start) = parts.instance().module().start.and_then(|start| parts.instance().func(start)) {
+    } else if let Some(start) = parts.instance().module().start.and_then(|start| parts.instance().func(start))
+    {
         env.entry = EnteredBy::Start;
         // SAFETY: a function of this instance, without parameters and results.
         unsafe { engine.call_in_place(env, start, &mut vec![0; start.slots()]) }?;

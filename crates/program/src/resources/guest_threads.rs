@@ -76,7 +76,10 @@ impl Resource for GuestThreads {
             let mut record = Record::default();
             for thread in &state.threads {
                 if thread.phase == Phase::OfHost {
-                    return Err("the host has an exec env by wasm_runtime_spawn_exec_env, which no image can have".to_owned());
+                    return Err(
+                        "the host has an exec env by wasm_runtime_spawn_exec_env, which no image can have"
+                            .to_owned(),
+                    );
                 }
                 let Some(instance) = thread.instance else {
                     return Err(format!("thread {} is only being made", thread.tid));

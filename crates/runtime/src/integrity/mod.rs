@@ -54,7 +54,8 @@ pub fn check(
             let heap = heap.as_ref().filter(|_| i == 0).map(|h| u64::from(h.start)..u64::from(h.end));
             // Instances beside each other, one for each thread, have the same shared memories.
             let shared = view.memories.get(index as usize).is_some_and(|memory| memory.shared);
-            let made = i >= module.num_imported_memories as usize && !(shared && uses.memories.is_noted(index));
+            let made =
+                i >= module.num_imported_memories as usize && !(shared && uses.memories.is_noted(index));
             uses.memories.note(index, made).or_else(|why| fail(at(), why))?;
             memory(ty, &view.memories[index as usize], heap, module)
                 .or_else(|why| fail(format!("memory {index}"), why))?;
