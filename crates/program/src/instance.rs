@@ -247,6 +247,7 @@ impl Drop for HostParts {
     fn drop(&mut self) {
         if self.thread_of.is_none() {
             // They have parts of this.
+            self.program().guest_threads().give_up(self.root_number());
             self.wait_for_threads();
         }
         self.instance().owner.store(null_mut(), Ordering::Release);

@@ -181,6 +181,11 @@ impl Program {
         self.driver.heaps().insert(instance, heap);
     }
 
+    /// Where the app heap is in the memory of the instance with this number.
+    pub(crate) fn heap_of(&self, instance: u32) -> Option<(u32, u32)> {
+        self.driver.heaps().get(&instance).copied()
+    }
+
     /// An instance is gone, and what it had in memory.
     pub(crate) fn forget_heap(&self, instance: u32) {
         self.driver.heaps().remove(&instance);

@@ -256,6 +256,16 @@ impl Source {
             let beside = beside.ok_or_else(|| {
                 self.fail("the host has made an instance while its guest had threads".to_owned())
             })?;
+            // What is made for threads is as the image says; the rest was made by the host.
+            let loaded = store.loaded_modules();
+            let modules: Vec<&Module> = loaded.iter().map(|loaded| &*loaded.module).collect();
+            let heap = |place: u32| {
+                let place = self.guest_threads.beside(place).unwrap_or(place);
+                let (start, end) = program.heap_of(store.instance(place as usize)?.number())?;
+                Some(start..end)
+            };
+            let heaps: Vec<_> = (0..view.instances.len() as u32).map(heap).collect();
+            wayfarer_runtime::integrity::check(view, &modules, &heaps).map_err(|e| self.fail(e.to_string()))?;
             program.store().restore_beside(view, first, &beside).map_err(|e| self.fail(e.to_string()))?;
         }
         store.lay_out(view).map_err(|e| self.fail(e.to_string()))?;

@@ -114,6 +114,8 @@ impl Driver {
         host: Option<HostRecord>,
         mut beside: Beside,
     ) -> Result<Report, String> {
+        // The host's first, whoever was made first in this process.
+        threads.sort_by_key(|thread| self.guest_threads.is_of_guest(thread.tid));
         store.complete_waits(&mut threads);
         let &Wanted { ref target, compression, reason, .. } = wanted;
         let started = Instant::now();

@@ -155,16 +155,22 @@ impl GuestThreads {
         self.any.load(Ordering::SeqCst)
     }
 
+    /// Whether this is the id of a thread that the guest has started.
+    pub(crate) fn is_of_guest(&self, tid: u32) -> bool {
+        self.any() && self.state().entry(tid).is_some()
+    }
+
     /// Whether the guest has started the thread that the gate knows by this.
     pub(crate) fn has(&self, id: u64) -> bool {
         self.any() && self.state().threads.iter().any(|entry| entry.id == Some(id))
     }
 
-    /// Waits until there are none of a root but the host's.
+    /// Waits until there are none of a root but the host's, and those of an image that nobody has started.
     fn wait_for_none(&self, root: u32) {
         loop {
             let seen = self.gone.load(Ordering::SeqCst);
-            let is_one = |entry: &Entry| entry.root == root && entry.phase != Phase::OfHost;
+            let is_one =
+                |entry: &Entry| entry.root == root && entry.phase != Phase::OfHost && entry.job.is_none();
             if !self.state().threads.iter().any(is_one) {
                 return;
             }

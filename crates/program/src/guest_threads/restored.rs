@@ -106,6 +106,19 @@ pub(crate) fn restore<'a>(
 }
 
 impl GuestThreads {
+    /// What a root's threads were to go on with is given up, if nobody has started them.
+    pub(crate) fn give_up(&self, root: u32) {
+        if !self.waiting.load(std::sync::atomic::Ordering::SeqCst) {
+            return;
+        }
+        let jobs: Vec<Job> = {
+            let mut state = self.state();
+            let own = state.threads.iter_mut().filter(|entry| entry.root == root);
+            own.filter_map(|entry| entry.job.take()).collect()
+        };
+        jobs.into_iter().for_each(Job::give_up);
+    }
+
     /// Has those begin that nobody has started yet.
     ///
     /// # Errors
