@@ -200,6 +200,9 @@ TEST(threads_between_the_hosts_calls_are_in_an_image)
 
 int main(void)
 {
+    if (!wasm_runtime_init()) {
+        return 1;
+    }
     RUN(an_exec_env_has_an_instance_of_its_own_over_the_same_memory);
     RUN(a_thread_is_run_and_joined);
     RUN(there_is_a_limit_that_the_host_sets);
@@ -207,5 +210,6 @@ int main(void)
     RUN(a_trap_in_a_thread_ends_the_others_and_the_call);
     RUN(terminate_ends_all);
     RUN(threads_between_the_hosts_calls_are_in_an_image);
+    wasm_runtime_destroy();
     return check_result();
 }

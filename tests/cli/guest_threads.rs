@@ -253,13 +253,13 @@ fn stop(ways: &Ways, way: (&str, &str), after: Duration) -> (String, Option<i32>
 fn they_are_stopped_at_any_moment_and_go_on_in_each_engine() {
     let ways = Ways::of(&counting(MEMORIES[0], how_often(10_000_000, 20_000_000, 20_000_000)));
     let mut stopped = 0;
-    for nth in 0..how_often(6, 30, 300) {
-        let way = ways.all()[nth as usize % 3];
+    for nth in 0..how_often(6usize, 30, 300) {
+        let way = ways.all()[nth % 3];
         let _ = std::fs::remove_file(&ways.image);
-        let (mut printed, mut status) = stop(&ways, way, Duration::from_millis(u64::from(nth * 37 % 90)));
+        let (mut printed, mut status) = stop(&ways, way, Duration::from_millis((nth * 37 % 90) as u64));
         let mut hops = 0;
         while status == Some(86) {
-            let (mode, file) = ways.all()[(nth as usize + hops) % 3];
+            let (mode, file) = ways.all()[(nth + hops) % 3];
             let restore = format!("--restore={}", ways.image);
             let checkpoint = format!("--checkpoint={}", ways.image);
             let mut command = iwasm_command([mode, &*restore, &*checkpoint, "--checkpoint-then=exit", file]);

@@ -204,8 +204,7 @@ impl Program {
 
     /// Keeps calls that were in progress until the host continues them.
     pub(crate) fn keep_calls<'a>(&self, calls: impl Iterator<Item = &'a Thread>) {
-        // Ids are those of the guest's own threads.
-        self.driver.calls().extend(calls.map(|call| Some(Thread { tid: 0, ..call.clone() })));
+        self.driver.calls().extend(calls.cloned().map(Some));
     }
 
     /// How many were kept, and looks at this one of them, unless it was taken.
@@ -225,7 +224,9 @@ impl Program {
         if self.is_suspended_here() {
             return None;
         }
-        self.driver.calls().get_mut(nth)?.take()
+        let call = self.driver.calls().get_mut(nth)?.take()?;
+        // From here on ids are those of threads that the guest starts.
+        Some(Thread { tid: 0, ..call })
     }
 
     /// Checkpoints taken so far, also before it was restored.

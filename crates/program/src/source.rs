@@ -265,7 +265,8 @@ impl Source {
                 Some(start..end)
             };
             let heaps: Vec<_> = (0..view.instances.len() as u32).map(heap).collect();
-            wayfarer_runtime::integrity::check(view, &modules, &heaps).map_err(|e| self.fail(e.to_string()))?;
+            wayfarer_runtime::integrity::check(view, &modules, &heaps)
+                .map_err(|e| self.fail(e.to_string()))?;
             program.store().restore_beside(view, first, &beside).map_err(|e| self.fail(e.to_string()))?;
         }
         store.lay_out(view).map_err(|e| self.fail(e.to_string()))?;
