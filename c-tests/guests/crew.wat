@@ -11,6 +11,7 @@
     (drop (i32.atomic.rmw.add (i32.const 68) (global.get $mine)))
     (drop (i32.atomic.rmw.add (i32.const 72) (i32.const 1)))
     (drop (memory.atomic.notify (i32.const 72) (i32.const -1))))
+  (func (export "digest") (result i64) (i64.load (i32.const 64)))
   (func (export "sum") (param $rounds i64) (result i64) (local $n i32) (local $seen i32)
     (loop $next
       (if (i32.lt_s (call $spawn (i32.wrap_i64 (local.get $rounds))) (i32.const 1)) (then (unreachable)))
