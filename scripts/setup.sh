@@ -2,6 +2,8 @@
 # Makes sure that what the compiler, tests and demo need besides Rust, gcc and make is there. Installs the Debian packages
 # of those that are missing; does nothing, and needs no privilege, if there are none.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/again.sh
 
 missing=()
 need() { # PACKAGE CHECK...: the package is needed unless the check succeeds
@@ -48,5 +50,5 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 fi
 echo "setup: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
+again apt-get update -qq
+again apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null

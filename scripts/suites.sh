@@ -7,6 +7,8 @@ failed=0
 ignored=0
 # Seconds of each suite and step, "SECONDS NAME".
 times=()
+# Suites in which a test failed, and steps that did.
+broken=()
 
 # suite NAME COMMAND...: counts what the command reports. That is cargo's lines "test result: ...", or, of our own
 # scripts, a last line "N passed, N failed". A suite that fails without a failed test counts as one: it did not
@@ -38,6 +40,7 @@ suite() {
         echo "== $name: reported no tests"
         suite_failed=1
     fi
+    [ "$suite_failed" -eq 0 ] || broken+=("$name")
     passed=$((passed + suite_passed))
     failed=$((failed + suite_failed))
     ignored=$((ignored + suite_ignored))
@@ -53,8 +56,36 @@ step() {
     if ! "$@" </dev/null; then
         echo "== $name failed"
         failed=$((failed + 1))
+        broken+=("$name")
     fi
     times+=("$((SECONDS - start)) $name")
+}
+
+# beside NAME COMMAND...: starts something that a later step needs, with what processors have left. Its output is kept in
+# target/test-logs. That step does again what failed here, so nothing is counted.
+beside_names=()
+beside_processes=()
+beside() {
+    local name=$1
+    shift
+    echo "== beside: $name"
+    nice -n 19 "$@" >"$logs/$name.log" 2>&1 </dev/null &
+    beside_names+=("$name")
+    beside_processes+=($!)
+}
+
+# Waits for all that goes on beside.
+wait_for_beside() {
+    local nth start
+    for nth in "${!beside_names[@]}"; do
+        start=$SECONDS
+        # Others' time is over now.
+        renice -n 0 -g "$(ps -o pgid= "${beside_processes[nth]}")" >/dev/null 2>&1
+        wait "${beside_processes[nth]}" || echo "== ${beside_names[nth]}, beside: failed"
+        times+=("$((SECONDS - start)) ${beside_names[nth]}, waited for")
+    done
+    beside_names=()
+    beside_processes=()
 }
 
 # What took longest: suites and steps in order, and within them the test programs that cargo ran for ten seconds or more.
@@ -74,9 +105,26 @@ print_times() {
     done
 }
 
+# What failed, again: it is far above by now. Of cargo's tests what they said, of C programs the line.
+print_failures() {
+    local name
+    [ ${#broken[@]} -gt 0 ] || return
+    echo
+    echo "Failures:"
+    for name in "${broken[@]}"; do
+        echo "-- $name"
+        [ ! -f "$logs/$name.log" ] || awk '
+            /^---- .* ----$/ { shown = 1; lines = 0 }
+            /^failures:$/ { shown = 0 }
+            /^FAIL / { print }
+            shown && lines++ < 60 { print substr($0, 1, 400) }' "$logs/$name.log"
+    done
+}
+
 # Prints the line that counts all of it. Fails if anything did.
 summary() {
     print_times
+    print_failures
     if [ "$ignored" -gt 0 ]; then
         echo "$ignored ignored (not run by default)"
     fi

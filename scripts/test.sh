@@ -26,6 +26,10 @@ target=${CARGO_TARGET_DIR:-target}
 
 step build make --no-print-directory build
 step guests scripts/build-guests.sh "$target/guests"
+if [ "${WAYFARER_TEST_CROSS:-0}" != 0 ]; then
+    . scripts/cross/suites.sh
+    [ "$WAYFARER_TEST_CROSS" != suites ] || cross_builds "${architectures[@]}"
+fi
 suite rust cargo test --release --workspace --no-fail-fast
 if [ "${WAYFARER_TEST_FULL:-0}" != 0 ]; then
     suite cpython-compiled cargo test --release --workspace --test everywhere -- --ignored cpython::compiled
@@ -42,7 +46,6 @@ if [ "${WAYFARER_TEST_SANITIZE:-0}" != 0 ]; then
     step sanitize scripts/sanitize.sh "${parts[@]}"
 fi
 if [ "${WAYFARER_TEST_CROSS:-0}" != 0 ]; then
-    . scripts/cross/suites.sh
     cross_suites "${architectures[@]}"
 fi
 summary

@@ -8,6 +8,7 @@
 # memories of 8 GiB, and it is out of memory. So that is of the Debian release after the one the rest is tested on.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. scripts/again.sh
 . scripts/cross/lib.sh
 
 release=trixie # that qemu is taken from
@@ -28,8 +29,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     echo "cross: installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
+    again apt-get update -qq
+    again apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
 fi
 
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$version" ]; then
@@ -60,8 +61,8 @@ fetch() {
             echo "Dir::Etc::sourcelist \"$world/sources.list\"; Dir::Etc::sourceparts \"-\";"
         fi
     } >"$world/apt.conf"
-    APT_CONFIG=$world/apt.conf apt-get update -qq
-    (cd "$world/archives" && APT_CONFIG=$world/apt.conf apt-get -qq "$@" </dev/null)
+    again env APT_CONFIG="$world/apt.conf" apt-get update -qq
+    (cd "$world/archives" && again env APT_CONFIG="$world/apt.conf" apt-get -qq "$@" </dev/null)
 }
 
 echo "cross: fetching Rust and qemu into $toolchain"

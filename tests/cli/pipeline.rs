@@ -247,7 +247,7 @@ fn at_random_moments(compiled: bool) {
     let quick = if compiled { 60_000 } else { 2_000 };
     let slow = 40 * quick;
     let paces = [[quick, quick, quick], [quick, quick, slow], [slow, quick, quick], [quick, slow, quick]];
-    let times = how_often(1, 15, 15);
+    let times = how_often(1, 5, 15);
     let (mut numbers, mut taken) = (Numbers(u64::from(compiled) + 7), 0);
     for _ in 0..times {
         for pace in paces {

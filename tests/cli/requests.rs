@@ -83,11 +83,7 @@ fn inspect(image: &str) -> serde_json::Value {
 /// Starts a program with a silent pipe as its input, and waits until it handles requests.
 fn start_waiting(mut command: Command) -> Child {
     let child = command.stdin(Stdio::piped()).spawn().expect("the program was built");
-    until(|| {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
-        u64::from_str_radix(caught.trim(), 16).unwrap_or_default() >> (libc::SIGUSR2 - 1) & 1 == 1
-    });
+    until(|| crate::support::handles_requests(&child));
     child
 }
 

@@ -203,3 +203,10 @@ impl Folder {
         self.write(name, wat::parse_str(wat).expect("the module's text is right"))
     }
 }
+
+/// Whether a program has come so far that the signal that asks for a checkpoint does not end it (proc(5)).
+pub(crate) fn handles_requests(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+    u64::from_str_radix(caught.trim(), 16).unwrap_or_default() >> (libc::SIGUSR2 - 1) & 1 == 1
+}

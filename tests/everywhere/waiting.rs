@@ -139,30 +139,36 @@ fn a_sleep_goes_on_for_the_time_that_is_left() {
     Engine::pairs().for_each(sleeps);
 }
 
-fn sleeps([from, to]: [Engine; 2]) {
+/// On a busy machine it may take longer: then it is tried again.
+fn sleeps(engines: [Engine; 2]) {
+    let tries: Vec<_> = (0..5).map_while(|_| sleeps_as_long_as_is_left(engines).err()).collect();
+    assert!(tries.len() < 5, "{tries:?}");
+}
+
+/// What is too long, if anything is.
+fn sleeps_as_long_as_is_left([from, to]: [Engine; 2]) -> Result<(), String> {
     let total = Duration::from_millis(1200);
     let guest = sleeper(total.as_millis() as u64);
     let started = Instant::now();
     let (_, checkpoint) = stop_while_waiting(from, &guest, World::new(&guest, Kind::Pipes));
     let slept = started.elapsed();
-    assert!(slept < total, "the machine is too slow for this test: {slept:?}");
     let copy =
         Checkpoint { image: checkpoint.image.clone(), world: World::new(&guest, Kind::Pipes), printed: 0 };
 
     let again = Instant::now();
     resume_sleeper(to, &guest, checkpoint);
+    let again = again.elapsed();
     // Not less than it had asked for, counted from the beginning; not once more all of it.
-    assert!(started.elapsed() >= total, "{slept:?} and {:?} are less than {total:?}", again.elapsed());
-    assert!(
-        again.elapsed() < total,
-        "{:?} is more than was left of {total:?} after {slept:?}",
-        again.elapsed()
-    );
+    assert!(started.elapsed() >= total, "{slept:?} and {again:?} are less than {total:?}");
+    if slept >= total || again >= total {
+        return Err(format!("{again:?} is more than was left of {total:?} after {slept:?}"));
+    }
 
     // On the host it was on, its clock went on while it was an image: there is nothing left to wait for.
     let late = Instant::now();
     resume_sleeper(to, &guest, copy);
-    assert!(late.elapsed() < total / 2, "{:?}", late.elapsed());
+    let late = late.elapsed();
+    if late < total / 2 { Ok(()) } else { Err(format!("{late:?}, with nothing left")) }
 }
 
 fn resume_sleeper(engine: Engine, guest: &Guest, checkpoint: Checkpoint) {

@@ -55,6 +55,12 @@ fn poll(guest: &mut Guest, subscriptions: &[[u8; 48]]) -> Vec<(u64, u16, u8, u64
     events(guest)
 }
 
+/// Tries what a busy machine may be too slow for until it is done in time; five times.
+fn in_time(mut attempt: impl FnMut() -> Result<(), String>) {
+    let slow: Vec<_> = (0..5).map_while(|_| attempt().err()).collect();
+    assert!(slow.len() < 5, "{slow:?}");
+}
+
 fn now(guest: &mut Guest, id: u32) -> u64 {
     guest.try_call("clock_time_get", &[id.into(), 0, RESULT]).unwrap();
     guest.u64(RESULT)
@@ -133,26 +139,33 @@ fn an_interrupted_sleep_goes_on_for_the_rest_of_its_time() {
     let mut guest = Guest::new(&WasiBuilder::new());
     let request = Request::new();
     let args = arguments(&mut guest, &[clock(5, MONOTONIC, 400 * MS, false)]);
-    let start = Instant::now();
-    for _ in 0..3 {
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                std::thread::sleep(Duration::from_millis(30));
-                request.raise();
+    in_time(|| {
+        let start = Instant::now();
+        for _ in 0..3 {
+            let served = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(Duration::from_millis(30));
+                    request.raise();
+                });
+                guest.interruptible("poll_oneoff", &args, &request)
             });
-            assert_eq!(guest.interruptible("poll_oneoff", &args, &request), Outcome::Interrupted);
-        });
-        request.clear();
-    }
-    assert!(start.elapsed() < Duration::from_millis(390), "interrupts came before the end");
-    assert_eq!(guest.interruptible("poll_oneoff", &args, &request), Outcome::Errno(0));
-    let took = start.elapsed();
-    assert!(took >= Duration::from_millis(399) && took < Duration::from_millis(790), "{took:?}");
-    assert_eq!(events(&guest), [(5, 0, 0, 0, 0)]);
-    // The next sleep is a new one.
-    let start = Instant::now();
-    assert_eq!(guest.interruptible("poll_oneoff", &args, &request), Outcome::Errno(0));
-    assert!(start.elapsed() >= Duration::from_millis(399));
+            request.clear();
+            if served == Outcome::Errno(0) {
+                return Err("the sleep was over before it was interrupted".into());
+            }
+            assert_eq!(served, Outcome::Interrupted);
+        }
+        assert_eq!(guest.interruptible("poll_oneoff", &args, &request), Outcome::Errno(0));
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(399), "{took:?}");
+        assert_eq!(events(&guest), [(5, 0, 0, 0, 0)]);
+        // The next sleep is a new one.
+        let start = Instant::now();
+        assert_eq!(guest.interruptible("poll_oneoff", &args, &request), Outcome::Errno(0));
+        assert!(start.elapsed() >= Duration::from_millis(399));
+        // Interrupted three times, each time after 30 ms: it did not begin again.
+        if took < Duration::from_millis(480) { Ok(()) } else { Err(format!("{took:?}")) }
+    });
 }
 
 #[test]
@@ -196,21 +209,24 @@ fn a_sleep_whose_time_is_over_ends_before_a_request_is_served() {
 
 #[test]
 fn an_interrupted_sleep_goes_on_in_another_process() {
-    let mut first = Guest::new(&quiet());
-    let request = Request::new();
-    request.raise();
-    let args = arguments(&mut first, &[clock(5, MONOTONIC, 600 * MS, false)]);
-    let start = Instant::now();
-    assert_eq!(first.interruptible("poll_oneoff", &args, &request), Outcome::Interrupted);
-    std::thread::sleep(Duration::from_millis(300));
-    let image = first.ctx.save().unwrap();
-    drop(first);
-    let mut second = Guest::new(&quiet());
-    second.ctx.restore(&image).unwrap();
-    let args = arguments(&mut second, &[clock(5, MONOTONIC, 600 * MS, false)]);
-    assert_eq!(second.call("poll_oneoff", &args), Outcome::Errno(0));
-    let took = start.elapsed();
-    assert!(took >= Duration::from_millis(599) && took < Duration::from_millis(890), "{took:?}");
+    in_time(|| {
+        let mut first = Guest::new(&quiet());
+        let request = Request::new();
+        request.raise();
+        let args = arguments(&mut first, &[clock(5, MONOTONIC, 600 * MS, false)]);
+        let start = Instant::now();
+        assert_eq!(first.interruptible("poll_oneoff", &args, &request), Outcome::Interrupted);
+        std::thread::sleep(Duration::from_millis(300));
+        let image = first.ctx.save().unwrap();
+        drop(first);
+        let mut second = Guest::new(&quiet());
+        second.ctx.restore(&image).unwrap();
+        let args = arguments(&mut second, &[clock(5, MONOTONIC, 600 * MS, false)]);
+        assert_eq!(second.call("poll_oneoff", &args), Outcome::Errno(0));
+        let took = start.elapsed();
+        assert!(took >= Duration::from_millis(599), "{took:?}");
+        if took < Duration::from_millis(890) { Ok(()) } else { Err(format!("{took:?}")) }
+    });
 }
 
 #[test]

@@ -20,8 +20,12 @@ const MIN_CASES: u64 = 40;
 
 /// How long there may be more.
 fn time() -> Duration {
-    let full = std::env::var_os("WAYFARER_TEST_FULL").is_some_and(|value| value != "0");
-    Duration::from_secs(if full { 60 } else { 10 })
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| value != "0");
+    Duration::from_secs(match (is_set("WAYFARER_TEST_LONG"), is_set("WAYFARER_TEST_FULL")) {
+        (true, _) => 600,
+        (_, true) => 30,
+        _ => 10,
+    })
 }
 
 #[test]
