@@ -230,6 +230,7 @@ print("", os.waitstatus_to_exitcode(status), used.ru_maxrss)"#;
         let program = iwasm_command([""; 0]).get_program().to_owned();
         let mut python = Command::new("python3");
         python.args(["-c", measure]).arg(program).args(["-v=0", "--interp", &guest]);
+        python.stdout(Stdio::piped()).stderr(Stdio::piped());
         let ran = run(python);
         let words: Vec<&str> = ran.stdout.split_whitespace().collect();
         assert_eq!(words[..2], ["k", "0"], "{ran:?}");
