@@ -68,6 +68,22 @@ hops() {
     same "$scratch/expected" "$scratch/second"
 }
 
+# A guest that starts threads, in the middle of the host's call: each goes on where it was. One of them may end it all.
+threads() {
+    "$HOSTS/plain" "$GUESTS/crew.wasm" sum 20000 >"$scratch/expected"
+    local n status
+    for n in 1 2 5 1000 20000 54321; do
+        stopped $n "$HOSTS/plain" "$GUESTS/crew.wasm" sum 20000
+        status=0
+        WAYFARER_RESTORE=$image WAYFARER_CHECKPOINT=$image WAYFARER_CHECKPOINT_AT=3000 \
+            WAYFARER_CHECKPOINT_THEN=exit "$HOSTS/plain" "$GUESTS/crew.wasm" sum 20000 >"$scratch/second" || status=$?
+        if [ $status -eq 86 ]; then
+            WAYFARER_RESTORE=$image "$HOSTS/plain" "$GUESTS/crew.wasm" sum 20000 >"$scratch/second"
+        fi
+        same "$scratch/expected" "$scratch/second"
+    done
+}
+
 # Going on after the checkpoint, the run is as if there had been none; and the image is good.
 going_on() {
     "$HOSTS/plain" "$GUESTS/mix.wasm" ticks 200 >"$scratch/expected"
@@ -489,6 +505,7 @@ check many_calls many_calls
 check too_many_calls too_many_calls
 check too_many_terminated_calls too_many_terminated_calls
 check one_call one_call
+check threads_of_the_guest threads
 check hops hops
 check going_on going_on
 check several_calls several_calls

@@ -30,17 +30,6 @@ TEST(modules_of_modules)
     CHECK(found == NULL);
 }
 
-TEST(threads)
-{
-    wasm_exec_env_t env = guest.env;
-    wasm_thread_t thread;
-    int32_t status = 0;
-    SAYS(env = wasm_runtime_spawn_exec_env(guest.env), "wasm_runtime_spawn_exec_env: ");
-    CHECK(env == NULL);
-    SAYS(status = wasm_runtime_spawn_thread(guest.env, &thread, NULL, NULL), "wasm_runtime_spawn_thread: ");
-    CHECK(status != 0);
-}
-
 TEST(shared_heaps)
 {
     SharedHeapInitArgs args = { 65536, NULL };
@@ -91,7 +80,6 @@ int main(void)
         return 2;
     }
     RUN(modules_of_modules);
-    RUN(threads);
     RUN(shared_heaps);
     RUN(diagnostics);
     RUN(memory_consumption);

@@ -397,6 +397,11 @@ typedef struct wasm_section_t {
 typedef struct wasm_section_t *wasm_section_list_t;
 
 /**
+ * Body of a thread started by wasm_runtime_spawn_thread.
+ */
+typedef void *(*wasm_thread_callback_t)(wasm_exec_env_t exec_env, void *arg);
+
+/**
  * Told of each failed `memory.grow` and wasm_runtime_enlarge_memory.
  */
 typedef void (*enlarge_memory_error_callback_t)(uint32_t inc_page_count,
@@ -502,11 +507,6 @@ typedef struct wasm_frame_t {
  * One frame of a call stack.
  */
 typedef struct wasm_frame_t WASMCApiFrame;
-
-/**
- * Body of a thread started by wasm_runtime_spawn_thread.
- */
-typedef void *(*wasm_thread_callback_t)(wasm_exec_env_t exec_env, void *arg);
 
 /**
  * Arguments of wasm_runtime_create_shared_heap.
@@ -864,9 +864,10 @@ WASM_RUNTIME_API_EXTERN
 wasm_function_inst_t wasm_runtime_lookup_wasi_start_function(wasm_module_inst_t module_inst);
 
 /**
- * The status that the guest gave to `proc_exit`; 0 if it did not.
+ * The status that the guest gave to `proc_exit`; 0 if it did not. Waits for threads that the guest has started, which may do so.
  */
-WASM_RUNTIME_API_EXTERN uint32_t wasm_runtime_get_wasi_exit_code(wasm_module_inst_t module_inst);
+WASM_RUNTIME_API_EXTERN
+uint32_t wasm_runtime_get_wasi_exit_code(wasm_module_inst_t module_inst);
 
 /**
  * Instantiates a module and runs its start functions. `default_stack_size` is for the instance's own exec env;
@@ -1192,6 +1193,42 @@ bool wasm_runtime_detect_native_stack_overflow(wasm_exec_env_t exec_env);
 WASM_RUNTIME_API_EXTERN
 bool wasm_runtime_detect_native_stack_overflow_size(wasm_exec_env_t exec_env,
                                                     uint32_t required_size);
+
+/**
+ * Sets how many threads a program may have at a time, beside the one that the host calls; 4 if it is not set. 0 changes nothing.
+ */
+WASM_RUNTIME_API_EXTERN
+void wasm_runtime_set_max_thread_num(uint32_t num);
+
+/**
+ * Makes an exec env in which another thread of the host's can run the same guest: with an instance of its own over the same shared
+ * memories, the same custom data and contexts. NULL if the guest has as many threads as it may, or an exception.
+ */
+WASM_RUNTIME_API_EXTERN
+wasm_exec_env_t wasm_runtime_spawn_exec_env(wasm_exec_env_t exec_env);
+
+/**
+ * Destroys what wasm_runtime_spawn_exec_env made, with its instance.
+ */
+WASM_RUNTIME_API_EXTERN void wasm_runtime_destroy_spawned_exec_env(wasm_exec_env_t exec_env);
+
+/**
+ * Starts a thread that calls `callback` with an exec env of its own, as wasm_runtime_spawn_exec_env makes it, and `arg`. The exec env
+ * goes when that returns. 0 and the thread in `tid`, or -1.
+ */
+WASM_RUNTIME_API_EXTERN
+int32_t wasm_runtime_spawn_thread(wasm_exec_env_t exec_env,
+                                  wasm_thread_t *tid,
+                                  wasm_thread_callback_t callback,
+                                  void *arg);
+
+/**
+ * Waits for a thread that wasm_runtime_spawn_thread has started, once, and puts what its function returned where `retval` points, which may be
+ * NULL. 0, or ESRCH for one that is not known.
+ */
+WASM_RUNTIME_API_EXTERN
+int32_t wasm_runtime_join_thread(wasm_thread_t tid,
+                                 void **retval);
 
 /**
  * Tells the runtime that a native function is about to wait in a system call that signals interrupt. When the instance
@@ -1702,35 +1739,6 @@ WASM_RUNTIME_API_EXTERN double wasm_runtime_sum_wasm_exec_time(wasm_module_inst_
 WASM_RUNTIME_API_EXTERN
 double wasm_runtime_get_wasm_func_exec_time(wasm_module_inst_t inst,
                                             const char *func_name);
-
-/**
- * Not implemented: sets how many threads a guest may have.
- */
-WASM_RUNTIME_API_EXTERN void wasm_runtime_set_max_thread_num(uint32_t num);
-
-/**
- * Not implemented: makes an exec env for another thread of the same guest. Returns NULL.
- */
-WASM_RUNTIME_API_EXTERN wasm_exec_env_t wasm_runtime_spawn_exec_env(wasm_exec_env_t exec_env);
-
-/**
- * Not implemented: destroys what wasm_runtime_spawn_exec_env made.
- */
-WASM_RUNTIME_API_EXTERN void wasm_runtime_destroy_spawned_exec_env(wasm_exec_env_t exec_env);
-
-/**
- * Not implemented: starts a thread of the same guest. Returns -1.
- */
-WASM_RUNTIME_API_EXTERN
-int32_t wasm_runtime_spawn_thread(wasm_exec_env_t exec_env,
-                                  wasm_thread_t *tid,
-                                  wasm_thread_callback_t callback,
-                                  void *arg);
-
-/**
- * Not implemented: waits for a thread started by wasm_runtime_spawn_thread. Returns -1.
- */
-WASM_RUNTIME_API_EXTERN int32_t wasm_runtime_join_thread(wasm_thread_t tid, void **retval);
 
 /**
  * Not implemented: size of the profile of compiled code. Returns 0.

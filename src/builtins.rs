@@ -1,5 +1,5 @@
 //! Functions that are there for every guest: WASI (`wasi_snapshot_preview1`, `wasi_unstable`), the small C library
-//! (`env`), mutexes and their kin (`env`) and the test suite's `spectest`.
+//! (`env`), mutexes and their kin (`env`), threads (`wasi`) and the test suite's `spectest`.
 
 use wayfarer_libc::{FUNCTIONS, LibcFunction, SPECTEST_FUNCTIONS};
 use wayfarer_module::FuncType;
@@ -13,6 +13,8 @@ pub(crate) enum Function {
     Libc(&'static LibcFunction),
     Wasi(&'static WasiFunction),
     Lock(&'static LockFunction),
+    /// `wasi.thread-spawn`.
+    ThreadSpawn,
 }
 
 fn named(module: &str, name: &str) -> Option<Function> {
@@ -22,6 +24,7 @@ fn named(module: &str, name: &str) -> Option<Function> {
         "env" => libc(FUNCTIONS).or_else(|| LOCKS.iter().find(|f| f.name == name).map(Function::Lock)),
         "spectest" => libc(SPECTEST_FUNCTIONS),
         "wasi_snapshot_preview1" | "wasi_unstable" => WasiFunction::find(name).map(Function::Wasi),
+        "wasi" => (name == "thread-spawn").then_some(Function::ThreadSpawn),
         _ => None,
     }
 }
@@ -43,6 +46,7 @@ pub(crate) fn find(module: &str, name: &str, ty: &FuncType) -> Option<Function> 
             Function::Libc(f) => f.signature,
             Function::Wasi(f) => f.signature,
             Function::Lock(f) => f.signature,
+            Function::ThreadSpawn => "(i)i",
         };
         signature::parse(signature, ty).is_some()
     })

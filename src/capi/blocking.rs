@@ -24,7 +24,7 @@ pub unsafe extern "C" fn wasm_runtime_begin_blocking_op(exec_env: wasm_exec_env_
         let Some(env) = (unsafe { exec_env.as_ref() }) else { return false };
         let Some(instance) = env.instance() else { return false };
         let (env, address) = (std::ptr::from_ref(env) as usize, instance.as_ptr() as usize);
-        blocking::begin(env, address, || instance.is_terminated())
+        blocking::begin(env, address, || instance.is_terminated() || instance.parts.is_ending())
     })
 }
 

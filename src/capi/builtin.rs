@@ -7,6 +7,7 @@ use wayfarer_runtime::{Caller, HostError, HostFunc, Trap};
 use wayfarer_wasi::WasiFunction;
 
 use super::exec_env::env_of;
+use super::guest_threads;
 use super::instance::WASMModuleInstanceCommon;
 use crate::builtins::Function;
 
@@ -24,6 +25,7 @@ pub(crate) fn host_func(name: (Box<str>, Box<str>), ty: &FuncType, function: Fun
             call: Box::new(move |caller, slots| call_libc(f, caller, slots, params)),
             data: None,
         },
+        Function::ThreadSpawn => guest_threads::spawn_func(name),
         Function::Wasi(f) => wayfarer_program::wasi_calls::host_func(name, f, params),
         Function::Lock(f) => wayfarer_program::locks::functions::host_func(name, f, params),
     }

@@ -31,6 +31,13 @@ impl Slots {
     pub(crate) fn new() -> Self {
         Slots([const { AtomicPtr::new(null_mut()) }; MAX_KEYS])
     }
+
+    /// Has the same pointers as those.
+    pub(crate) fn inherit(&self, of: &Slots) {
+        for (slot, of) in self.0.iter().zip(&of.0) {
+            slot.store(of.load(Ordering::Acquire), Ordering::Release);
+        }
+    }
 }
 
 /// Handles are 1 and up, so that none is NULL.

@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char};
 use wayfarer_c_data::text::{format_result, parse_argument};
 use wayfarer_native_call::References as _;
 use wayfarer_program::entry_point::{Main, NoMain, copy_arguments};
-use wayfarer_runtime::Func;
+use wayfarer_runtime::{Func, Trap};
 use wayfarer_snapshot::view::Entry;
 
 use super::call::{self, Failed};
@@ -29,6 +29,16 @@ impl WASMModuleInstanceCommon {
         call::call_as(env, func, args, Entry::Main)
     }
 
+    /// The program's main function has returned: its threads end with it, unless one has ended the program first.
+    fn program_ended(&self) -> Result<Option<i32>, Failed> {
+        self.parts.end_threads(&Trap::Exit(0));
+        if self.has_exited() {
+            self.clear_exception();
+        }
+        self.parts.forget_end();
+        if self.exception_ptr().is_some() { Err(Failed) } else { Ok(None) }
+    }
+
     /// Calls in the instance's exec env, or the one that is running here.
     fn call(&self, func: &Func, args: &[u64]) -> Result<Vec<u64>, Failed> {
         let Some(env) = self.env() else {
@@ -47,9 +57,10 @@ impl WASMModuleInstanceCommon {
     pub(crate) fn execute_main(&self, args: &[&CStr]) -> Result<Option<i32>, Failed> {
         if let Some(start) = self.wasi_start() {
             return match self.call_main(start, &[]) {
-                Ok(_) => Ok(None),
+                Ok(_) => self.program_ended(),
                 // The guest ended itself: that is how WASI programs report their status.
                 Err(Failed) if self.has_exited() => {
+                    self.parts.wait_for_threads();
                     self.clear_exception();
                     Ok(None)
                 }

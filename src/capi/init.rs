@@ -51,6 +51,7 @@ pub unsafe extern "C" fn wasm_runtime_full_init(init_args: *mut RuntimeInitArgs)
         let mode = enum_value(args.running_mode);
         initialize(|| {
             check_mode(mode)?;
+            wayfarer_program::set_thread_limit(args.max_thread_num);
             // SAFETY: as the caller promises.
             let allocator =
                 unsafe { Allocator::new(enum_value(args.mem_alloc_type), &args.mem_alloc_option) }?;

@@ -103,6 +103,19 @@ impl WASMModuleInstanceCommon {
         new
     }
 
+    /// An instance for another thread of the guest's, with what the host has hung on this one.
+    pub(crate) fn beside(of: &WASMModuleInstanceCommon, parts: Box<HostParts>) -> Box<Self> {
+        let custom_data = of.custom_data.load(Ordering::Acquire);
+        let new = Self::new(parts, of.module, of.stack_size, of.running_mode, custom_data);
+        new.contexts.inherit(&of.contexts);
+        new
+    }
+
+    /// The one that all threads of the guest belong to.
+    fn root(&self) -> &Self {
+        Self::of(self.parts.root().instance()).unwrap_or(self)
+    }
+
     /// The instance of the C API that an engine's instance belongs to.
     pub(crate) fn of(instance: &Instance) -> Option<&Self> {
         // SAFETY: `new` stored it, and it is taken back when that ends; the instance of the C API outlives its guest's calls.
@@ -164,6 +177,7 @@ impl WASMModuleInstanceCommon {
         exception.set = false;
         self.raised.store(false, Ordering::Release);
         drop(exception);
+        self.parts.forget_end();
         if self.terminated.swap(false, Ordering::AcqRel) {
             self.store().control().clear_terminate();
         }
@@ -243,12 +257,15 @@ impl WASMModuleInstanceCommon {
 
     /// Stops the guest, from any thread: it traps at its next stable point, and later calls fail.
     pub(crate) fn terminate(&self) {
+        if self.parts.is_of_thread() {
+            return self.root().terminate();
+        }
         self.terminating.fetch_add(1, Ordering::AcqRel);
         self.terminated_outside.store(!super::exec_env::native_runs_here(), Ordering::Release);
         self.terminated.store(true, Ordering::Release);
         self.set_exception(TERMINATED);
         self.store().control().request_terminate();
-        wayfarer_program::blocking::wake(self.as_ptr() as usize);
+        self.parts.wake_natives();
         self.terminating.fetch_sub(1, Ordering::AcqRel);
     }
 
@@ -278,7 +295,9 @@ impl Drop for WASMModuleInstanceCommon {
             // SAFETY: made by `Box::into_raw`, and the host knows that it goes with the instance.
             drop(unsafe { Box::from_raw(env) });
         }
-        context::destroy_all(self);
+        if !self.parts.is_of_thread() {
+            context::destroy_all(self);
+        }
         wayfarer_program::references::remove_all_of(self.as_ptr() as usize);
     }
 }
@@ -316,6 +335,7 @@ pub unsafe extern "C" fn wasm_runtime_deinstantiate(module_inst: wasm_module_ins
         if !module_inst.is_null() {
             // SAFETY: as the caller promises: made by instantiation, not yet ended.
             let instance = unsafe { Box::from_raw(module_inst) };
+            instance.parts.wait_for_threads();
             instance.parts.leave_streams();
             let program = instance.program().clone();
             program.pass(|| drop(instance));

@@ -4,9 +4,10 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use wayfarer_program::{Embedder, HostParts, NativeModule, NativeModules, Outcome};
+use wayfarer_program::{Embedder, HostParts, NativeModule, NativeModules, Outcome, ThreadContext};
 use wayfarer_runtime::{TraceFrame, Trap};
 
+use super::guest_threads::GuestThreadEnv;
 use super::instance::WASMModuleInstanceCommon;
 use super::types::wasm_module_inst_t;
 
@@ -64,6 +65,10 @@ pub(crate) static HOOKS: NativeModules = NativeModules::new();
 pub(crate) struct Host;
 
 impl Embedder for Host {
+    fn thread(&self, root: &HostParts, parts: Box<HostParts>) -> Result<Box<dyn ThreadContext>, String> {
+        Ok(Box::new(GuestThreadEnv::new(root, parts)?))
+    }
+
     fn call_failed(&self, parts: &HostParts, trap: &Trap, trace: Vec<TraceFrame>) {
         if let Some(instance) = WASMModuleInstanceCommon::of(parts.instance()) {
             instance.keep_trace(trace);

@@ -10,7 +10,7 @@ use super::ffi::{guard, put_error};
 use super::log::error;
 use super::types::{
     SharedHeapInitArgs, WASMCApiFrame, module_destroyer, module_reader, wasm_exec_env_t, wasm_module_inst_t,
-    wasm_module_t, wasm_shared_heap_t, wasm_thread_callback_t, wasm_thread_t,
+    wasm_module_t, wasm_shared_heap_t,
 };
 
 /// Function and what it would need.
@@ -29,11 +29,6 @@ pub const UNSUPPORTED: &[(&str, &str)] = &[
     ("wasm_runtime_get_wasm_func_exec_time", PROFILING),
     ("wasm_instance_sum_wasm_exec_time", PROFILING),
     ("wasm_instance_get_wasm_func_exec_time", PROFILING),
-    ("wasm_runtime_set_max_thread_num", THREADS),
-    ("wasm_runtime_spawn_exec_env", THREADS),
-    ("wasm_runtime_destroy_spawned_exec_env", THREADS),
-    ("wasm_runtime_spawn_thread", THREADS),
-    ("wasm_runtime_join_thread", THREADS),
     ("wasm_runtime_get_pgo_prof_data_size", PGO),
     ("wasm_runtime_dump_pgo_prof_data_to_buf", PGO),
     ("wasm_runtime_create_shared_heap", SHARED_HEAPS),
@@ -51,7 +46,6 @@ const CALL_STACKS: &str = "call stacks are only known after a trap";
 const DEBUGGER: &str = "there is no debug server";
 const BOUNDS_CHECKS: &str = "bounds checks are always on";
 const PROFILING: &str = "execution time is not measured";
-const THREADS: &str = "guest threads are not implemented";
 const PGO: &str = "compiled code does not count what it runs";
 const SHARED_HEAPS: &str = "shared heaps are not implemented";
 
@@ -172,41 +166,6 @@ pub extern "C" fn wasm_runtime_get_wasm_func_exec_time(
     _func_name: *const c_char,
 ) -> f64 {
     refuse("wasm_runtime_get_wasm_func_exec_time", 0.0)
-}
-
-/// Not implemented: sets how many threads a guest may have.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_set_max_thread_num(_num: u32) {
-    refuse("wasm_runtime_set_max_thread_num", ());
-}
-
-/// Not implemented: makes an exec env for another thread of the same guest. Returns NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_spawn_exec_env(_exec_env: wasm_exec_env_t) -> wasm_exec_env_t {
-    refuse("wasm_runtime_spawn_exec_env", null_mut())
-}
-
-/// Not implemented: destroys what wasm_runtime_spawn_exec_env made.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_destroy_spawned_exec_env(_exec_env: wasm_exec_env_t) {
-    refuse("wasm_runtime_destroy_spawned_exec_env", ());
-}
-
-/// Not implemented: starts a thread of the same guest. Returns -1.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_spawn_thread(
-    _exec_env: wasm_exec_env_t,
-    _tid: *mut wasm_thread_t,
-    _callback: wasm_thread_callback_t,
-    _arg: *mut c_void,
-) -> i32 {
-    refuse("wasm_runtime_spawn_thread", -1)
-}
-
-/// Not implemented: waits for a thread started by wasm_runtime_spawn_thread. Returns -1.
-#[unsafe(no_mangle)]
-pub extern "C" fn wasm_runtime_join_thread(_tid: wasm_thread_t, _retval: *mut *mut c_void) -> i32 {
-    refuse("wasm_runtime_join_thread", -1)
 }
 
 /// Not implemented: size of the profile of compiled code. Returns 0.

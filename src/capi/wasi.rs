@@ -263,9 +263,15 @@ pub unsafe extern "C" fn wasm_runtime_lookup_wasi_start_function(
     })
 }
 
-/// The status that the guest gave to `proc_exit`; 0 if it did not.
+/// The status that the guest gave to `proc_exit`; 0 if it did not. Waits for threads that the guest has started, which may do so.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wasm_runtime_get_wasi_exit_code(module_inst: wasm_module_inst_t) -> u32 {
     // SAFETY: as the caller promises.
-    unsafe { module_inst.as_ref() }.map_or(0, |i| i.exit_code.load(std::sync::atomic::Ordering::Acquire))
+    let instance = unsafe { module_inst.as_ref() };
+    guard(0, || {
+        instance.map_or(0, |i| {
+            i.parts.wait_for_threads();
+            i.exit_code.load(std::sync::atomic::Ordering::Acquire)
+        })
+    })
 }

@@ -57,6 +57,7 @@ const HEADERS: &[Header] = &[
             "c-data/module_types",
             "functions",
             "exec_env",
+            "guest_threads",
             "blocking",
             "call",
             "execute",

@@ -141,7 +141,6 @@ fn what_is_wrong_with_a_command_line_is_named() {
 #[test]
 fn options_of_features_that_are_not_here_are_named() {
     for word in [
-        "--max-threads=4",
         "--module-path=.",
         "--shared-heap-size=1",
         "--gc-heap-size=1",

@@ -10,6 +10,7 @@ mod checkpoint;
 mod compiled;
 mod deterministic;
 mod files;
+mod guest_threads;
 mod hostile;
 mod images;
 mod iwasm;

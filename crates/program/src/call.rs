@@ -9,6 +9,7 @@ use wayfarer_module::FuncType;
 use wayfarer_runtime::{ExecEnv, Func, ResumeError, Store, Trap};
 use wayfarer_snapshot::view::{Entry, Thread};
 
+use crate::guest_threads::group_of;
 use crate::history::{Made, Replay};
 use crate::instance::HostParts;
 use crate::program::InCall;
@@ -125,6 +126,9 @@ impl HostParts {
                 Replay::Astray(why) => return Err(Failure::Astray(why)),
             }
         }
+        if outermost {
+            program.guest_threads().start().map_err(Failure::Astray)?;
+        }
         let remembered = outermost && (entry == Entry::Main || program.history().keeps());
         let mut call = None;
         let result = env.run(|exec_env| {
@@ -200,6 +204,8 @@ impl HostParts {
             self.prepare(exec_env)?;
             call = Some(self.program().begin_call(exec_env.thread()).map_err(Failure::Refused)?);
             self.program().locks().take_up(thread.number, exec_env.thread());
+            // All that were stopped go on together.
+            self.program().guest_threads().start().map_err(Failure::Astray)?;
             let resumed = self.store().runtime().engine.resume(exec_env, thread);
             resumed.map_err(|error| {
                 let trap = match error {
@@ -228,6 +234,7 @@ impl HostParts {
             ));
         }
         env.instance = self.instance();
+        env.thread().set_group(group_of(self.root_number()));
         Ok(())
     }
 
@@ -242,7 +249,10 @@ impl HostParts {
     #[cold]
     fn failed(&self, env: &mut ExecEnv, trap: Trap) -> Failure {
         let trace = std::mem::take(&mut env.trace);
-        self.program().embedder().call_failed(self, &trap, trace);
+        let (trap, told) = self.ends_so(trap);
+        if !told {
+            self.program().embedder().call_failed(self, &trap, trace);
+        }
         Failure::Trap(trap)
     }
 
@@ -273,6 +283,9 @@ impl HostParts {
             Failure::Refused(why) => Outcome::failed((*why).to_owned()),
             Failure::Repeated { exception: why, .. } | Failure::Astray(why) => Outcome::failed(why.clone()),
         });
+        if self.program().guest_threads().any() {
+            self.program().history().outlived();
+        }
         self.with_call(func, |made| self.program().history().end(made, result));
     }
 }

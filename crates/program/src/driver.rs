@@ -15,6 +15,7 @@ use wayfarer_snapshot::view::Thread;
 
 use super::gate::{Closed, GOING_BACK, Gate};
 use super::group::{self, Group};
+use super::guest_threads::GuestThreads;
 use super::history::{History, Keep};
 use super::lock::{Guard, Lock};
 use super::meeting::{self, Arrival, Attendance, Meeting, Parked, Verdict};
@@ -32,6 +33,10 @@ pub(crate) const NO_CHECKPOINTS: &str = "the module was compiled with --no-check
 
 /// Why the environment's are of one thread only.
 const SEVERAL: &str = "several threads of the host are running the guest";
+
+/// Why the environment's are of a host that is in a call.
+const OUTLIVED: &str =
+    "threads of the guest run on, and none of the host's calls is in progress: only wayfarer.h restores that";
 
 /// Why there are none of a guest that a child's parent was running in another thread.
 const LEFT_BEHIND: &str = "another thread of the host was running the guest when this process was forked";
@@ -67,6 +72,8 @@ pub(crate) struct Driver {
     heaps: Lock<BTreeMap<u32, (u32, u32)>>,
     /// The guest's.
     pub(crate) locks: Locks,
+    /// Threads that guests have started.
+    pub(crate) guest_threads: GuestThreads,
     /// Whether the API was asked for checkpoints before, and may be again.
     was_asked: AtomicBool,
     /// An order that a signal handler may place.
@@ -126,6 +133,7 @@ impl Driver {
             calls: Lock::default(),
             heaps: Lock::default(),
             locks: Locks::default(),
+            guest_threads: GuestThreads::default(),
             was_asked: AtomicBool::new(false),
             prepared: Lock::new(None),
             triggered: AtomicBool::new(false),
@@ -260,6 +268,7 @@ impl Driver {
         self.calls.before_fork();
         self.heaps.before_fork();
         self.locks.before_fork();
+        self.guest_threads.before_fork();
     }
 
     /// It has, and this is the parent or the child. Async-signal-safe.
@@ -268,6 +277,7 @@ impl Driver {
         self.prepared.after_fork();
         self.requests.after_fork();
         self.calls.after_fork();
+        self.guest_threads.after_fork();
         self.heaps.after_fork();
         self.locks.after_fork();
         self.suspended.after_fork();
@@ -462,6 +472,7 @@ impl Driver {
         let ordered = self.is_ordered();
         let mut all = match (ordered, by_policy) {
             (true, _) => self.gather(&closed),
+            (false, Some(_)) if self.guest_threads.any() => self.gather(&closed),
             (false, Some(_)) => self.gather_alone(&closed),
             // It was served meanwhile, or nothing was to be done.
             (false, None) => Gathered { attendance: self.meeting.take(), missing: None },
@@ -489,10 +500,14 @@ impl Driver {
             }
         }
         if let (Some(policy), Some(reason)) = (&self.policy, by_policy) {
-            let all_outside = host::GATE.close(1);
+            // Threads that the guest has started are the program's, not the host's.
+            let started = all.attendance.parked().ids().filter(|&id| self.guest_threads.has(id)).count();
+            let of_host = all.attendance.count() - started;
+            let all_outside = host::GATE.close(all.attendance.count() as u64);
             let others = "another thread of the host is running a guest".to_owned();
             let ready = match (&all_outside, threads) {
-                _ if all.attendance.count() > 1 => Err(SEVERAL.to_owned()),
+                _ if of_host > 1 => Err(SEVERAL.to_owned()),
+                _ if of_host == 0 => Err(OUTLIVED.to_owned()),
                 (Some(_), _) if host::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
                 (Some(_), threads) => threads,
                 (None, Err(why)) if why == SEVERAL => Err(why),

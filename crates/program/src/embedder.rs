@@ -1,9 +1,11 @@
 //! What this crate wants to know from the program that it is part of.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wayfarer_runtime::{TraceFrame, Trap, TrapCode};
+use wayfarer_runtime::{ExecEnv, TraceFrame, Trap, TrapCode};
 
+use crate::guest_threads::{PlainContext, ThreadContext};
 use crate::instance::HostParts;
 use crate::record::Outcome;
 
@@ -17,6 +19,15 @@ pub trait Embedder: Send + Sync {
         let exit_code = if let Trap::Exit(status) = trap { *status } else { 0 };
         let terminated = *trap == Trap::Code(TrapCode::Terminated);
         Outcome::Failed { exception: trap.to_string(), exit_code, terminated }
+    }
+
+    /// What a thread that the guest has started is to run in: `parts` are its own, beside those of `root`.
+    ///
+    /// # Errors
+    /// What cannot be made, in words.
+    fn thread(&self, root: &HostParts, parts: Box<HostParts>) -> Result<Box<dyn ThreadContext>, String> {
+        let env = ExecEnv::new(root.store().clone(), 0).map_err(|error| error.to_string())?;
+        Ok(Box::new(PlainContext { parts, env: RefCell::new(env) }))
     }
 
     /// Native modules that save state of their own.

@@ -304,6 +304,18 @@ impl History {
         self.state().watch.forget(number);
     }
 
+    /// Threads of the guest run on while none of the host's calls is in progress, or another instance is made: what the host sees of
+    /// what they do, a restored one would not see again.
+    pub(crate) fn outlived(&self) {
+        if self.keep == Keep::Changes {
+            self.state().forget(
+                "threads of the guest were running when a call of the host's ended: what they did meanwhile, \
+                 a restored host would not see again"
+                    .to_owned(),
+            );
+        }
+    }
+
     /// Why a host could not do the same again, if it could not.
     pub(crate) fn obstacle(&self) -> Option<String> {
         let state = self.state();

@@ -170,7 +170,7 @@ pub(crate) fn record(
                 // That of the first instance of the image's store is in a section of its own. If the first that was made is
                 // gone, a note says it, too: so it is known that the section is not of that one.
                 if let Some(note) = stored.instances.get_mut(number)
-                    && let Some(instance) = HostParts::of(instance)
+                    && let Some(instance) = HostParts::of_host(instance)
                     && !(in_progress && number == 0)
                 {
                     let wasi = instance.wasi.save_beside(files, beside);

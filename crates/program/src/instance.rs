@@ -29,14 +29,16 @@ pub struct HostParts {
     instance: *const Instance,
     /// Keeps it. `None` if it is kept by those who use it, and these parts go with it.
     used: Option<Used<Instance>>,
-    /// Descriptors, clocks, arguments.
-    pub wasi: WasiCtx,
+    /// Number of the instance that it is beside, if it is one of a thread that the guest has started.
+    thread_of: Option<u32>,
+    /// Descriptors, clocks, arguments. All threads of a guest have the same.
+    pub wasi: Arc<WasiCtx>,
     /// A heap for the host, in the guest's memory.
-    pub heap: Option<AppHeap>,
+    pub heap: Option<Arc<AppHeap>>,
     /// C's streams, where they are known.
     pub(crate) streams: OnceLock<Arc<Streams>>,
     /// The log of its calls, if it keeps one.
-    pub(crate) recording: OnceLock<Recording>,
+    pub(crate) recording: OnceLock<Arc<Recording>>,
     embedder: AtomicPtr<c_void>,
 }
 
@@ -62,6 +64,31 @@ impl HostParts {
         wasi: WasiCtx,
         heap: Option<AppHeap>,
     ) -> Box<HostParts> {
+        let (wasi, heap) = (Arc::new(wasi), heap.map(Arc::new));
+        Self::made(program, instance, None, wasi, heap)
+    }
+
+    /// Parts of an instance beside another of the guest's, for a thread: most of it is the same.
+    pub(crate) fn of_thread(beside: &HostParts, instance: &Instance) -> Box<HostParts> {
+        let root = beside.root_number();
+        let (wasi, heap) = (beside.wasi.clone(), beside.heap.clone());
+        let parts = Self::made(beside.program(), instance, Some(root), wasi, heap);
+        if let Some(streams) = beside.streams.get() {
+            let _ = parts.streams.set(streams.clone());
+        }
+        if let Some(recording) = beside.recording.get() {
+            let _ = parts.recording.set(recording.clone());
+        }
+        parts
+    }
+
+    fn made(
+        program: &Program,
+        instance: &Instance,
+        thread_of: Option<u32>,
+        wasi: Arc<WasiCtx>,
+        heap: Option<Arc<AppHeap>>,
+    ) -> Box<HostParts> {
         if let Some(heap) = &heap {
             program.note_heap(instance.number(), heap.range());
         }
@@ -72,6 +99,7 @@ impl HostParts {
             program: program.clone(),
             instance,
             used,
+            thread_of,
             wasi,
             heap,
             streams: OnceLock::new(),
@@ -117,7 +145,7 @@ impl HostParts {
     /// Why that cannot be.
     pub(crate) fn record_calls(&self, restored: Option<&str>) -> Result<(), String> {
         if let Some(recording) = Recording::begin(self, restored)? {
-            let _ = self.recording.set(recording);
+            let _ = self.recording.set(Arc::new(recording));
         }
         Ok(())
     }
@@ -127,6 +155,28 @@ impl HostParts {
     pub fn of(instance: &Instance) -> Option<&HostParts> {
         // SAFETY: `new` stored it, and `drop` takes it away; who ends an instance sees to it that nobody uses it.
         unsafe { instance.owner.load(Ordering::Acquire).cast::<HostParts>().as_ref() }
+    }
+
+    /// The same of an instance that is none of a thread's that the guest has started.
+    pub(crate) fn of_host(instance: &Instance) -> Option<&HostParts> {
+        HostParts::of(instance).filter(|parts| parts.thread_of.is_none())
+    }
+
+    /// Number of the instance that all threads of the guest belong to.
+    #[inline]
+    pub(crate) fn root_number(&self) -> u32 {
+        self.thread_of.unwrap_or_else(|| self.instance().number())
+    }
+
+    /// Whether they are of an instance beside another of the guest's, for a thread.
+    pub fn is_of_thread(&self) -> bool {
+        self.thread_of.is_some()
+    }
+
+    /// The parts of that.
+    pub fn root(&self) -> &HostParts {
+        let root = self.thread_of.and_then(|root| self.store().instance_numbered(root));
+        root.and_then(HostParts::of).unwrap_or(self)
     }
 
     /// The program that the instance is of.
@@ -195,6 +245,11 @@ impl std::fmt::Debug for HostParts {
 
 impl Drop for HostParts {
     fn drop(&mut self) {
+        if self.thread_of.is_none() {
+            // They have parts of this.
+            self.program().guest_threads().give_up(self.root_number());
+            self.wait_for_threads();
+        }
         self.instance().owner.store(null_mut(), Ordering::Release);
     }
 }

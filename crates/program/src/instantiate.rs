@@ -10,6 +10,7 @@ use wayfarer_wasi::{RestorePolicy, WasiCtx};
 use crate::app_heap::AppHeap;
 use crate::config;
 use crate::embedder::Embedder;
+use crate::guest_threads;
 use crate::history::Keep;
 use crate::host::{self, Start};
 use crate::instance::HostParts;
@@ -150,6 +151,7 @@ pub fn instantiate<B: Blueprint>(
     });
     let owner = owner.map_err(|why| Refusal { by_settings: in_place || repeated, ..why })?;
     if in_place {
+        start_threads(&program)?;
         config::restored();
     }
     Ok(Made { owner, in_place })
@@ -170,8 +172,9 @@ pub fn restore<B: Blueprint>(
     checked.map_err(|why| Refusal::new(What::Image, why))?;
     let program = restored(store, embedder, &[blueprint], source)?;
     program.history().go_on_from(source);
-    program.keep_calls(source.image.program().threads.get(1..).unwrap_or_default());
+    program.keep_calls(source.host_threads().skip(1));
     let owner = from_image(&[blueprint], &program, source, &Resolved::default()).and_then(first)?;
+    start_threads(&program)?;
     Ok(Made { owner, in_place: true })
 }
 
@@ -203,8 +206,17 @@ pub fn restore_store<B: Blueprint>(
     source.check_store(&modules, &**embedder).map_err(image)?;
     let program = restored(store, embedder, &blueprints, source)?;
     let owners = program.pass(|| from_image(&blueprints, &program, source, &Resolved::default()))?;
-    program.keep_calls(&source.image.program().threads);
+    program.keep_calls(source.host_threads());
+    start_threads(&program)?;
     Ok(owners)
+}
+
+/// Has the threads of a restored guest begin, unless the host goes on with a call first: then all begin with that.
+fn start_threads(program: &Program) -> Result<(), Refusal> {
+    if program.call_in_progress().is_some() {
+        return Ok(());
+    }
+    program.guest_threads().start().map_err(refuse)
 }
 
 /// A module of an image, for messages.
@@ -293,6 +305,9 @@ fn fresh<B: Blueprint>(blueprint: &B, program: &Program, settings: &Resolved) ->
     let loaded = blueprint.loaded().map_err(refuse)?;
     let wasi = surroundings(blueprint)?;
     let (store, history) = (program.store(), program.history());
+    if program.guest_threads().any() {
+        history.outlived();
+    }
     let place = store.instances_made() as usize;
     history.instance_made(place, blueprint.module().sha256).map_err(refuse)?;
     if let Some((record, source)) = history.wasi_of(place).map_err(refuse)? {
@@ -355,7 +370,9 @@ fn from_image<B: Blueprint>(
         let blueprint = blueprints.get(instance.module as usize);
         let blueprint = *blueprint.ok_or_else(|| refuse("a module is missing".to_owned()))?;
         let parts = source.parts_of(place).map_err(refuse)?;
-        history.instance_made(place, blueprint.module().sha256).map_err(refuse)?;
+        if source.guest_threads.beside(place as u32).is_none() {
+            history.instance_made(place, blueprint.module().sha256).map_err(refuse)?;
+        }
         contexts.push(match &parts {
             Some(parts) => {
                 let wasi = surroundings(blueprint)?;
@@ -387,6 +404,9 @@ fn from_image<B: Blueprint>(
     }
     source.restore_streams(store).map_err(refuse)?;
     source.restore_waits(store).map_err(refuse)?;
+    let parts = |place: u32| owners.get(place as usize)?.as_ref().map(B::parts);
+    guest_threads::restore(program, &source.guest_threads, source.image.program(), parts)
+        .map_err(|why| refuse(format!("{}: {why}", source.image.origin())))?;
     let natives = program.embedder().native_modules();
     for (owner, parts) in owners.iter().zip(&saved) {
         if let (Some(owner), Some(parts)) = (owner, parts) {

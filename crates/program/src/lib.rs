@@ -17,6 +17,7 @@
 //! - `resources`: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
 //!   `record`: what an image holds of instances and hosts; [`source`]: an image that instances come from
 //! - [`locks`]: what threads of a guest wait for among themselves; `wait_graph`: who waits for whom
+//! - [`guest_threads`]: threads that guests start
 //! - `recording`: the log of what guests ask of WASI
 //! - [`guest_heap`]: room for the host in the guest's memory; [`app_heap`]: a heap of its own there; [`references`]: objects of the host that guests refer to
 
@@ -32,6 +33,7 @@ mod forks;
 mod gate;
 mod group;
 pub mod guest_heap;
+pub mod guest_threads;
 mod history;
 mod host;
 pub mod instance;
@@ -65,6 +67,7 @@ pub use called::Called;
 pub use config::{configure, listen, refused, set_image_mode};
 pub use embedder::{Embedder, NativeModule, NativeModules};
 pub use group::{DEFAULT_LIMIT as DEFAULT_GROUP_LIMIT, GroupOrder, GroupSettings, MOST_MEMBERS};
+pub use guest_threads::{Spawned, ThreadContext, set_limit as set_thread_limit};
 pub use instance::HostParts;
 pub use instantiate::{Blueprint, Made, Refusal, instantiate, restore, restore_store};
 pub use meeting::set_limit as set_stop_limit;

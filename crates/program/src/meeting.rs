@@ -168,6 +168,12 @@ impl Parked {
         self.all.iter().map(look).filter_map(|(id, stack)| Some((id, stack.as_ref()?)))
     }
 
+    /// Their numbers.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u64> {
+        // SAFETY: they stay until they have a verdict.
+        self.all.iter().map(|&arrival| unsafe { (*arrival).id })
+    }
+
     /// They are to stop.
     pub(crate) fn stop(&mut self) {
         self.verdict = STOPS;
@@ -240,13 +246,12 @@ pub(crate) fn together(stacks: impl Iterator<Item = Stack>) -> Result<Vec<Thread
     Ok(threads)
 }
 
-/// Sees to it that no two threads have the same id.
+/// Sees to it that no two threads have the same id. Those that the guest has started keep theirs; others have 0.
 pub(crate) fn give_ids(threads: &mut [Thread]) {
     for nth in 1..threads.len() {
-        let (before, rest) = threads.split_at_mut(nth);
-        let thread = &mut rest[0];
-        if before.iter().any(|other| other.tid == thread.tid) {
-            thread.tid = (0..).find(|id| before.iter().all(|other| other.tid != *id)).unwrap_or_default();
+        if threads[..nth].iter().any(|other| other.tid == threads[nth].tid) {
+            let free = |id: &u32| threads.iter().all(|other| other.tid != *id);
+            threads[nth].tid = (0..).find(free).unwrap_or_default();
         }
     }
 }

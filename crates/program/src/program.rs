@@ -8,6 +8,7 @@ use wayfarer_snapshot::view::{Entry, Thread};
 
 use crate::driver::Driver;
 use crate::embedder::Embedder;
+use crate::guest_threads::GuestThreads;
 use crate::history::{History, Keep};
 use crate::locks::Locks;
 use crate::order::{Prepared, Request};
@@ -187,9 +188,30 @@ impl Program {
         self.driver.heaps().insert(instance, heap);
     }
 
+    /// Where the app heap is in the memory of the instance with this number.
+    pub(crate) fn heap_of(&self, instance: u32) -> Option<(u32, u32)> {
+        self.driver.heaps().get(&instance).copied()
+    }
+
+    /// An instance is gone, and what it had in memory.
+    pub(crate) fn forget_heap(&self, instance: u32) {
+        self.driver.heaps().remove(&instance);
+    }
+
+    /// The threads that its guests have started.
+    #[inline]
+    pub(crate) fn guest_threads(&self) -> &GuestThreads {
+        &self.driver.guest_threads
+    }
+
+    /// Whether this thread of the host is in a call of the guest.
+    pub(crate) fn is_running_here(&self) -> bool {
+        self.driver.thread_here().is_some()
+    }
+
     /// Keeps calls that were in progress until the host continues them.
-    pub(crate) fn keep_calls(&self, calls: &[Thread]) {
-        self.driver.calls().extend(calls.iter().cloned().map(Some));
+    pub(crate) fn keep_calls<'a>(&self, calls: impl Iterator<Item = &'a Thread>) {
+        self.driver.calls().extend(calls.cloned().map(Some));
     }
 
     /// How many were kept, and looks at this one of them, unless it was taken.
@@ -209,7 +231,9 @@ impl Program {
         if self.is_suspended_here() {
             return None;
         }
-        self.driver.calls().get_mut(nth)?.take()
+        let call = self.driver.calls().get_mut(nth)?.take()?;
+        // From here on ids are those of threads that the guest starts.
+        Some(Thread { tid: 0, ..call })
     }
 
     /// Checkpoints taken so far, also before it was restored.

@@ -11,6 +11,7 @@ use wayfarer_snapshot::view::{HostSection, Thread};
 use super::driver::Driver;
 use super::history::another_module;
 use super::record::{HostRecord, InstanceRecord};
+use super::resources::guest_threads::{GuestThreads, Record as ThreadsRecord};
 use super::resources::host::Host;
 use super::resources::instance::InstanceState;
 use super::resources::locks::Locks;
@@ -22,6 +23,7 @@ use super::resources::wasi::Wasi;
 use super::resources::watched::Watched;
 use super::resources::{Resource, missing, native_state, read};
 use crate::embedder::Embedder;
+use crate::guest_threads;
 use crate::instance::HostParts;
 
 /// An image with its records.
@@ -33,6 +35,8 @@ pub struct Source {
     others: Vec<Other>,
     /// What the host had done, if that is what it is restored by.
     pub(crate) host: Option<HostRecord>,
+    /// Threads that its guests have started.
+    pub(crate) guest_threads: ThreadsRecord,
 }
 
 /// What an image has of an instance beside the engine's view.
@@ -75,7 +79,9 @@ impl Source {
         let record = record.ok_or_else(|| fail(missing::<InstanceState>()))?;
         let others = read::<Others>(sections).map_err(fail)?.unwrap_or_default();
         let host = read::<Host>(sections).map_err(fail)?;
-        Ok(Source { image, record, others, host })
+        let guest_threads = read::<GuestThreads>(sections).map_err(fail)?.unwrap_or_default();
+        guest_threads::check(&guest_threads, image.program()).map_err(fail)?;
+        Ok(Source { image, record, others, host, guest_threads })
     }
 
     /// Opens the image file that a host is restored from which is started again.
@@ -84,7 +90,7 @@ impl Source {
     /// As [`Source::new`].
     pub fn open(path: &Path) -> Result<Source, String> {
         let source = Source::new(Image::open(path).map_err(|e| e.to_string())?)?;
-        if source.image.program().threads.len() > 1 {
+        if source.host_threads().count() > 1 {
             return Err(source.fail("the image has several threads: only wayfarer.h restores it".to_owned()));
         }
         Ok(source)
@@ -105,7 +111,7 @@ impl Source {
             return Err(self.fail(another_module(&id.sha256, &ours.sha256) + &sizes));
         }
         self.verify(ours, embedder)?;
-        if store.instances.len() != 1 {
+        if store.instances.len() - self.guest_threads.places().count() != 1 {
             return Err(self.fail("the image has several instances: only wayfarer_store_restore_from_path and its kin restore it".to_owned()));
         }
         if self.host.as_ref().is_some_and(|host| host.stores.len() > 1) {
@@ -159,6 +165,7 @@ impl Source {
             .and_then(|()| Mode::verify(read::<Mode>(sections)?.as_ref(), module))
             .and_then(|()| Wasi::verify(read::<Wasi>(sections)?.as_ref(), module))
             .and_then(|()| Watched::verify(read::<Watched>(sections)?.as_ref(), module))
+            .and_then(|()| GuestThreads::verify(Some(&self.guest_threads), module))
             .and_then(|()| Waits::verify(read::<Waits>(sections)?.as_ref(), module))
             .and_then(|()| Locks::verify(read::<Locks>(sections)?.as_ref(), module))
             .and_then(|()| Streams::verify(read::<Streams>(sections)?.as_ref(), module))
@@ -168,7 +175,18 @@ impl Source {
 
     /// The stack of the call in progress, if there is one.
     pub(crate) fn thread(&self) -> Option<&Thread> {
-        self.image.program().threads.first()
+        self.host_threads().next()
+    }
+
+    /// The stacks of calls of the host's that were in progress: not those of threads that the guest has started.
+    pub(crate) fn host_threads(&self) -> impl Iterator<Item = &Thread> {
+        let all = self.image.program().threads.iter().enumerate();
+        all.filter(|(nth, _)| !self.guest_threads.has_stack(*nth)).map(|(_, thread)| thread)
+    }
+
+    /// How many of its instances are the host's.
+    fn host_instances(&self) -> usize {
+        self.image.program().store.instances.len() - self.guest_threads.places().count()
     }
 
     /// Hashes of the modules of its instances, in order.
@@ -177,7 +195,9 @@ impl Source {
         let module = |instance: &wayfarer_snapshot::view::InstanceView| {
             store.modules.get(instance.module as usize).map(|m| m.sha256)
         };
-        store.instances.iter().filter_map(module).collect()
+        let all = (0..).zip(&store.instances);
+        let of_host = all.filter(|(place, _)| self.guest_threads.beside(*place).is_none());
+        of_host.filter_map(|(_, instance)| module(instance)).collect()
     }
 
     /// Whether the sections that an image has of one instance are of the first that was made in the host's store `ordinal`.
@@ -186,7 +206,7 @@ impl Source {
         let notes = host.stores.get(ordinal).map(|store| &store.instances[..]).unwrap_or_default();
         // If they are of another, that has a note as well as all others that were alive.
         let noted = notes.iter().filter(|note| note.wasi.is_some()).count();
-        ordinal == host.pending as usize && noted < self.image.program().store.instances.len()
+        ordinal == host.pending as usize && noted < self.host_instances()
     }
 
     /// WASI's part of the image.
@@ -200,6 +220,8 @@ impl Source {
 
     /// Guest addresses of the app heap of one of its instances.
     pub(crate) fn heap_of(&self, place: usize) -> Option<(u32, u32)> {
+        // That of a thread is its guest's.
+        let place = self.guest_threads.beside(place as u32).map_or(place, |beside| beside as usize);
         match place.checked_sub(1) {
             None => self.record.heap,
             Some(at) => self.others.get(at)?.heap,
@@ -228,12 +250,41 @@ impl Source {
         instance: u32,
         embedder: &dyn Embedder,
     ) -> Result<(), String> {
-        store.lay_out(&self.image.program().store).map_err(|e| self.fail(e.to_string()))?;
+        let view = &self.image.program().store;
+        let parts = |place: u32| store.instance(place as usize).and_then(HostParts::of);
+        let program = parts(instance).map(HostParts::program);
+        let first = self.host_instances();
+        if let Some(program) = program
+            && first < view.instances.len()
+        {
+            let beside = (first..view.instances.len()).map(|place| self.guest_threads.beside(place as u32));
+            let beside: Option<Vec<u32>> = beside.collect();
+            let beside = beside.ok_or_else(|| {
+                self.fail("the host has made an instance while its guest had threads".to_owned())
+            })?;
+            // What is made for threads is as the image says; the rest was made by the host.
+            let loaded = store.loaded_modules();
+            let modules: Vec<&Module> = loaded.iter().map(|loaded| &*loaded.module).collect();
+            let heap = |place: u32| {
+                let place = self.guest_threads.beside(place).unwrap_or(place);
+                let (start, end) = program.heap_of(store.instance(place as usize)?.number())?;
+                Some(start..end)
+            };
+            let heaps: Vec<_> = (0..view.instances.len() as u32).map(heap).collect();
+            wayfarer_runtime::integrity::check(view, &modules, &heaps)
+                .map_err(|e| self.fail(e.to_string()))?;
+            program.store().restore_beside(view, first, &beside).map_err(|e| self.fail(e.to_string()))?;
+        }
+        store.lay_out(view).map_err(|e| self.fail(e.to_string()))?;
         store
             .load_memories(&self.image, &store.loaded_modules(), false, None)
             .map_err(|e| self.fail(e.to_string()))?;
         self.restore_streams(store)?;
         self.restore_waits(store)?;
+        if let Some(program) = program {
+            guest_threads::restore(program, &self.guest_threads, self.image.program(), parts)
+                .map_err(|why| self.fail(why))?;
+        }
         let instance = store.instance(instance as usize).and_then(HostParts::of);
         instance.map_or(Ok(()), |instance| {
             native_state::restore(&embedder.native_modules(), instance, &self.image.program().host)

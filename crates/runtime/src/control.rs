@@ -306,6 +306,19 @@ impl Control {
         });
     }
 
+    /// Has those threads end the calls that they are in. Async-signal-safe, if `whom` is.
+    pub fn request_end(&self, whom: impl Fn(&GuestThread) -> bool) {
+        self.ask(|| {
+            let mut any = false;
+            self.threads.visit(|thread| any |= whom(thread) && thread.end());
+            if any {
+                self.arm(END);
+                // They may have left meanwhile.
+                self.settle_ends();
+            }
+        });
+    }
+
     /// Takes a termination request back, so the program may be called again. Another thread that was inside when it came
     /// ends its call all the same; not this one, which may be in a function of the host's that goes on.
     pub fn clear_terminate(&self) {

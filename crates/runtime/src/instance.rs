@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use wayfarer_guest::GuestMemory;
-use wayfarer_module::{ExternKind, Module};
+use wayfarer_module::{ExternKind, GlobalType, ImportType, Module};
 
 /// A module ready to be instantiated: parsed, its types interned, prepared by the engine.
 #[derive(Debug)]
@@ -150,6 +150,41 @@ impl Instance {
     /// What goes with it, to be dropped now.
     pub fn take_kept(&self) -> Option<Box<dyn Any + Send + Sync>> {
         self.companion.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether it imports functions of other instances.
+    pub fn has_linked_functions(&self) -> bool {
+        let imported = &self.funcs[..self.module().num_imported_funcs as usize];
+        // SAFETY: an instance keeps what it points to (see `life`).
+        imported.iter().any(|&func| unsafe { &*func }.host.is_none())
+    }
+
+    /// What an instance beside this one is given as imports: the same functions, and what is made of the rest.
+    pub(crate) fn imports<E>(
+        &self,
+        mut memory: impl FnMut(&Memory) -> Result<*const Memory, E>,
+        mut table: impl FnMut(&Table) -> Result<*const Table, E>,
+        mut global: impl FnMut([u64; 2], GlobalType) -> Result<*const Global, E>,
+    ) -> Result<Vec<Extern>, E> {
+        let (mut f, mut t, mut m, mut g) =
+            (self.funcs.iter(), self.tables.iter(), self.memories.iter(), self.globals.iter());
+        let mut imports = Vec::with_capacity(self.module().imports.len());
+        for import in &self.module().imports {
+            let import = match import.ty {
+                ImportType::Func(_) => f.next().map(|&func| Ok(Extern::Func(func))),
+                // SAFETY: an instance keeps what it points to (see `life`).
+                ImportType::Table(_) => t.next().map(|&of| table(unsafe { &*of }).map(Extern::Table)),
+                // SAFETY: as above.
+                ImportType::Memory(_) => m.next().map(|&of| memory(unsafe { &*of }).map(Extern::Memory)),
+                ImportType::Global(_) => g.next().map(|&of| {
+                    // SAFETY: as above.
+                    let of = unsafe { &*of };
+                    global(of.get(), of.ty()).map(Extern::Global)
+                }),
+            };
+            imports.extend(import.transpose()?);
+        }
+        Ok(imports)
     }
 
     /// The function index space.

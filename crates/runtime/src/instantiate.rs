@@ -4,7 +4,7 @@
 use crate::const_eval;
 use crate::func::Func;
 use crate::instance::{Extern, Instance, LoadedModule};
-use crate::memory::MemoryPlan;
+use crate::memory::{Memory, MemoryPlan};
 use crate::restore::RestoredObjects;
 use crate::store::Store;
 use crate::trap::TrapCode;
@@ -55,6 +55,10 @@ pub struct InstantiateOptions {
     pub globals: Vec<(u32, u32)>,
     /// Use these instead of allocating (restoring an image).
     pub restored: Option<RestoredObjects>,
+    /// Memories that are another instance's too, by index.
+    pub(crate) shared: Vec<Option<*const Memory>>,
+    /// The instance whose place the new one takes.
+    pub(crate) vacant: Option<*const Instance>,
 }
 
 impl Store {
@@ -135,6 +139,10 @@ impl Store {
                 (restored.tables.clone(), restored.memories.clone(), restored.globals.clone());
         }
         for (nth, ty) in module.memories.iter().enumerate().skip(memories.len()) {
+            if let Some(Some(shared)) = options.shared.get(nth) {
+                memories.push(*shared);
+                continue;
+            }
             let plan = if nth == 0 { options.memory } else { None }.unwrap_or_else(|| MemoryPlan::of(ty));
             memories.push(self.add_memory(plan).map_err(|_| InstantiateError::Memory)?);
         }
@@ -194,7 +202,7 @@ impl Store {
             life: Default::default(),
         });
         // SAFETY: just written.
-        let instance = self.add_instance(unsafe { instance.assume_init() });
+        let instance = self.add_instance(unsafe { instance.assume_init() }, options.vacant);
         // SAFETY: boxed objects of a store stay where they are, until the next collection at least.
         Ok(unsafe { &*instance })
     }

@@ -16,7 +16,8 @@
 //! - [`changes`]: what happened to a store between two moments, and making it happen again
 //! - [`raw_frame`]: frames on the way between an engine and the view; [`capture`], [`restore`]: the store to and from the Wasm view; [`integrity`]: whether that fits the modules; [`image`]: to and from images
 
-pub mod capture;
+pub mod beside;
+mod capture;
 pub mod changes;
 pub mod code_address;
 pub mod collect;

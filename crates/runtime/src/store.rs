@@ -102,6 +102,39 @@ impl<T> List<T> {
         address
     }
 
+    /// Whether this object was made last, of those that are there.
+    pub(crate) fn is_last(&self, object: *const T) -> bool {
+        self.objects.last().is_some_and(|last| std::ptr::eq(&raw const **last, object))
+    }
+
+    /// Takes the last object out, as if it had never been made.
+    pub(crate) fn pop(&mut self) -> Option<Box<T>> {
+        let number = self.numbers.pop()?;
+        if self.made == number + 1 {
+            self.made = number;
+        }
+        self.objects.pop()
+    }
+
+    /// Takes an object out; if it was made last, as if it had never been.
+    pub(crate) fn take(&mut self, object: *const T) -> Option<Box<T>> {
+        if self.is_last(object) {
+            return self.pop();
+        }
+        let at = self.objects.iter().rposition(|other| std::ptr::eq(&raw const **other, object))?;
+        self.numbers.remove(at);
+        Some(self.objects.remove(at))
+    }
+
+    /// Puts an object where another one is, which it gives back.
+    fn replace(&mut self, other: *const T, object: Box<T>) -> Result<(usize, Box<T>), Box<T>> {
+        let at = self.objects.iter().rposition(|one| std::ptr::eq(&raw const **one, other));
+        match at.and_then(|at| Some((at, self.objects.get_mut(at)?))) {
+            Some((at, place)) => Ok((at, std::mem::replace(place, object))),
+            None => Err(object),
+        }
+    }
+
     /// Takes those out that are not to be kept.
     pub(crate) fn take_unless(&mut self, keep: impl Fn(&T) -> bool) -> Vec<Box<T>> {
         if self.iter().all(&keep) {
@@ -392,10 +425,72 @@ impl Store {
         self.objects().host_funcs.push(Box::new(func))
     }
 
-    pub(crate) fn add_instance(&self, instance: Box<Instance>) -> *const Instance {
+    /// Adds an instance, or puts it where another is that nobody uses any more, which goes with what only that has.
+    pub(crate) fn add_instance(
+        &self,
+        mut instance: Box<Instance>,
+        vacant: Option<*const Instance>,
+    ) -> *const Instance {
         let mut objects = self.objects();
+        if let Some(vacant) = vacant {
+            let address: *const Instance = &*instance;
+            match objects.instances.replace(vacant, instance) {
+                Ok((at, gone)) => {
+                    // SAFETY: it is in the list now, and nobody else has it yet.
+                    let new = unsafe { &*address };
+                    new.index.set(at as u32);
+                    new.number.set(gone.number());
+                    // SAFETY: nobody uses it, as who gave it has promised.
+                    let others = unsafe { objects.take_alone(&gone) };
+                    drop(objects);
+                    drop((gone, others));
+                    return address;
+                }
+                Err(back) => instance = back,
+            }
+        }
         instance.index.set(objects.instances.len() as u32);
         instance.number.set(objects.instances.made);
         objects.instances.push(instance)
+    }
+}
+
+/// What an instance had alone.
+type Alone = (Vec<Box<Memory>>, Vec<Box<Table>>, Vec<Box<Global>>);
+
+impl Objects {
+    /// Takes out what an instance has that no other in the list has, and that is not used from outside.
+    ///
+    /// # Safety
+    /// Nobody else uses any of that.
+    pub(crate) unsafe fn take_alone(&mut self, instance: &Instance) -> Alone {
+        let Objects { instances, memories, tables, globals, .. } = self;
+        let elsewhere = |has: &dyn Fn(&Instance) -> bool| {
+            instances.iter().any(|other| !std::ptr::eq(other, instance) && has(other))
+        };
+        let mut alone = Alone::default();
+        // The last first: so each is the last when it is taken.
+        for &memory in instance.memories.iter().rev() {
+            // SAFETY: an instance keeps its memories.
+            let used = unsafe { &*memory }.life.is_used();
+            if !used && !elsewhere(&|other| other.memories.contains(&memory)) {
+                alone.0.extend(memories.take(memory));
+            }
+        }
+        for &table in instance.tables.iter().rev() {
+            // SAFETY: as above.
+            let used = unsafe { &*table }.life.is_used();
+            if !used && !elsewhere(&|other| other.tables.contains(&table)) {
+                alone.1.extend(tables.take(table));
+            }
+        }
+        for &global in instance.globals.iter().rev() {
+            // SAFETY: as above.
+            let used = unsafe { &*global }.life.is_used();
+            if !used && !elsewhere(&|other| other.globals.contains(&global)) {
+                alone.2.extend(globals.take(global));
+            }
+        }
+        alone
     }
 }

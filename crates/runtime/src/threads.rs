@@ -55,6 +55,8 @@ pub struct GuestThread {
     pub(crate) countdown: AtomicU64,
     /// The host function that it runs, or null.
     host: AtomicPtr<Func>,
+    /// Which threads it belongs together with; 0 for none.
+    group: AtomicUsize,
     wake: Wake,
     waiter: Arc<Waiter>,
     specific: Specific,
@@ -128,6 +130,19 @@ impl GuestThread {
     #[inline]
     pub(crate) fn set_host(&self, func: *const Func) {
         self.host.store(func.cast_mut(), Ordering::Release);
+    }
+
+    /// Notes which threads it belongs together with, as the embedder counts them.
+    #[inline]
+    pub fn set_group(&self, group: usize) {
+        if self.group.load(Ordering::Relaxed) != group {
+            self.group.store(group, Ordering::SeqCst);
+        }
+    }
+
+    /// Which threads it belongs together with; 0 for none.
+    pub fn group(&self) -> usize {
+        self.group.load(Ordering::SeqCst)
     }
 
     /// Import module and name of the host function that it runs.
@@ -216,6 +231,7 @@ impl Registered {
             terminated: AtomicU64::new(0),
             countdown: AtomicU64::new(0),
             host: AtomicPtr::new(null_mut()),
+            group: AtomicUsize::new(0),
             wake: Wake::default(),
             waiter: Waiter::new(id, fork::generation),
             specific: Specific::default(),

@@ -6,24 +6,23 @@
 
 use crate::table::lock;
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
 /// Calls that are remembered: more than an instance has threads.
 pub(crate) const MOST: usize = 4096;
 
 thread_local! {
-    /// Calls from the host that have ended on this thread.
-    static ENDED: Cell<u64> = const { Cell::new(0) };
+    /// Calls from the host that have ended on this thread. Others look at it when an image is written.
+    static ENDED: Arc<AtomicU64> = Arc::default();
 }
 
 /// To be called when a call from the host on this thread has ended, however it did: what was interrupted in it will
 /// not be made again.
 #[inline]
 pub fn call_ended() {
-    ENDED.set(ENDED.get().wrapping_add(1));
+    ENDED.with(|ended| ended.store(ended.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release));
 }
 
 /// How far a call has come.
@@ -50,19 +49,35 @@ pub(crate) struct InterruptedCall {
 }
 
 /// A thread within one call from the host.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 struct Caller {
     thread: ThreadId,
     ended: u64,
+    /// How many have ended on that thread by now.
+    count: Arc<AtomicU64>,
 }
+
+impl PartialEq for Caller {
+    fn eq(&self, other: &Caller) -> bool {
+        (self.thread, self.ended) == (other.thread, other.ended)
+    }
+}
+
+impl Eq for Caller {}
 
 impl Caller {
     fn current() -> Self {
-        Caller { thread: std::thread::current().id(), ended: ENDED.get() }
+        let count = ENDED.with(Arc::clone);
+        Caller { thread: std::thread::current().id(), ended: count.load(Ordering::Relaxed), count }
     }
 
-    fn on_thread_of(self, other: Option<Caller>) -> bool {
+    fn on_thread_of(&self, other: Option<&Caller>) -> bool {
         other.is_some_and(|other| other.thread == self.thread)
+    }
+
+    /// Whether it is still within that call.
+    fn is_there(&self) -> bool {
+        self.count.load(Ordering::Acquire) == self.ended
     }
 }
 
@@ -88,10 +103,14 @@ pub(crate) struct InterruptedCalls {
 impl InterruptedCalls {
     pub(crate) fn put(&self, function: &str, args: &[u64], progress: Progress) {
         let caller = Caller::current();
-        let call =
-            InterruptedCall { function: function.into(), args: args.into(), progress, caller: Some(caller) };
+        let call = InterruptedCall {
+            function: function.into(),
+            args: args.into(),
+            progress,
+            caller: Some(caller.clone()),
+        };
         self.change(|calls| {
-            calls.retain(|call| !caller.on_thread_of(call.caller));
+            calls.retain(|call| !caller.on_thread_of(call.caller.as_ref()));
             if calls.len() >= MOST {
                 calls.remove(0);
             }
@@ -106,8 +125,8 @@ impl InterruptedCalls {
         }
         let caller = Caller::current();
         let found = self.change(|calls| {
-            let own = calls.iter().position(|call| caller.on_thread_of(call.caller));
-            let own = own.map(|at| calls.remove(at)).filter(|call| call.caller == Some(caller));
+            let own = calls.iter().position(|call| caller.on_thread_of(call.caller.as_ref()));
+            let own = own.map(|at| calls.remove(at)).filter(|call| call.caller.as_ref() == Some(&caller));
             own.or_else(|| {
                 let restored = |call: &InterruptedCall| call.caller.is_none() && call.is(function, args);
                 calls.iter().position(restored).map(|at| calls.remove(at))
@@ -116,12 +135,22 @@ impl InterruptedCalls {
         found.filter(|call| call.is(function, args)).map(|call| call.progress).unwrap_or_default()
     }
 
-    /// What this thread is to make again, and what no thread has made again yet.
+    /// What threads are to make again, and what no thread has made again yet. All threads of the guest must stand still.
     pub(crate) fn save(&self) -> Vec<InterruptedCall> {
-        let caller = Caller::current();
         let mut calls = lock(&self.calls).clone();
-        calls.retain(|call| call.caller.is_none_or(|other| other == caller));
+        calls.retain(|call| call.caller.as_ref().is_none_or(Caller::is_there));
         calls
+    }
+
+    /// Two calls that threads are to make again, and that nobody could tell apart, though they had not come equally far.
+    pub(crate) fn alike(&self) -> Option<String> {
+        let calls = self.save();
+        calls.iter().enumerate().find_map(|(nth, call)| {
+            let other = |other: &&InterruptedCall| {
+                other.is(&call.function, &call.args) && other.progress != call.progress
+            };
+            calls[..nth].iter().find(other).map(|other| other.function.clone())
+        })
     }
 
     pub(crate) fn restore(&self, restored: Vec<InterruptedCall>) {
@@ -171,6 +200,36 @@ mod tests {
             });
         });
         assert_eq!(calls.take("fd_write", &[1]), HALF);
+    }
+
+    #[test]
+    fn calls_of_all_threads_that_are_in_one_are_saved_unless_they_are_alike() {
+        let calls = InterruptedCalls::default();
+        let further = Progress { bytes: 60, ..HALF };
+        calls.put("fd_write", &[1], HALF);
+        std::thread::scope(|scope| {
+            let (put, saved) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+            let (calls, put, saved) = (&calls, &put, &saved);
+            scope.spawn(move || {
+                calls.put("fd_write", &[2], further);
+                put.wait();
+                saved.wait();
+                calls.put("fd_write", &[1], further);
+                put.wait();
+                saved.wait();
+                call_ended();
+                put.wait();
+            });
+            put.wait();
+            let progress: Vec<_> = calls.save().into_iter().map(|call| call.progress).collect();
+            assert_eq!((progress, calls.alike()), (vec![HALF, further], None));
+            saved.wait();
+            put.wait();
+            assert_eq!(calls.alike().as_deref(), Some("fd_write"));
+            saved.wait();
+            put.wait();
+            assert_eq!((calls.save().len(), calls.alike()), (1, None), "its call has ended");
+        });
     }
 
     #[test]

@@ -96,6 +96,11 @@ pub enum SaveError {
         /// Descriptor number.
         fd: u32,
     },
+    /// Two threads wait in the same call, with the same arguments, and have not come equally far: whose is whose, an image cannot say.
+    Alike {
+        /// Name of the function.
+        function: String,
+    },
     /// All that would travel in the image is more than a restore takes.
     TooLarge {
         /// Bytes.
@@ -141,6 +146,10 @@ impl fmt::Display for SaveError {
             SaveError::SharedStream { fd } => write!(
                 f,
                 "descriptor {fd} is a file that the program reads, and the host or another process with it: their parts can't be told apart"
+            ),
+            SaveError::Alike { function } => write!(
+                f,
+                "two threads are in {function} with the same arguments: how far each has come, an image cannot tell apart"
             ),
             SaveError::TooLarge { size } => {
                 write!(

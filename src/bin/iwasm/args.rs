@@ -71,6 +71,7 @@ const VALUED: &[(&str, &str)] = &[
     ("--llvm-jit-opt-level", "N"),
     ("--llvm-jit-size-level", "N"),
     ("--timeout", "MS"),
+    ("--max-threads", "N"),
     ("--env", "NAME=VALUE"),
     ("--dir", "DIRECTORY"),
     ("--map-dir", "GUEST::HOST"),
@@ -83,7 +84,6 @@ const VALUED: &[(&str, &str)] = &[
 
 /// Options of WAMR's program that there are not, as in builds of it without what they are about.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("--max-threads", "guest threads are not implemented"),
     ("--module-path", "modules that import from other modules are not implemented"),
     ("--shared-heap-size", "shared heaps are not implemented"),
     ("--gc-heap-size", "garbage-collected types are not implemented"),
@@ -126,6 +126,8 @@ pub(crate) struct Options {
     pub(crate) ns_lookup_pool: Vec<CString>,
     pub(crate) native_libs: Vec<CString>,
     pub(crate) timeout: Option<Duration>,
+    /// How many threads the program may start, if that is said.
+    pub(crate) max_threads: Option<u32>,
     pub(crate) mode: Mode,
     pub(crate) jit_opt_level: u32,
     pub(crate) jit_size_level: u32,
@@ -156,6 +158,7 @@ impl Options {
             ns_lookup_pool: Vec::new(),
             native_libs: Vec::new(),
             timeout: None,
+            max_threads: None,
             mode: Mode::default(),
             jit_opt_level: JIT_LEVELS.1 as u32,
             jit_size_level: JIT_LEVELS.1 as u32,
@@ -268,6 +271,10 @@ fn take(options: &mut Options, name: &str, value: &[u8]) -> Result<(), Refusal> 
                 options.timeout = (milliseconds != NEVER).then(|| Duration::from_millis(milliseconds as u64));
             }
             _ => return bad("a number of milliseconds, or -1 for none"),
+        },
+        "--max-threads" => match whole {
+            Some(threads @ 1..=NEVER) => options.max_threads = u32::try_from(threads).ok(),
+            _ => return bad("a number of threads, at least 1"),
         },
         "--env" => {
             push(&mut options.env, value, "env")?;
@@ -431,6 +438,7 @@ mod tests {
         for none in ["--timeout=-1", "--timeout=4294967295"] {
             assert_eq!(options(&["--timeout=250", none, "a"]).timeout, None);
         }
+        assert_eq!(options(&["--max-threads=64", "a"]).max_threads, Some(64));
         assert_eq!(options(&["-v=5", "a"]).log_level, 5);
     }
 
@@ -459,6 +467,8 @@ mod tests {
             ("--timeout=abc", "expected a number of milliseconds, or -1 for none"),
             ("--timeout=5s", "expected a number of milliseconds, or -1 for none"),
             ("--timeout=-2", "expected a number of milliseconds, or -1 for none"),
+            ("--max-threads=0", "expected a number of threads, at least 1"),
+            ("--max-threads=x", "expected a number of threads, at least 1"),
         ] {
             assert_eq!(said(word), format!("{word}: {what}"));
         }

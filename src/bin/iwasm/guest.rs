@@ -66,6 +66,7 @@ impl Runtime {
             Mode::LlvmJit => MaybeUninit::new(RunningMode::Mode_LLVM_JIT),
             Mode::MultiTierJit => MaybeUninit::new(RunningMode::Mode_Multi_Tier_JIT),
         };
+        args.max_thread_num = options.max_threads.unwrap_or_default();
         args.llvm_jit_opt_level = options.jit_opt_level;
         args.llvm_jit_size_level = options.jit_size_level;
         args.enable_linux_perf = options.linux_perf;

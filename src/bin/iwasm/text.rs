@@ -38,6 +38,7 @@ Running:
   --repl                    read function names with their arguments from stdin, and call them
   --stack-size=N            bytes of WebAssembly stack, if more than 8 MiB
   --heap-size=N             bytes of heap for the host in the program's memory (0)
+  --max-threads=N           let the program start so many threads at a time (4 if not given)
   --timeout=MS              stop the program after so many milliseconds
   --stdio-map=fopen=N,...   which functions are fopen, fdopen, freopen and fclose, where the module's names don't say so:
                             by index; `none`: open streams are not to be known

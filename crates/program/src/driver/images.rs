@@ -48,6 +48,8 @@ impl Driver {
         // Those that the host has not gone on with are where they were.
         threads.extend(self.history.waiting());
         threads.extend(self.calls().iter().flatten().cloned());
+        // Those that the guest has started, and nobody yet in this process, too.
+        threads.extend(self.guest_threads.waiting_stacks());
         meeting::give_ids(&mut threads);
         let view = store.capture().map_err(|e| e.to_string())?;
         if let Some(object) = wayfarer_runtime::integrity::unused(&view) {
@@ -66,7 +68,7 @@ impl Driver {
     ) -> Result<Report, String> {
         if let Some(Leaves(may_leave)) = &image.leaves {
             let others = together.as_deref().unwrap_or_default();
-            let instances = store.instances().filter_map(HostParts::of);
+            let instances = store.instances().filter_map(HostParts::of_host);
             for fd in instances.flat_map(|parts| parts.wasi.ends_apart(others)) {
                 if !may_leave(fd) {
                     return Err(format!(
@@ -119,6 +121,8 @@ impl Driver {
         host: Option<HostRecord>,
         mut beside: Beside,
     ) -> Result<Report, String> {
+        // The host's first, whoever was made first in this process.
+        threads.sort_by_key(|thread| self.guest_threads.is_of_guest(thread.tid));
         store.complete_waits(&mut threads);
         let locks = self.locks.record(&self.control, &mut threads)?;
         let &Wanted { ref target, compression, reason, .. } = wanted;

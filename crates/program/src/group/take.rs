@@ -80,7 +80,7 @@ impl Driver {
 /// Ends of pipes and streams that the process and the instances of a store have.
 fn ends(store: &Store) -> Vec<ChannelEnd> {
     let mut ends = ChannelEnd::of_process();
-    let instances = store.instances().filter_map(HostParts::of);
+    let instances = store.instances().filter_map(HostParts::of_host);
     ends.extend(instances.flat_map(|parts| parts.wasi.channel_ends()));
     ends
 }

@@ -141,8 +141,8 @@ impl Drop for Recording {
 
 /// The logs of a store's instances.
 fn each(store: &Store, visit: impl Fn(&Recording)) {
-    let parts = store.instances().filter_map(|instance| HostParts::of(instance));
-    parts.filter_map(|parts| parts.recording.get()).for_each(visit);
+    let parts = store.instances().filter_map(|instance| HostParts::of_host(instance));
+    parts.filter_map(|parts| parts.recording.get()).for_each(|recording| visit(recording));
 }
 
 /// An image of the store is about to be written: whatever happens then, what came before is logged.

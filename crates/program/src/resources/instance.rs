@@ -23,7 +23,7 @@ impl Resource for InstanceState {
 
     fn save(from: &mut Saving<'_>) -> Result<Option<InstanceRecord>, String> {
         Ok(Some(InstanceRecord {
-            heap: from.instance.heap.as_ref().map(AppHeap::range),
+            heap: from.instance.heap.as_deref().map(AppHeap::range),
             sequence: from.sequence,
             in_progress: from.history.in_progress(),
         }))

@@ -10,11 +10,13 @@
 //! | `watched` | `watched` | calls of watched functions that have not returned |
 //! | `waits` | `waits` | places in wait queues of addresses |
 //! | `locks` | `locks` | mutexes, condition variables, semaphores, keys, and who waits for them |
+//! | `guest_threads` | `guest-threads` | threads that guests have started |
 //! | `streams` | `streams` | C's streams, and their descriptors |
 //! | `native_state` | `host:NAME` | what a native module of the host's saves |
 //!
 //! A new kind is a file here that implements [`Resource`], and a line in [`save`], [`describe`] and [`OURS`].
 
+pub(crate) mod guest_threads;
 pub(crate) mod host;
 pub(crate) mod instance;
 pub(crate) mod locks;
@@ -115,7 +117,7 @@ pub(crate) struct Saving<'a> {
 }
 
 /// Names of the sections of kinds that have one; others are those of native modules.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     wasi::Wasi::NAME,
     instance::InstanceState::NAME,
     others::Others::NAME,
@@ -124,6 +126,7 @@ const OURS: [&str; 9] = [
     watched::Watched::NAME,
     waits::Waits::NAME,
     locks::Locks::NAME,
+    guest_threads::GuestThreads::NAME,
     streams::Streams::NAME,
 ];
 
@@ -146,6 +149,7 @@ pub(crate) fn save(mut from: Saving<'_>) -> Result<Vec<HostSection>, String> {
         section::<watched::Watched>(&mut from)?,
         section::<waits::Waits>(&mut from)?,
         section::<locks::Locks>(&mut from)?,
+        section::<guest_threads::GuestThreads>(&mut from)?,
         section::<streams::Streams>(&mut from)?,
     ];
     let mut sections: Vec<HostSection> = ours.into_iter().flatten().collect();

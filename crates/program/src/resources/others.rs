@@ -44,7 +44,7 @@ impl Other {
                 natives: native_state::save(&from.embedder.native_modules(), parts)?,
             })
         };
-        let parts = HostParts::of(instance).map(&mut save).transpose()?;
+        let parts = HostParts::of_host(instance).map(&mut save).transpose()?;
         Ok(Other { heap: from.heaps.get(&instance.number()).copied(), parts })
     }
 }

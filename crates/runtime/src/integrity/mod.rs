@@ -52,7 +52,10 @@ pub fn check(
         }
         for (i, (&index, ty)) in instance.memories.iter().zip(&module.memories).enumerate() {
             let heap = heap.as_ref().filter(|_| i == 0).map(|h| u64::from(h.start)..u64::from(h.end));
-            let made = i >= module.num_imported_memories as usize;
+            // Instances beside each other, one for each thread, have the same shared memories.
+            let shared = view.memories.get(index as usize).is_some_and(|memory| memory.shared);
+            let made =
+                i >= module.num_imported_memories as usize && !(shared && uses.memories.is_noted(index));
             uses.memories.note(index, made).or_else(|why| fail(at(), why))?;
             memory(ty, &view.memories[index as usize], heap, module)
                 .or_else(|why| fail(format!("memory {index}"), why))?;
@@ -251,6 +254,11 @@ impl Uses {
 }
 
 impl List {
+    /// Whether an instance uses it.
+    fn is_noted(&self, index: u32) -> bool {
+        self.used.get(index as usize).is_some_and(|&used| used)
+    }
+
     /// Notes that an instance uses an object, which it `made` or imports. What one makes was nobody's before.
     fn note(&mut self, index: u32, made: bool) -> Result<(), String> {
         let what = self.what;

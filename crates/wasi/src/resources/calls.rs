@@ -16,7 +16,10 @@ impl Resource for Calls {
     const VERSION: u32 = 2;
 
     fn save(ctx: &WasiCtx, _: &mut Saving<'_>) -> Result<Vec<InterruptedCall>, SaveError> {
-        Ok(ctx.interrupted.save())
+        match ctx.interrupted.alike() {
+            Some(function) => Err(SaveError::Alike { function }),
+            None => Ok(ctx.interrupted.save()),
+        }
     }
 
     fn read(version: u32, reader: &mut Reader<'_>) -> Result<Vec<InterruptedCall>, FormatError> {
