@@ -17,6 +17,9 @@ pub(crate) enum Function {
     ThreadSpawn,
 }
 
+/// Module and name of the import that starts threads.
+pub(crate) const THREAD_SPAWN: (&str, &str) = ("wasi", "thread-spawn");
+
 fn named(module: &str, name: &str) -> Option<Function> {
     let libc =
         |functions: &'static [LibcFunction]| functions.iter().find(|f| f.name == name).map(Function::Libc);
@@ -24,7 +27,7 @@ fn named(module: &str, name: &str) -> Option<Function> {
         "env" => libc(FUNCTIONS).or_else(|| LOCKS.iter().find(|f| f.name == name).map(Function::Lock)),
         "spectest" => libc(SPECTEST_FUNCTIONS),
         "wasi_snapshot_preview1" | "wasi_unstable" => WasiFunction::find(name).map(Function::Wasi),
-        "wasi" => (name == "thread-spawn").then_some(Function::ThreadSpawn),
+        _ if (module, name) == THREAD_SPAWN => Some(Function::ThreadSpawn),
         _ => None,
     }
 }

@@ -132,7 +132,9 @@ pub(crate) fn imports(
                 _ => return Err(fail("global")),
             },
             ImportType::Memory(ty) => {
-                if !is_builtin_module(names.0) {
+                // Guests of wasi-threads leave it to the host to make what their threads share, by whatever name.
+                let for_threads = || ty.shared && m.imports.iter().any(|i| (&*i.module, &*i.name) == builtins::THREAD_SPAWN);
+                if !is_builtin_module(names.0) && !for_threads() {
                     return Err(fail("memory"));
                 }
                 let plan = memory_plan.filter(|_| memories == 0).unwrap_or_else(|| MemoryPlan::of(&ty));

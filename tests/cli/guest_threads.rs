@@ -27,10 +27,11 @@ const HEAD: &str = r#"
                 (drop (memory.atomic.wait32 (i32.const 72) (local.get $seen) (i64.const -1)))
                 (br $wait)))))"#;
 
-/// A memory that is imported, as toolchains have it, and one of the module's own.
-const MEMORIES: [&str; 2] = [
+/// A memory that is imported, as toolchains have it, one of the module's own, and one of a module that nobody has.
+const MEMORIES: [&str; 3] = [
     r#"(import "env" "memory" (memory 1 1 shared)) (export "memory" (memory 0))"#,
     r#"(memory (export "memory") 1 1 shared)"#,
+    r#"(import "foo" "bar" (memory 1 1 shared)) (export "memory" (memory 0))"#,
 ];
 
 fn module(memory: &str, body: &str) -> String {
@@ -151,8 +152,8 @@ fn they_end_with_the_program_whatever_they_wait_for() {
         ("(unreachable)", &[], "aException: unreachable\n", 1),
         (&trap, &["--max-threads=5"], "aException: unreachable\n", 1),
         ("(drop (call $spawn (i32.const 9))) (loop $ever (br $ever))", &["--max-threads=5"], "a", 7),
-        ("(loop $ever (br $ever))", &["--timeout=1000"], "aException: terminated by user\n", 1),
-        (wait, &["--timeout=1000"], "aException: terminated by user\n", 1),
+        ("(loop $ever (br $ever))", &["--timeout=3000"], "aException: terminated by user\n", 1),
+        (wait, &["--timeout=3000"], "aException: terminated by user\n", 1),
     ];
     for (then, flags, stdout, status) in cases {
         let ways = Ways::of(&busy(then));
@@ -285,7 +286,7 @@ fn they_are_stopped_at_any_moment_and_go_on_in_each_engine() {
 #[test]
 fn threads_that_wait_are_in_the_image_with_their_ids_and_a_new_one_gets_another() {
     // When the main thread is woken after the restore, all four are still there: a fifth has another id.
-    let then = "(drop (memory.atomic.wait32 (i32.const 160) (i32.const 0) (i64.const 1000000000)))
+    let then = "(drop (memory.atomic.wait32 (i32.const 160) (i32.const 0) (i64.const 2500000000)))
         (call $put (i32.add (i32.const 48) (call $spawn (i32.const 0))))
         (loop $until
             (drop (memory.atomic.notify (i32.const 128) (i32.const 1)))

@@ -5,7 +5,7 @@
 //! stand still name instances by their places: so only the last instance goes at once, others leave their place to the next one.
 
 use crate::instance::Instance;
-use crate::instantiate::{InstantiateError, InstantiateOptions};
+use crate::instantiate::{Beside, InstantiateError, InstantiateOptions};
 use crate::life::Used;
 use crate::memory::{Memory, MemoryPlan};
 use crate::restore::{RestoreError, RestoredObjects};
@@ -70,8 +70,10 @@ impl Store {
         let options = InstantiateOptions {
             memory: of.memory(0).map(Memory::plan),
             globals: globals.collect(),
-            shared: memories.collect(),
-            vacant: vacant.map(|vacant| vacant.as_ptr()),
+            beside: Beside {
+                shared: memories.collect(),
+                vacant: vacant.map(|vacant| vacant.as_ptr()),
+            },
             ..InstantiateOptions::default()
         };
         // SAFETY: objects of this store, and the rest as the caller promises.

@@ -55,6 +55,13 @@ pub struct InstantiateOptions {
     pub globals: Vec<(u32, u32)>,
     /// Use these instead of allocating (restoring an image).
     pub restored: Option<RestoredObjects>,
+    /// Of an instance for a thread of a guest ([`Store::instantiate_beside`]).
+    pub beside: Beside,
+}
+
+/// What an instance has of others.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
     /// Memories that are another instance's too, by index.
     pub(crate) shared: Vec<Option<*const Memory>>,
     /// The instance whose place the new one takes.
@@ -139,7 +146,7 @@ impl Store {
                 (restored.tables.clone(), restored.memories.clone(), restored.globals.clone());
         }
         for (nth, ty) in module.memories.iter().enumerate().skip(memories.len()) {
-            if let Some(Some(shared)) = options.shared.get(nth) {
+            if let Some(Some(shared)) = options.beside.shared.get(nth) {
                 memories.push(*shared);
                 continue;
             }
@@ -202,7 +209,7 @@ impl Store {
             life: Default::default(),
         });
         // SAFETY: just written.
-        let instance = self.add_instance(unsafe { instance.assume_init() }, options.vacant);
+        let instance = self.add_instance(unsafe { instance.assume_init() }, options.beside.vacant);
         // SAFETY: boxed objects of a store stay where they are, until the next collection at least.
         Ok(unsafe { &*instance })
     }

@@ -67,7 +67,7 @@ pub use exec::ExecEnv;
 pub use func::{Caller, Func, HostCall, HostError, HostFunc};
 pub use global::Global;
 pub use instance::{Extern, Instance, LoadedModule};
-pub use instantiate::{InstantiateError, InstantiateOptions};
+pub use instantiate::{Beside, InstantiateError, InstantiateOptions};
 pub use life::Used;
 pub use memory::{Memory, MemoryPlan};
 pub use raw_frame::RawFrame;
