@@ -56,7 +56,7 @@ fn poll(guest: &mut Guest, subscriptions: &[[u8; 48]]) -> Vec<(u64, u16, u8, u64
 }
 
 /// Tries what a busy machine may be too slow for until it is done in time; five times.
-fn in_time(mut attempt: impl FnMut() -> Result<(), String>) {
+fn in_time(mut attempt: impl FnMut() -> std::result::Result<(), String>) {
     let slow: Vec<_> = (0..5).map_while(|_| attempt().err()).collect();
     assert!(slow.len() < 5, "{slow:?}");
 }

@@ -166,7 +166,7 @@ mod tests {
         let frame =
             Frame { func: FuncId { instance, func: 3 }, position, locals: Vec::new(), stack: Vec::new() };
         let (watched, waits) = (Vec::new(), None);
-        Thread { entry: EnteredBy::Call, frames: vec![frame], tid, watched, waits }
+        Thread { entry: EnteredBy::Call, frames: vec![frame], number: 0, tid, watched, waits }
     }
 
     /// A program with the host's thread, one of the guest's, one that has not begun, and an instance that nobody has.
