@@ -207,8 +207,8 @@ mod tests {
         let calls = InterruptedCalls::default();
         let further = Progress { bytes: 60, ..HALF };
         calls.put("fd_write", &[1], HALF);
+        let (put, saved) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
         std::thread::scope(|scope| {
-            let (put, saved) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
             let (calls, put, saved) = (&calls, &put, &saved);
             scope.spawn(move || {
                 calls.put("fd_write", &[2], further);
