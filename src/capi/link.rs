@@ -133,7 +133,9 @@ pub(crate) fn imports(
             },
             ImportType::Memory(ty) => {
                 // Guests of wasi-threads leave it to the host to make what their threads share, by whatever name.
-                let for_threads = || ty.shared && m.imports.iter().any(|i| (&*i.module, &*i.name) == builtins::THREAD_SPAWN);
+                let for_threads = || {
+                    ty.shared && m.imports.iter().any(|i| (&*i.module, &*i.name) == builtins::THREAD_SPAWN)
+                };
                 if !is_builtin_module(names.0) && !for_threads() {
                     return Err(fail("memory"));
                 }

@@ -70,10 +70,7 @@ impl Store {
         let options = InstantiateOptions {
             memory: of.memory(0).map(Memory::plan),
             globals: globals.collect(),
-            beside: Beside {
-                shared: memories.collect(),
-                vacant: vacant.map(|vacant| vacant.as_ptr()),
-            },
+            beside: Beside { shared: memories.collect(), vacant: vacant.map(|vacant| vacant.as_ptr()) },
             ..InstantiateOptions::default()
         };
         // SAFETY: objects of this store, and the rest as the caller promises.
