@@ -39,6 +39,7 @@ const BLOCKS: &[(&str, &str, Fate)] = &[
         Has(&["Compile success, file app.aot was generated.\n", "xyz"]),
     ),
     ("docs/checkpoints.md", "iwasm --checkpoint=a.image", Not("three programs: pipeline.rs types it")),
+    ("docs/checkpoints.md", "deadlock: thread 0", Not("of another program: waits.rs inspects one")),
     ("docs/checkpoints.md", "iwasm --record=app.log", Not("a transcript: record.rs records and prints")),
     ("docs/image-format.md", "offset 0   header", Not("a drawing")),
     ("packaging/man/iwasm.1", "WAYFARER_CHECKPOINT_EVERY", Not("names of variables")),

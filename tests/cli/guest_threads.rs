@@ -283,6 +283,28 @@ fn they_are_stopped_at_any_moment_and_go_on_in_each_engine() {
     assert!(stopped > 0, "none was stopped");
 }
 
+/// The next checkpoint is taken as soon as one of them runs: others have not come in again.
+#[test]
+fn those_that_have_not_come_in_again_are_where_they_were() {
+    let ways = Ways::of(&counting(MEMORIES[0], 1_000_000));
+    let (image, wasm) = (&ways.image, &*ways.wasm);
+    let checkpoint = format!("--checkpoint={image}");
+    let stop = |at: &str, restore: &[&str]| {
+        let at = format!("--checkpoint-at={at}");
+        iwasm([&[&*checkpoint, &at, "--checkpoint-then=exit"], restore, &[wasm]].concat())
+    };
+    let restore = format!("--restore={image}");
+    for _ in 0..5 {
+        let first = stop("100000", &[]);
+        assert_eq!((first.stdout.as_str(), first.status), ("1234", Some(86)), "{first:?}");
+        for _ in 0..10 {
+            let hop = stop("1", &[&restore]);
+            assert_eq!((hop.stdout.as_str(), hop.status), ("", Some(86)), "{hop:?}");
+        }
+        iwasm([&*restore, wasm]).expect("k", 0);
+    }
+}
+
 #[test]
 fn threads_that_wait_are_in_the_image_with_their_ids_and_a_new_one_gets_another() {
     // When the main thread is woken after the restore, all four are still there: a fifth has another id.

@@ -509,7 +509,7 @@ impl Driver {
                 _ if of_host > 1 => Err(SEVERAL.to_owned()),
                 _ if of_host == 0 => Err(OUTLIVED.to_owned()),
                 (Some(_), _) if host::GATE.left_behind() => Err(LEFT_BEHIND.to_owned()),
-                (Some(_), threads) => threads,
+                (Some(_), threads) => threads.map(|threads| self.guest_threads.with_waiting(threads)),
                 (None, Err(why)) if why == SEVERAL => Err(why),
                 (None, _) => Err(others),
             };

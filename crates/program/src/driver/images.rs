@@ -22,7 +22,7 @@ use crate::order::{Leaves, Report, Target, Wanted};
 use crate::progress::Shown;
 use crate::record::HostRecord;
 use crate::resources::{self, Saving};
-use crate::{config, host, meeting, recording};
+use crate::{config, host, recording};
 
 /// Why there is no image of a host that is restored by being started again.
 const OTHERS_LOCKS: &str = "another instance of the host's has locks or keys of the pthread library, which are in no image but its own";
@@ -49,8 +49,7 @@ impl Driver {
         threads.extend(self.history.waiting());
         threads.extend(self.calls().iter().flatten().cloned());
         // Those that the guest has started, and nobody yet in this process, too.
-        threads.extend(self.guest_threads.waiting_stacks());
-        meeting::give_ids(&mut threads);
+        let threads = self.guest_threads.with_waiting(threads);
         let view = store.capture().map_err(|e| e.to_string())?;
         if let Some(object) = wayfarer_runtime::integrity::unused(&view) {
             return Err(format!("{object} was made by the host, and is used by no instance"));

@@ -27,6 +27,7 @@ pub use spawn::{STACK, Spawned, set_limit};
 
 use crate::instance::HostParts;
 use crate::lock::{Guard, Lock};
+use crate::meeting;
 use spawn::Job;
 
 /// Thread ids, as the wasi-threads proposal has them.
@@ -83,6 +84,8 @@ pub(crate) struct Entry {
     pub(crate) phase: Phase,
     /// What it is to do, while nobody does it.
     job: Option<Job>,
+    /// Where it is to go on, until it does: it may have been started, and not come in.
+    pub(crate) stack: Option<Thread>,
 }
 
 /// An instance that no thread has any more, and that is not the last of the store.
@@ -183,13 +186,14 @@ impl GuestThreads {
         futex::wake_all(&self.gone);
     }
 
-    /// Stacks of those that nobody has started yet.
-    pub(crate) fn waiting_stacks(&self) -> Vec<Thread> {
-        if !self.waiting.load(Ordering::SeqCst) {
-            return Vec::new();
+    /// With the stacks of those of an image that have not come in yet, whether anybody has started them or not; each of all these with an
+    /// id of its own. Only in a closed gate nobody comes in.
+    pub(crate) fn with_waiting(&self, mut threads: Vec<Thread>) -> Vec<Thread> {
+        if self.any() {
+            threads.extend(self.state().threads.iter().filter_map(|entry| entry.stack.clone()));
         }
-        let state = self.state();
-        state.threads.iter().filter_map(|entry| entry.job.as_ref()?.stack.clone()).collect()
+        meeting::give_ids(&mut threads);
+        threads
     }
 }
 

@@ -91,6 +91,7 @@ pub(crate) fn restore<'a>(
             wake: context.parts().embedder() as usize,
             phase: Phase::Begins,
             job: None,
+            stack: stack.clone(),
         };
         let job = Job::new(program, context, &entry, stack);
         threads.state().threads.push(Entry { job: Some(job), ..entry });

@@ -90,7 +90,17 @@ impl State {
                 TIDS.clone().find(free).ok_or("Maximum thread identifier reached")?
             }
         };
-        self.threads.push(Entry { tid, arg, root, instance: None, id: None, wake: 0, phase, job: None });
+        self.threads.push(Entry {
+            tid,
+            arg,
+            root,
+            instance: None,
+            id: None,
+            wake: 0,
+            phase,
+            job: None,
+            stack: None,
+        });
         Ok(tid)
     }
 }
@@ -251,7 +261,7 @@ impl Job {
                 let mut state = threads.state();
                 let begins = state.end_of(root).is_none();
                 if let Some(entry) = state.entry(tid) {
-                    entry.phase = Phase::Runs;
+                    (entry.phase, entry.stack) = (Phase::Runs, None);
                 }
                 begins
             };

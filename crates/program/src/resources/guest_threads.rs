@@ -86,7 +86,10 @@ impl Resource for GuestThreads {
                 };
                 let stack = (0..).zip(stacks).find(|(_, stack)| stack.tid == thread.tid).map(|(nth, _)| nth);
                 let stack: Option<u32> = match thread.phase {
-                    Phase::Runs if stack.is_none() => {
+                    // One that begins without a stack begins anew.
+                    Phase::Runs | Phase::Begins
+                        if stack.is_none() && (thread.phase == Phase::Runs || thread.stack.is_some()) =>
+                    {
                         return Err(format!("thread {} has not come to a stable point", thread.tid));
                     }
                     phase => stack.filter(|_| phase != Phase::Ended),
