@@ -9,9 +9,9 @@ use wayfarer_c_data::cells::{count_cells, from_slots, to_slots};
 use wayfarer_c_data::kinds::valkind;
 use wayfarer_module::{FuncType, ValType};
 use wayfarer_native_call::References as _;
-use wayfarer_program::Failure;
+use wayfarer_program::{Failure, Taken};
 use wayfarer_runtime::{Func, TrapCode};
-use wayfarer_snapshot::view::{Entry, Thread};
+use wayfarer_snapshot::view::Entry;
 
 use super::exec_env::WASMExecEnv;
 use super::ffi::{guard, slice, slice_mut};
@@ -83,9 +83,9 @@ pub(crate) fn resume(env: &WASMExecEnv) -> Result<Vec<u64>, Failed> {
 pub(crate) fn go_on(
     env: &WASMExecEnv,
     instance: &WASMModuleInstanceCommon,
-    thread: &Thread,
+    call: &Taken,
 ) -> Result<Vec<u64>, Failed> {
-    instance.parts.go_on(env, thread).map_err(|failure| note(instance, failure))
+    instance.parts.go_on(env, call).map_err(|failure| note(instance, failure))
 }
 
 /// Notes on the instance why a call failed.

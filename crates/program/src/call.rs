@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use wayfarer_module::FuncType;
 use wayfarer_runtime::{ExecEnv, Func, ResumeError, Store, Trap};
-use wayfarer_snapshot::view::{Entry, Thread};
+use wayfarer_snapshot::view::Entry;
 
 use crate::guest_threads::group_of;
 use crate::history::{Made, Replay};
 use crate::instance::HostParts;
+use crate::kept::Taken;
 use crate::program::InCall;
 use crate::record::Outcome;
 use crate::suspend::SUSPENDED_HERE;
@@ -119,7 +120,10 @@ impl HostParts {
             match self.repeated(func, &slots[..func.param_slots as usize]) {
                 Replay::Run => {}
                 Replay::Done(results) => return give(slots, &results),
-                Replay::Continue(thread) => return give(slots, &self.go_on(env, &thread)?),
+                Replay::Continue(thread) => {
+                    let taken = self.program().kept().coming(*thread);
+                    return give(slots, &self.go_on(env, &taken)?);
+                }
                 Replay::Failed { exception, exit_code, terminated } => {
                     return Err(Failure::Repeated { exception, exit_code, terminated });
                 }
@@ -180,10 +184,16 @@ impl HostParts {
         if self.program().is_suspended_here() {
             return Err(Failure::Refused(SUSPENDED_HERE));
         }
-        match self.program().history().take_pending(self.store()) {
-            Ok(Some(thread)) => self.go_on(env, &thread),
+        let program = self.program();
+        let pending = {
+            // Whoever takes an image finds it in one place or the other.
+            let mut kept = program.kept();
+            let pending = program.history().take_pending(self.store());
+            pending.map(|pending| pending.map(|thread| kept.coming(thread)))
+        };
+        match pending {
+            Ok(Some(taken)) => self.go_on(env, &taken),
             Ok(None) => {
-                let program = self.program();
                 let next = program.first_kept().and_then(|nth| program.take_call(nth));
                 let next = next.ok_or(Failure::Refused("no call is in progress"))?;
                 self.go_on(env, &next)
@@ -196,13 +206,14 @@ impl HostParts {
     ///
     /// # Errors
     /// As [`HostParts::call`].
-    pub fn go_on(&self, env: &impl Environment, thread: &Thread) -> Result<Vec<u64>, Failure> {
+    pub fn go_on(&self, env: &impl Environment, thread: &Taken) -> Result<Vec<u64>, Failure> {
         let frame = thread.frames.first();
         let func = frame.and_then(|frame| self.instance().func(frame.func.func));
         let mut call = None;
         let result = env.run(|exec_env| {
             self.prepare(exec_env)?;
             call = Some(self.program().begin_call(exec_env.thread()).map_err(Failure::Refused)?);
+            self.program().has_come_in(thread);
             self.program().locks().take_up(thread.number, exec_env.thread());
             // All that were stopped go on together.
             self.program().guest_threads().start().map_err(Failure::Astray)?;

@@ -26,6 +26,7 @@ use super::suspend::SUSPENDED_HERE;
 use super::watcher::{self, Watch};
 use super::{called, forks, host, leave};
 use crate::embedder::Embedder;
+use crate::kept::Kept;
 use crate::locks::Locks;
 
 /// Why there are no checkpoints of some code.
@@ -67,7 +68,7 @@ pub(crate) struct Driver {
     /// Those who stand still until the program is resumed.
     pub(crate) suspended: Lock<Option<Parked>>,
     /// Calls that were in progress, of a store that was restored; without those that the host has continued.
-    calls: Lock<Vec<Option<Thread>>>,
+    kept: Lock<Kept>,
     /// Where app heaps are, by number of the instance, also of those whose parts have ended: their memories are larger by them.
     heaps: Lock<BTreeMap<u32, (u32, u32)>>,
     /// The guest's.
@@ -130,7 +131,7 @@ impl Driver {
             gate: Gate::new(),
             meeting: Meeting::default(),
             suspended: Lock::default(),
-            calls: Lock::default(),
+            kept: Lock::default(),
             heaps: Lock::default(),
             locks: Locks::default(),
             guest_threads: GuestThreads::default(),
@@ -213,8 +214,8 @@ impl Driver {
     }
 
     /// Calls that were in progress, of a store that was restored; without those that the host has continued.
-    pub(crate) fn calls(&self) -> Guard<'_, Vec<Option<Thread>>> {
-        self.calls.lock()
+    pub(crate) fn kept(&self) -> Guard<'_, Kept> {
+        self.kept.lock()
     }
 
     /// Where app heaps are, by number of the instance, also of those whose parts have ended.
@@ -265,7 +266,7 @@ impl Driver {
         self.history.before_fork();
         self.prepared.before_fork();
         self.requests.before_fork();
-        self.calls.before_fork();
+        self.kept.before_fork();
         self.heaps.before_fork();
         self.locks.before_fork();
         self.guest_threads.before_fork();
@@ -276,7 +277,7 @@ impl Driver {
         self.history.after_fork();
         self.prepared.after_fork();
         self.requests.after_fork();
-        self.calls.after_fork();
+        self.kept.after_fork();
         self.guest_threads.after_fork();
         self.heaps.after_fork();
         self.locks.after_fork();

@@ -13,6 +13,7 @@
 //!   that are; `group`: processes that stop for each other's images; `leave`: ends the process afterwards;
 //!   `suspend`: the threads stand still until they are told; `stacks`: who calls whom, as text; `forks`: what children of the
 //!   process find; `lock`: locks that they do
+//! - `kept`: calls of an image that the host has not continued
 //! - `history`: what the host does with a store, and doing it again; `host`: all of its stores
 //! - `resources`: kinds of state that the host adds to an image, each saved, checked, restored and described in one place;
 //!   `record`: what an image holds of instances and hosts; [`source`]: an image that instances come from
@@ -38,6 +39,7 @@ mod history;
 mod host;
 pub mod instance;
 pub mod instantiate;
+mod kept;
 pub mod layout;
 mod leave;
 mod lock;
@@ -70,6 +72,7 @@ pub use group::{DEFAULT_LIMIT as DEFAULT_GROUP_LIMIT, GroupOrder, GroupSettings,
 pub use guest_threads::{Spawned, ThreadContext, set_limit as set_thread_limit};
 pub use instance::HostParts;
 pub use instantiate::{Blueprint, Made, Refusal, instantiate, restore, restore_store};
+pub use kept::Taken;
 pub use meeting::set_limit as set_stop_limit;
 pub use order::{Done, Leaves, Prepared, Report, Request, Target, Wanted};
 pub use program::Program;

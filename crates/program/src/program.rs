@@ -10,6 +10,8 @@ use crate::driver::Driver;
 use crate::embedder::Embedder;
 use crate::guest_threads::GuestThreads;
 use crate::history::{History, Keep};
+use crate::kept::{Kept, Taken};
+use crate::lock::Guard;
 use crate::locks::Locks;
 use crate::order::{Prepared, Request};
 use crate::policy::Policy;
@@ -211,29 +213,35 @@ impl Program {
 
     /// Keeps calls that were in progress until the host continues them.
     pub(crate) fn keep_calls<'a>(&self, calls: impl Iterator<Item = &'a Thread>) {
-        self.driver.calls().extend(calls.cloned().map(Some));
+        self.kept().calls.extend(calls.cloned().map(Some));
+    }
+
+    /// Those calls.
+    pub(crate) fn kept(&self) -> Guard<'_, Kept> {
+        self.driver.kept()
     }
 
     /// How many were kept, and looks at this one of them, unless it was taken.
     pub fn kept_calls<T>(&self, nth: usize, look: impl FnOnce(&Thread) -> T) -> (usize, Option<T>) {
-        let calls = self.driver.calls();
+        let calls = &self.kept().calls;
         (calls.len(), calls.get(nth).and_then(Option::as_ref).map(look))
     }
 
     /// Which is the first that was not taken.
     pub(crate) fn first_kept(&self) -> Option<usize> {
-        self.driver.calls().iter().position(Option::is_some)
+        self.kept().calls.iter().position(Option::is_some)
     }
 
     /// Takes one of them, to continue it by [`HostParts::go_on`](crate::HostParts::go_on).
     /// `None` also if this thread has suspended the program: it could not be continued.
-    pub fn take_call(&self, nth: usize) -> Option<Thread> {
+    pub fn take_call(&self, nth: usize) -> Option<Taken> {
         if self.is_suspended_here() {
             return None;
         }
-        let call = self.driver.calls().get_mut(nth)?.take()?;
+        let mut kept = self.kept();
+        let call = kept.calls.get_mut(nth)?.take()?;
         // From here on ids are those of threads that the guest starts.
-        Some(Thread { tid: 0, ..call })
+        Some(kept.coming(Thread { tid: 0, ..call }))
     }
 
     /// Checkpoints taken so far, also before it was restored.
