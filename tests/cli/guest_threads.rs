@@ -51,6 +51,10 @@ fn counting(memory: &str, rounds: u32) -> String {
     (func $one (type $step) (global.set $mine (i32.add (global.get $mine) (i32.const 1))) (local.get 0))
     (func $two (type $step) (global.set $mine (i32.add (global.get $mine) (i32.const 2))) (local.get 0))
     (func (export "wasi_thread_start") (param $tid i32) (param $rounds i32) (local $n i32)
+        (loop $all_there
+            (if (i32.eqz (i32.atomic.load (i32.const 76))) (then
+                (drop (memory.atomic.wait32 (i32.const 76) (i32.const 0) (i64.const -1)))
+                (br $all_there))))
         (loop $again
             (drop (call_indirect (type $step) (local.get $n) (i32.and (local.get $n) (i32.const 1))))
             (drop (i32.atomic.rmw.add (i32.const 64) (i32.const 1)))
@@ -62,6 +66,8 @@ fn counting(memory: &str, rounds: u32) -> String {
         (loop $next
             (call $put (i32.add (i32.const 48) (call $spawn (i32.const ROUNDS))))
             (br_if $next (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 4))))
+        (i32.atomic.store (i32.const 76) (i32.const 1))
+        (drop (memory.atomic.notify (i32.const 76) (i32.const -1)))
         (call $await (i32.const 4))
         (call $put (select (i32.const 107) (i32.const 120)
             (i32.and (i32.eq (i32.atomic.load (i32.const 64)) (i32.mul (i32.const 4) (i32.const ROUNDS)))

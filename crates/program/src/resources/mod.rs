@@ -209,6 +209,7 @@ pub fn describe(name: &str, version: u32, bytes: &[u8]) -> Option<Json> {
         mode::Mode::NAME => of::<mode::Mode>(version, bytes),
         waits::Waits::NAME => of::<waits::Waits>(version, bytes),
         locks::Locks::NAME => of::<locks::Locks>(version, bytes),
+        guest_threads::GuestThreads::NAME => of::<guest_threads::GuestThreads>(version, bytes),
         watched::Watched::NAME => of::<watched::Watched>(version, bytes),
         streams::Streams::NAME => of::<streams::Streams>(version, bytes),
         _ => None,
