@@ -146,10 +146,10 @@ pub(crate) fn wait(child: Child) -> Ran {
             break;
         }
         let looked = (turn % 100 == 0).then(|| life(pid)).flatten();
-        if let Some((computed, wants_turn)) = looked {
-            if computed > last || wants_turn {
-                (last, sign) = (computed, Instant::now());
-            }
+        if let Some((computed, wants_turn)) = looked
+            && (computed > last || wants_turn)
+        {
+            (last, sign) = (computed, Instant::now());
         }
         if last > patience() || sign.elapsed() > patience() {
             // SAFETY: a child that was not waited for yet, so the number is still its own.
