@@ -327,10 +327,13 @@ fn threads_that_wait_are_in_the_image_with_their_ids_and_a_new_one_gets_another(
         let flags = [way.0, "--max-threads=5", &*checkpoint, "--checkpoint-then=exit", way.1];
         let mut command = iwasm_command(flags);
         command.stdin(Stdio::piped());
-        let (child, letter) = start(command);
+        let (mut child, letter) = start(command);
+        // The reader waits until the end.
+        let held = child.stdin.take();
         std::thread::sleep(Duration::from_millis(300));
         send(&child, libc::SIGUSR2);
         let ran = wait(child);
+        drop(held);
         assert_eq!((letter.as_str(), ran.status), ("a", Some(86)), "{way:?} {ran:?}");
         let inspected = wayfarer(["inspect", "--json", &ways.image]).stdout;
         let plain: String = inspected.split_whitespace().collect();
