@@ -207,19 +207,6 @@ static void go_on(struct caller *callers, int count, wasm_module_inst_t inst)
     }
 }
 
-static bool sleeps(int tid)
-{
-    char path[64], text[512] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-    FILE *stat = fopen(path, "r");
-    if (stat) {
-        text[fread(text, 1, sizeof text - 1, stat)] = 0;
-        fclose(stat);
-    }
-    const char *state = strrchr(text, ')');
-    return state && strncmp(state, ") S", 3) == 0;
-}
-
 /* Starts a thread, and waits until it has begun, as so many have then, and sleeps: there is nothing else that it would sleep for. */
 static void park(struct check_guest_state *guest, struct caller *caller, const char *name, int32_t me, int64_t how,
                  int begun)

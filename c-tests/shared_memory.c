@@ -181,20 +181,6 @@ TEST(a_loop_that_waits_for_a_plain_load_ends)
 
 #define HERE 640
 
-/* Whether a thread sleeps. */
-static bool sleeps(int tid)
-{
-    char path[64], text[512] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
-    FILE *stat = fopen(path, "r");
-    if (stat) {
-        text[fread(text, 1, sizeof text - 1, stat)] = 0;
-        fclose(stat);
-    }
-    const char *state = strrchr(text, ')');
-    return state && strncmp(state, ") S", 3) == 0;
-}
-
 /* Starts threads that park at an address one after the other. The next comes when the one before has begun, and sleeps: there is
  * nothing else that it would sleep for. `other` is an instance that nobody is in. */
 static void park(struct group *group, struct caller *callers, int count, int other, int64_t timeout)

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use wayfarer_module::FuncType;
-use wayfarer_runtime::{ExecEnv, Func, ResumeError, Store, Trap};
+use wayfarer_runtime::{ExecEnv, Func, Store, Trap};
 use wayfarer_snapshot::view::Entry;
 
 use crate::guest_threads::group_of;
@@ -120,10 +120,7 @@ impl HostParts {
             match self.repeated(func, &slots[..func.param_slots as usize]) {
                 Replay::Run => {}
                 Replay::Done(results) => return give(slots, &results),
-                Replay::Continue(thread) => {
-                    let taken = self.program().kept().coming(*thread);
-                    return give(slots, &self.go_on(env, &taken)?);
-                }
+                Replay::Continue(taken) => return give(slots, &self.go_on(env, &taken)?),
                 Replay::Failed { exception, exit_code, terminated } => {
                     return Err(Failure::Repeated { exception, exit_code, terminated });
                 }
@@ -185,13 +182,7 @@ impl HostParts {
             return Err(Failure::Refused(SUSPENDED_HERE));
         }
         let program = self.program();
-        let pending = {
-            // Whoever takes an image finds it in one place or the other.
-            let mut kept = program.kept();
-            let pending = program.history().take_pending(self.store());
-            pending.map(|pending| pending.map(|thread| kept.coming(thread)))
-        };
-        match pending {
+        match program.history().take_pending(self.store()) {
             Ok(Some(taken)) => self.go_on(env, &taken),
             Ok(None) => {
                 let next = program.first_kept().and_then(|nth| program.take_call(nth));
@@ -218,13 +209,7 @@ impl HostParts {
             // All that were stopped go on together.
             self.program().guest_threads().start().map_err(Failure::Astray)?;
             let resumed = self.store().runtime().engine.resume(exec_env, thread);
-            resumed.map_err(|error| {
-                let trap = match error {
-                    ResumeError::Trap(trap) => trap,
-                    error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
-                };
-                self.failed(exec_env, trap)
-            })
+            resumed.map_err(|error| self.failed(exec_env, error.into()))
         });
         let ended = result.unwrap_or_else(|why| Err(Failure::Refused(why)));
         if let Some(func) = func {

@@ -23,6 +23,7 @@ use super::resources::native_state;
 use super::source::Source;
 use crate::embedder::Embedder;
 use crate::instance::{HostParts, imports_wasi};
+use crate::kept::{Coming, Taken};
 
 /// WASI's state of an instance, and the image that it is in.
 pub(crate) type SavedWasi = (Vec<u8>, Arc<Source>);
@@ -75,6 +76,8 @@ struct State {
     /// Calls that are being made.
     running: Vec<Running>,
     pending: Option<Pending>,
+    /// The same, once the host has come back to it.
+    coming: Coming,
     /// Why the host could not do the same again.
     unrepeatable: Option<String>,
     watch: ChangeWatch,
@@ -108,7 +111,7 @@ pub(crate) enum Replay {
     /// It was done, and ended so.
     Failed { exception: String, exit_code: u32, terminated: bool },
     /// It is in progress: go on with it.
-    Continue(Box<Thread>),
+    Continue(Taken),
     /// It is not what the host did the first time.
     Astray(String),
 }
@@ -421,7 +424,8 @@ impl History {
         if state.pending.is_some() {
             drop(state);
             // If it is the call in progress: what that had done when it was stopped. It ends here.
-            if let Replay::Continue(_) = self.call(made, args) {
+            if let Replay::Continue(taken) = self.call(made, args) {
+                self.has_come_in(&taken);
                 self.end(made, Err(outcome()));
             }
             return;
@@ -536,19 +540,23 @@ impl History {
         Some((func.instance, func.func))
     }
 
-    /// The call in progress that the host has not come back to, if its state is in place.
+    /// The call in progress that the host has not come back to, or is on its way to, if its state is in place.
     pub(crate) fn waiting(&self) -> Option<Thread> {
-        if self.is_caught_up() {
-            return None;
-        }
-        self.state().pending.as_ref().filter(|pending| pending.source.is_none()).map(|p| p.thread.clone())
+        let state = self.state();
+        let pending = state.pending.as_ref().filter(|pending| pending.source.is_none());
+        pending.map(|pending| &pending.thread).or(state.coming.stacks().next()).cloned()
+    }
+
+    /// The host is in that call, or has ended it.
+    pub(crate) fn has_come_in(&self, taken: &Taken) {
+        self.state().coming.remove(taken);
     }
 
     /// Takes the call in progress whatever the host has done so far.
     ///
     /// # Errors
     /// The image cannot be read any more, or does not fit.
-    pub(crate) fn take_pending(&self, store: &Store) -> Result<Option<Thread>, String> {
+    pub(crate) fn take_pending(&self, store: &Store) -> Result<Option<Taken>, String> {
         let mut state = self.state();
         while let Some(call) = state.repeat.pop_front() {
             state.repeated(call);
@@ -596,7 +604,7 @@ impl History {
             ));
         }
         match self.finish(&mut state, made.store) {
-            Ok(Some(thread)) => Replay::Continue(Box::new(thread)),
+            Ok(Some(taken)) => Replay::Continue(taken),
             Ok(None) => Replay::Run,
             Err(why) => Replay::Astray(why),
         }
@@ -652,7 +660,7 @@ impl History {
     }
 
     /// The host has come to its call: from here the guest runs.
-    fn finish(&self, state: &mut State, store: &Store) -> Result<Option<Thread>, String> {
+    fn finish(&self, state: &mut State, store: &Store) -> Result<Option<Taken>, String> {
         let Some(pending) = state.pending.take() else {
             self.caught_up.store(true, Ordering::Release);
             return Ok(None);
@@ -673,7 +681,7 @@ impl History {
             pending.process.ended.assume();
         }
         self.caught_up.store(true, Ordering::Release);
-        Ok(Some(pending.thread))
+        Ok(Some(state.coming.add(pending.thread)))
     }
 }
 

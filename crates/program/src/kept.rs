@@ -8,31 +8,48 @@ use wayfarer_snapshot::view::Thread;
 
 use crate::program::Program;
 
-/// All of a store.
+/// Those that the host chooses from, of a store.
 #[derive(Default)]
 pub(crate) struct Kept {
-    /// Those that the host chooses from by number; `None`: it has taken that one.
+    /// By number; `None`: it has taken that one.
     pub(crate) calls: Vec<Option<Thread>>,
-    /// Those that were taken, here or from the history, and with which nobody has come in yet.
-    coming: Vec<Arc<Thread>>,
+    /// Those that it has taken.
+    pub(crate) coming: Coming,
 }
+
+/// Those that were taken, and with which nobody has come in yet.
+#[derive(Default)]
+pub(crate) struct Coming(Vec<Taken>);
+
+/// A call that somebody is about to continue, by [`HostParts::go_on`](crate::HostParts::go_on).
+#[derive(Clone)]
+pub struct Taken(Arc<Thread>);
 
 impl Kept {
     /// Stacks of all.
     pub(crate) fn stacks(&self) -> impl Iterator<Item = &Thread> {
-        self.calls.iter().flatten().chain(self.coming.iter().map(|thread| &**thread))
-    }
-
-    /// Somebody is about to come in with this one.
-    pub(crate) fn coming(&mut self, thread: Thread) -> Taken {
-        let thread = Arc::new(thread);
-        self.coming.push(thread.clone());
-        Taken(thread)
+        self.calls.iter().flatten().chain(self.coming.stacks())
     }
 }
 
-/// A call that somebody is about to continue, by [`HostParts::go_on`](crate::HostParts::go_on).
-pub struct Taken(Arc<Thread>);
+impl Coming {
+    /// Stacks of all.
+    pub(crate) fn stacks(&self) -> impl Iterator<Item = &Thread> {
+        self.0.iter().map(Deref::deref)
+    }
+
+    /// Somebody is about to come in with this one.
+    pub(crate) fn add(&mut self, thread: Thread) -> Taken {
+        let taken = Taken(Arc::new(thread));
+        self.0.push(taken.clone());
+        taken
+    }
+
+    /// Whoever has taken this one is in it from now on, and has its stack; or it has ended.
+    pub(crate) fn remove(&mut self, taken: &Taken) {
+        self.0.retain(|other| !Arc::ptr_eq(&other.0, &taken.0));
+    }
+}
 
 impl Deref for Taken {
     type Target = Thread;
@@ -43,8 +60,38 @@ impl Deref for Taken {
 }
 
 impl Program {
-    /// Whoever has taken this call is in it from now on, and has its stack.
+    /// Whoever has taken this call is in it from now on.
     pub(crate) fn has_come_in(&self, taken: &Taken) {
-        self.kept().coming.retain(|thread| !Arc::ptr_eq(thread, &taken.0));
+        self.history().has_come_in(taken);
+        self.kept().coming.remove(taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wayfarer_snapshot::view::Entry;
+
+    #[test]
+    fn a_call_is_there_until_somebody_is_in_it() {
+        let thread = |tid| Thread {
+            entry: Entry::Call,
+            frames: Vec::new(),
+            tid,
+            watched: Vec::new(),
+            number: 0,
+            waits: None,
+        };
+        let mut kept = Kept { calls: vec![Some(thread(1)), Some(thread(2))], coming: Coming::default() };
+        let tids = |kept: &Kept| kept.stacks().map(|thread| thread.tid).collect::<Vec<_>>();
+        let first = kept.calls[0].take().unwrap();
+        let taken = kept.coming.add(first);
+        assert_eq!((taken.tid, tids(&kept)), (1, vec![2, 1]));
+        // Another that looks the same is another.
+        let alike = Coming::default().add(thread(1));
+        kept.coming.remove(&alike);
+        assert_eq!(tids(&kept), [2, 1]);
+        kept.coming.remove(&taken);
+        assert_eq!(tids(&kept), [2]);
     }
 }

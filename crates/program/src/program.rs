@@ -241,7 +241,7 @@ impl Program {
         let mut kept = self.kept();
         let call = kept.calls.get_mut(nth)?.take()?;
         // From here on ids are those of threads that the guest starts.
-        Some(kept.coming(Thread { tid: 0, ..call }))
+        Some(kept.coming.add(Thread { tid: 0, ..call }))
     }
 
     /// Checkpoints taken so far, also before it was restored.

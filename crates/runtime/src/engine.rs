@@ -90,6 +90,16 @@ impl ResumeError {
     }
 }
 
+impl From<ResumeError> for Trap {
+    /// How the thread that was to go on ends.
+    fn from(error: ResumeError) -> Trap {
+        match error {
+            ResumeError::Trap(trap) => trap,
+            error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for ResumeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -45,11 +45,9 @@ impl Driver {
     /// The stacks of all calls in progress, if an image of the store can be restored by `wayfarer.h`.
     fn ready(&self, store: &Store, threads: &Result<Vec<Thread>, String>) -> Result<Vec<Thread>, String> {
         let mut threads = threads.as_ref().map_err(String::clone)?.clone();
-        // Those that the host has not gone on with are where they were. It takes one from the history with this lock.
-        let kept = self.kept();
+        // Those that the host has not gone on with are where they were.
         threads.extend(self.history.waiting());
-        threads.extend(kept.stacks().cloned());
-        drop(kept);
+        threads.extend(self.kept().stacks().cloned());
         // Those that the guest has started, and nobody yet in this process, too.
         let threads = self.guest_threads.with_waiting(threads);
         let view = store.capture().map_err(|e| e.to_string())?;

@@ -91,9 +91,9 @@ pub(crate) fn restore<'a>(
             wake: context.parts().embedder() as usize,
             phase: Phase::Begins,
             job: None,
-            stack: stack.clone(),
+            stack,
         };
-        let job = Job::new(program, context, &entry, stack);
+        let job = Job::new(program, context, &entry);
         threads.state().threads.push(Entry { job: Some(job), ..entry });
     }
     for &(place, beside) in &record.vacant {

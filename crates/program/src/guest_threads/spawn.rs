@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wayfarer_module::{ExternKind, ValType};
-use wayfarer_runtime::{ExecEnv, Func, GuestThread, ResumeError, Trap, TrapCode};
+use wayfarer_runtime::{ExecEnv, Func, GuestThread, Trap, TrapCode};
 use wayfarer_snapshot::view::{Entry as EnteredBy, Thread};
 
 use super::{Entry, GuestThreads, Phase, START, State, TIDS, ThreadContext, Vacant, group_of};
@@ -35,8 +35,6 @@ pub(super) struct Job {
     tid: u32,
     arg: u32,
     pub(super) root: u32,
-    /// Where it is to go on; `None`: it begins.
-    pub(super) stack: Option<Thread>,
 }
 
 /// A thread that was made for the host, which runs in it what it likes.
@@ -125,9 +123,8 @@ impl HostParts {
         };
         let program = self.program().clone();
         let started = self.context_beside(&mut |state| state.entry(tid));
-        let started = started.and_then(|context| {
-            Job { program: program.clone(), context, tid, arg, root, stack: None }.start()
-        });
+        let started =
+            started.and_then(|context| Job { program: program.clone(), context, tid, arg, root }.start());
         started
             .map(|()| tid)
             .inspect_err(|_| threads.remove(|entry| entry.tid == tid && entry.phase != Phase::OfHost))
@@ -201,14 +198,8 @@ impl Spawned {
 
 impl Job {
     /// What a thread of an image has to do.
-    pub(super) fn new(
-        program: &Program,
-        context: Box<dyn ThreadContext>,
-        entry: &Entry,
-        stack: Option<Thread>,
-    ) -> Job {
-        let (tid, arg, root) = (entry.tid, entry.arg, entry.root);
-        Job { program: program.clone(), context, tid, arg, root, stack }
+    pub(super) fn new(program: &Program, context: Box<dyn ThreadContext>, entry: &Entry) -> Job {
+        Job { program: program.clone(), context, tid: entry.tid, arg: entry.arg, root: entry.root }
     }
 
     /// It will not be done.
@@ -242,11 +233,9 @@ impl Job {
 
     /// All of the thread's life.
     fn run(self) {
-        let Job { program, context, tid, arg, root, stack } = self;
+        let Job { program, context, tid, arg, root } = self;
         let threads = program.guest_threads();
-        let mut stack = Some(stack);
         let ran = context.run(&mut |env| {
-            let Some(stack) = stack.take() else { return };
             let parts = context.parts();
             env.tid = tid;
             env.entry = EnteredBy::Call;
@@ -257,13 +246,15 @@ impl Job {
                 Err(why) => return parts.thread_failed(Trap::host(why), Vec::new()),
             };
             // Who ends all of them does it after he has said so: either this thread is told, or it sees it here.
-            let begins = {
+            let (begins, stack) = {
                 let mut state = threads.state();
                 let begins = state.end_of(root).is_none();
-                if let Some(entry) = state.entry(tid) {
-                    (entry.phase, entry.stack) = (Phase::Runs, None);
-                }
-                begins
+                let entry = state.entry(tid);
+                let stack = entry.and_then(|entry| {
+                    entry.phase = Phase::Runs;
+                    entry.stack.take()
+                });
+                (begins, stack)
             };
             let result = if begins { run_guest(parts, env, tid, arg, stack.as_ref()) } else { Ok(()) };
             if let Err(trap) = result {
@@ -293,10 +284,7 @@ fn run_guest(
     let engine = &parts.store().runtime().engine;
     let mut starts = true;
     if let Some(stack) = stack {
-        engine.resume(env, stack).map_err(|error| match error {
-            ResumeError::Trap(trap) => trap,
-            error @ ResumeError::Invalid { .. } => Trap::host(error.to_string()),
-        })?;
+        engine.resume(env, stack)?;
         starts = stack.entry == EnteredBy::Start;
     } else if let Some(start) = parts.instance().module().start.and_then(|start| parts.instance().func(start))
     {

@@ -85,15 +85,11 @@ impl Resource for GuestThreads {
                     return Err(format!("thread {} is only being made", thread.tid));
                 };
                 let stack = (0..).zip(stacks).find(|(_, stack)| stack.tid == thread.tid).map(|(nth, _)| nth);
-                let stack: Option<u32> = match thread.phase {
-                    // One that begins without a stack begins anew.
-                    Phase::Runs | Phase::Begins
-                        if stack.is_none() && (thread.phase == Phase::Runs || thread.stack.is_some()) =>
-                    {
-                        return Err(format!("thread {} has not come to a stable point", thread.tid));
-                    }
-                    phase => stack.filter(|_| phase != Phase::Ended),
-                };
+                // One that begins without a stack begins anew.
+                let has_one = thread.phase == Phase::Runs || thread.stack.is_some();
+                if has_one && stack.is_none() {
+                    return Err(format!("thread {} has not come to a stable point", thread.tid));
+                }
                 let (instance, beside) = (place(instance)?, place(thread.root)?);
                 match thread.phase {
                     // Only its instance is still to go.
